@@ -1,0 +1,40 @@
+# Every target first makes sure that .venv is there and matches pyproject.toml and constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test bench lint clean
+
+help:
+	@echo "make demo   set up, make a small aerial dataset, train with all labels and with points, print the table"
+	@echo "make test   set up and run every check"
+	@echo "make setup  only the environment in $(VENV)"
+	@echo "make bench  benchmarks, each against what it replaces"
+	@echo "make lint   ruff and mypy"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Expected Python 3.10 or newer, got {v[0]}.{v[1]}. Name another: make PYTHON=python3.11" if v < (3, 10) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (about two minutes and 6 GB the first time) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/python tools/demo.py
+
+test: lint
+	$(BIN)/python -m pytest -n 2
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV)

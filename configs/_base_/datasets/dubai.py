@@ -1,0 +1,49 @@
+"""The Dubai aerial images, fold 0 of three, all labels.
+
+Another fold:
+--cfg-options train_dataloader.dataset.fold=1 val_dataloader.dataset.fold=1 test_dataloader.dataset.fold=1,
+or all three in turn by tools/cross_validate.py.
+"""
+
+dataset_type = "mmseg_ext.DubaiAerialDataset"
+data_root = "data/dubai"
+crop_size = (192, 192)
+scale = (512, 512)  # the longer side, from 544 to 1099 pixels, comes to 512
+load_labels = dict(
+    type="mmseg_ext.LoadColorAnnotations",
+    palette=["#3C1098", "#8429F6", "#6EC1E4", "#FEDD3A", "#E2A929"],
+    ignore_colors=["#9B9B9B"],  # "unlabeled"
+    unknown="ignore",  # tiles 3, 5 and 6 hold a few pixels of #000000
+)
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    load_labels,
+    dict(type="RandomResize", scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PhotoMetricDistortion"),
+    dict(type="PackSegInputs"),
+]
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=scale, keep_ratio=True),
+    load_labels,
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type="InfiniteSampler", shuffle=True),
+    dataset=dict(type=dataset_type, data_root=data_root, split="train", fold=0, pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(type=dataset_type, data_root=data_root, split="val", fold=0, pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type="mmseg_ext.SegmentationMetric")
+test_evaluator = val_evaluator

@@ -1,0 +1,3 @@
+"""Label-efficient semantic segmentation for MMSegmentation."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,21 @@
+"""The check of all images and label files before the first step.
+
+Reading and judging are apart: `files` reads the facts of a file (its size, its labels or colours and how many pixels
+each has), `cache` keeps these facts, `judge` compares them with what the dataset and its pipeline expect. So another
+palette or other classes are judged anew without reading a file again.
+"""
+
+from mmseg_ext.data_check.check import check_dataset
+from mmseg_ext.data_check.judge import ChecksLabelFile, LabelFileReport
+from mmseg_ext.data_check.progress import ProgressDisplay
+from mmseg_ext.data_check.report import DataReport, Problem, raise_for_problems
+
+__all__ = [
+    "ChecksLabelFile",
+    "DataReport",
+    "LabelFileReport",
+    "Problem",
+    "ProgressDisplay",
+    "check_dataset",
+    "raise_for_problems",
+]

@@ -1,0 +1,199 @@
+"""Look at every file of a dataset: read what is not known yet, judge it all, add it up."""
+
+import os
+import stat as stat_module
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from mmseg_ext.data_check.cache import FactsCache
+from mmseg_ext.data_check.files import (
+    ImageFacts,
+    MaskFacts,
+    UnreadableFileError,
+    read_image_facts,
+    read_mask_facts,
+    strict_pillow,
+)
+from mmseg_ext.data_check.judge import ChecksLabelFile, LabelFileReport
+from mmseg_ext.data_check.reading import ReadingPlan, plan_reading
+from mmseg_ext.data_check.report import DataReport, Problem
+from mmseg_ext.data_check.totals import Look, Totals
+from mmseg_ext.errors import UserError
+
+Facts = TypeVar("Facts", ImageFacts, MaskFacts)
+
+_READERS: dict[type, tuple[str, Callable]] = {
+    ImageFacts: ("image", read_image_facts),
+    MaskFacts: ("mask", read_mask_facts),
+}
+
+
+def check_dataset(
+    dataset: Any,
+    *,
+    cache_dir: str | os.PathLike | None = None,
+    num_workers: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+    use_cache: bool = True,
+    allow_palette: bool = False,
+) -> DataReport:
+    """Look at every image and label file of a dataset.
+
+    Each file is decoded in full once; afterwards the facts come from a cache for as long as its size and modification
+    time stay. No random number is drawn and no transform is run.
+
+    Args:
+        dataset: An mmseg dataset, stock or not, or such datasets wrapped in Repeat-, Concat- or ClassBalancedDataset.
+        cache_dir: Folder of the cache; None is `mmseg_ext` under $XDG_CACHE_HOME or ~/.cache.
+        num_workers: Threads that read; None is one a core, eight at most. Decoding does not hold Python's lock.
+        progress: Called with (done, total) after every image, in the calling thread.
+        use_cache: Whether to use and write the cache.
+        allow_palette: Whether the indices of palette PNGs are class indices. Those whose colours are the palette of
+            the dataset are taken as indices anyway.
+
+    Returns:
+        The problems found and the statistics of the labels.
+    """
+    start = time.perf_counter()
+    report = DataReport()
+    parts = list(_unwrap(dataset))
+    plans = [plan_reading(part, allow_palette) for part in parts]
+    total = sum(len(plan.entries) for plan in plans)
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    with strict_pillow():
+        for plan in plans:
+            report.add(_check_part(plan, cache_dir, use_cache, _threads(num_workers), advance))
+    report.seconds = time.perf_counter() - start
+    return report
+
+
+def _unwrap(dataset: Any) -> Iterator[Any]:
+    """The datasets inside wrappers, each once."""
+    seen: set[int] = set()
+    stack = [dataset]
+    while stack:
+        inner = stack.pop(0)
+        if hasattr(inner, "datasets"):
+            stack = [*inner.datasets, *stack]
+        elif hasattr(inner, "dataset"):
+            stack.insert(0, inner.dataset)
+        elif id(inner) not in seen:
+            seen.add(id(inner))
+            yield inner
+
+
+def _threads(num_workers: int | None) -> int:
+    if num_workers is not None:
+        return max(1, num_workers)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(8, cores)
+
+
+def _check_part(
+    plan: ReadingPlan,
+    cache_dir: str | os.PathLike | None,
+    use_cache: bool,
+    num_workers: int,
+    advance: Callable[[], None],
+) -> DataReport:
+    report = DataReport(classes=list(plan.spec.classes), num_images=len(plan.entries))
+    report.class_pixels, report.class_images = [0] * len(report.classes), [0] * len(report.classes)
+    report.errors, report.warnings = list(plan.errors), list(plan.warnings)
+    if not plan.entries or plan.skip:
+        return report
+    folders = {os.path.dirname(os.path.abspath(entry["img_path"])) for entry in plan.entries}
+    cache = FactsCache.for_folder(os.path.commonpath(folders), cache_dir) if use_cache else FactsCache(None)
+    totals = Totals(plan, report)
+    pool = ThreadPoolExecutor(num_workers, thread_name_prefix="data_check")
+    try:
+        for entry, look in zip(plan.entries, pool.map(lambda e: _look_at(e, plan, cache), plan.entries), strict=True):
+            for fresh in look.fresh:
+                cache.put(*fresh)
+            totals.add(entry, look)
+            advance()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        try:  # an interrupted check keeps what it read
+            cache.save()
+        except OSError as error:
+            mend = "Everything is read again the next time: set DataCheckHook(cache_dir=…) to a folder you may write."
+            report.warnings.append(Problem(str(cache.path), f"the cache cannot be written ({error})", mend, "cache"))
+    totals.finish()
+    return report
+
+
+def _look_at(entry: dict, plan: ReadingPlan, cache: FactsCache) -> Look:
+    """Read what is not known about one entry. Runs in a thread; writes nothing shared."""
+    look = Look()
+    image_path, mask_path = entry["img_path"], entry.get("seg_map_path")
+    stat = _find(look, image_path, "image")
+    if stat is not None and plan.image_backend is not None:
+        look.image = _facts(look, cache, ImageFacts, image_path, stat, plan.image_backend)
+    if plan.custom is not None:
+        look.custom = _ask(plan.custom, entry, look, plan)
+    elif plan.mask_backend is not None and mask_path is not None:
+        stat = _find(look, mask_path, "mask", image_path)
+        if stat is not None:
+            look.mask = _facts(look, cache, MaskFacts, mask_path, stat, plan.mask_backend)
+    return look
+
+
+def _find(look: Look, path: str, noun: str, image_path: str = "") -> os.stat_result | None:
+    """The state of a file; None, and a problem noted, if it is not there or holds nothing."""
+    kind = f"{noun} unreadable"
+    try:
+        stat = os.stat(path)
+        if not stat_module.S_ISREG(stat.st_mode):
+            what = f"the {noun} is a folder, not a file"
+        elif stat.st_size == 0:
+            what = f"the {noun} is empty (0 bytes)"
+        else:
+            return stat
+    except (FileNotFoundError, NotADirectoryError):
+        kind = f"{noun} missing"
+        what = f"the {noun} is missing" + (f"; its image is {image_path}" if image_path else "")
+    except OSError as error:
+        what = f"the {noun} cannot be read ({error})"
+    mend = "Copy or download it again, or remove it from the list."
+    if noun == "mask":
+        mend = "Put the mask there, or remove its image from the list."
+    look.problems.append(Problem(path, what, mend, kind))
+    return None
+
+
+def _facts(
+    look: Look, cache: FactsCache, kind: type[Facts], path: str, stat: os.stat_result, backend: str
+) -> Facts | None:
+    key = f"{backend}:{os.path.abspath(path)}"
+    known = cache.get(kind, key, stat)
+    if known is not None:
+        return known
+    look.num_read += 1
+    noun, read = _READERS[kind]
+    try:
+        facts = read(path, backend)
+    except UnreadableFileError as error:
+        look.problems.append(Problem(path, f"the {noun} {error.what}", f"{error.mend}.", f"{noun} unreadable"))
+        return None
+    look.fresh.append((key, stat, facts))
+    return facts
+
+
+def _ask(loader: ChecksLabelFile, entry: dict, look: Look, plan: ReadingPlan) -> LabelFileReport | None:
+    results = dict(entry)
+    if look.image is not None:
+        results["img_shape"] = look.image.shown_size(plan.turned_by_exif)
+    try:
+        return loader.check_file(results)
+    except UserError as error:
+        look.problems.append(Problem(entry["img_path"], str(error), "", "labels"))
+        return None

@@ -1,0 +1,75 @@
+"""Semantic segmentation of aerial imagery: Dubai, 72 satellite images with colour masks."""
+
+from pathlib import Path
+from typing import Any
+
+from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images, pair_masks
+from mmseg_ext.errors import UserError
+from mmseg_ext.registry import DATASETS
+
+NUM_FOLDS = 3
+MEND = (
+    "Unpack the dataset so that it holds tile_1 … tile_6, each with images/ and masks/, or set `data_root`; "
+    "data/README.md shows the tree."
+)
+
+
+@DATASETS.register_module()
+class DubaiAerialDataset(NamedSegDataset):
+    """The Dubai aerial images in folders ``tile_<t>/images/image_part_<nnn>.jpg`` and ``tile_<t>/masks/….png``.
+
+    Masks are colours, some of them palette PNGs whose indices mean different classes in different tiles: load them with
+    ``mmseg_ext.LoadColorAnnotations``. The colour #9B9B9B means "unlabeled" and is ignored.
+
+    Three folds: the image with part number n is validated in fold (n − 1) mod 3, so that every tile is in every split.
+    Holding out whole tiles leaves nine images of another place, too few to tell anything.
+
+    Args:
+        data_root: The folder that holds the tiles.
+        split: 'train' (the other folds), 'val' (this fold) or 'all'.
+        fold: 0, 1 or 2.
+        **kwargs: Passed to mmseg's BaseSegDataset.
+
+    Raises:
+        UserError: A folder is missing or empty, a mask is missing, or an argument is out of range.
+
+    Reference:
+        Humans in the Loop with the Mohammed Bin Rashid Space Centre, Semantic Segmentation Dataset, 2020. Licence: CC0.
+    """
+
+    METAINFO = {
+        "classes": ("building", "land", "road", "vegetation", "water"),
+        "palette": [[0x3C, 0x10, 0x98], [0x84, 0x29, 0xF6], [0x6E, 0xC1, 0xE4], [0xFE, 0xDD, 0x3A], [0xE2, 0xA9, 0x29]],
+    }
+
+    def __init__(self, data_root: str = "data/dubai", split: str = "train", fold: int = 0, **kwargs: Any) -> None:
+        if split not in ("train", "val", "all"):
+            raise UserError(f"Expected `split` to be one of train, val, all, got {split!r}.")
+        if fold not in range(NUM_FOLDS):
+            raise UserError(f"Expected `fold` to be one of 0, 1, 2, got {fold!r}.")
+        self.split = split
+        self.fold = fold
+        super().__init__(data_root=data_root, img_suffix=".jpg", seg_map_suffix=".png", **kwargs)
+
+    def list_samples(self) -> list[dict]:
+        """List the fold's images, tile by tile."""
+        root = Path(self.data_root)
+        if not root.is_dir():
+            raise UserError(f"Expected the folder {root}, found none. {MEND}")
+        tiles = sorted(p for p in root.glob("tile_*") if p.is_dir())
+        if not tiles:
+            raise UserError(f"Expected folders tile_1 … tile_6 in {root}, found none. {MEND}")
+        samples = []
+        for tile in tiles:
+            images = [i for i in list_images(tile / "images", [".jpg"], MEND) if self._belongs(i)]
+            mask_of = {image: tile / "masks" / f"{image.stem}.png" for image in images}
+            pair_masks(images, mask_of)
+            samples += [{"img_path": i, "seg_map_path": mask_of[i], "tile": tile.name} for i in images]
+        return samples
+
+    def _belongs(self, image: Path) -> bool:
+        number = image.stem.rpartition("_")[2]
+        if not number.isdigit():
+            raise UserError(f"Expected a name like image_part_001.jpg, got {image}. Rename it or move it away.")
+        validated = (int(number) - 1) % NUM_FOLDS == self.fold
+        return self.split == "all" or validated == (self.split == "val")

@@ -1,0 +1,95 @@
+"""LoveDA: land cover of three Chinese cities at 0.3 m, urban and rural."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmseg_ext.datasets.holdout import hold_out
+from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images, pair_masks
+from mmseg_ext.errors import UserError
+from mmseg_ext.registry import DATASETS
+
+SCENES = ("urban", "rural")
+SPLIT_FOLDERS = {"train": "Train", "holdout": "Train", "val": "Val", "test": "Test"}
+MEND = "Unpack LoveDA's Train.zip, Val.zip and Test.zip there, or set `data_root`; data/README.md shows the tree."
+
+
+@DATASETS.register_module()
+class LoveDADataset(NamedSegDataset):
+    """LoveDA in its official layout, ``{Train,Val,Test}/{Urban,Rural}/{images_png,masks_png}/<number>.png``.
+
+    Images are 1024 × 1024 RGB. Masks hold 0 for "no data" and 1..7 for the classes; with ``reduce_zero_label`` (always
+    on) these become 255 and 0..6. Test has no masks: its samples lack ``seg_map_path``, and the steps of the pipeline
+    that load labels are left out. Every sample keeps its ``scene``.
+
+    Args:
+        data_root: The folder that holds Train, Val and Test.
+        split: 'train', 'val', 'test', or 'holdout': the part of Train that `holdout` takes away from 'train'.
+        scenes: 'urban', 'rural' or both.
+        holdout: Share of Train, scene by scene, kept for validation; for people who keep Val as their test set. The
+            choice is fixed by the file names.
+        **kwargs: Passed to mmseg's BaseSegDataset (pipeline, indices, metainfo, …).
+
+    Raises:
+        UserError: A folder is missing or empty, a mask is missing, or an argument is out of range.
+
+    Reference:
+        Wang et al., LoveDA: A Remote Sensing Land-Cover Dataset for Domain Adaptive Semantic Segmentation, NeurIPS 2021
+        Datasets and Benchmarks. Licence: CC BY-NC-SA 4.0 (academic use only).
+    """
+
+    METAINFO = {
+        "classes": ("background", "building", "road", "water", "barren", "forest", "agricultural"),
+        "palette": [
+            [255, 255, 255],
+            [255, 0, 0],
+            [255, 255, 0],
+            [0, 0, 255],
+            [159, 129, 183],
+            [0, 255, 0],
+            [255, 195, 128],
+        ],
+    }
+
+    def __init__(
+        self,
+        data_root: str = "data/loveDA",
+        split: str = "train",
+        scenes: Sequence[str] = SCENES,
+        holdout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        if split not in SPLIT_FOLDERS:
+            raise UserError(f"Expected `split` to be one of {', '.join(SPLIT_FOLDERS)}, got {split!r}.")
+        scenes = [scenes] if isinstance(scenes, str) else list(scenes)
+        if not scenes or not set(scenes) <= set(SCENES):
+            raise UserError(f"Expected `scenes` to hold 'urban', 'rural' or both, got {scenes!r}.")
+        if not 0 <= holdout < 1:
+            raise UserError(f"Expected `holdout` in [0, 1), got {holdout}.")
+        if split == "holdout" and holdout == 0:
+            raise UserError("Expected `holdout` > 0 with split='holdout', got 0. Set the share, e.g. holdout=0.1.")
+        self.split = split
+        self.scenes = scenes
+        self.holdout = holdout
+        if split == "test":
+            kwargs["pipeline"] = [s for s in kwargs.get("pipeline", []) if not s["type"].endswith("Annotations")]
+        super().__init__(
+            data_root=data_root, img_suffix=".png", seg_map_suffix=".png", reduce_zero_label=True, **kwargs
+        )
+
+    def list_samples(self) -> list[dict]:
+        """List the split's images, scene by scene."""
+        samples = []
+        for scene in self.scenes:
+            folder = Path(self.data_root) / SPLIT_FOLDERS[self.split] / scene.capitalize()
+            images = list_images(folder / "images_png", [".png"], MEND)
+            if self.split in ("train", "holdout") and self.holdout:
+                held = hold_out([image.name for image in images], self.holdout)
+                images = [image for image in images if (image.name in held) == (self.split == "holdout")]
+            if self.split == "test":
+                samples += [{"img_path": image, "scene": scene} for image in images]
+                continue
+            mask_of = {image: folder / "masks_png" / image.name for image in images}
+            pair_masks(images, mask_of)
+            samples += [{"img_path": i, "seg_map_path": mask_of[i], "scene": scene} for i in images]
+        return samples

@@ -1,0 +1,8 @@
+"""What happens around a run: checks, the screen, pictures."""
+
+from mmseg_ext.engine.hooks.console_hook import ConsoleHook
+from mmseg_ext.engine.hooks.data_check_hook import DataCheckHook
+from mmseg_ext.engine.hooks.train_pictures_hook import TrainPicturesHook
+from mmseg_ext.engine.hooks.validation_pictures_hook import ValidationPicturesHook
+
+__all__ = ["ConsoleHook", "DataCheckHook", "TrainPicturesHook", "ValidationPicturesHook"]

@@ -1,0 +1,172 @@
+"""Looks at all images and labels before the first step."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mmengine.dist import broadcast_object_list, get_rank, get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import BaseLoop
+
+from mmseg_ext.data_check import DataReport, Problem, ProgressDisplay, check_dataset, raise_for_problems
+from mmseg_ext.errors import UserError
+from mmseg_ext.registry import HOOKS
+
+_STILL_WORKING = "still working"
+_SIGN_OF_LIFE_SECONDS = 60.0
+
+
+@HOOKS.register_module()
+class DataCheckHook(Hook):
+    """Check every file that a run will read, and stop it before the first step if training would fail or go wrong.
+
+    The check runs over the datasets of the loops that the run has: train and val for training, test for testing. It
+    comes before weights are loaded, draws no random number and works with any mmseg dataset. In a distributed run the
+    first rank looks at the files and all ranks get its result. The reports are left in ``runner.data_reports``, a dict
+    with the keys 'train', 'val' and 'test'.
+
+    Args:
+        enabled: Whether to check at all.
+        num_workers: Threads that read; None is one a core, eight at most.
+        use_cache: Whether files that have not changed since an earlier check are taken from the cache.
+        cache_dir: Folder of the cache; None is `mmseg_ext` under $XDG_CACHE_HOME or ~/.cache.
+        allow_palette: Whether the indices of palette PNGs are class indices, whatever their colours.
+        max_shown: How many problems the error lists; the others are counted.
+        show_progress: Whether a check of more than two seconds shows how far it is.
+
+    Raises:
+        UserError: Before the first step, with one line a problem.
+    """
+
+    priority = "VERY_HIGH"
+
+    def __init__(
+        self,
+        enabled: bool = True,
+        num_workers: int | None = None,
+        use_cache: bool = True,
+        cache_dir: str | os.PathLike | None = None,
+        allow_palette: bool = False,
+        max_shown: int = 10,
+        show_progress: bool = True,
+    ) -> None:
+        self.enabled = enabled
+        self.num_workers = num_workers
+        self.use_cache = use_cache
+        self.cache_dir = cache_dir
+        self.allow_palette = allow_palette
+        self.max_shown = max_shown
+        self.show_progress = show_progress
+
+    def before_run(self, runner: Any) -> None:
+        """Check the datasets of all loops that are built and not checked yet."""
+        if not self.enabled:
+            runner.logger.info("The data check is switched off: DataCheckHook(enabled=False)")
+            return
+        if not hasattr(runner, "data_reports"):
+            runner.data_reports = {}
+        datasets = {n: loop.dataloader.dataset for n, loop in _loops(runner) if n not in runner.data_reports}
+        if not datasets:
+            return
+
+        reports: dict[str, DataReport] = _on_first_rank(lambda alive: self._check(runner, datasets, alive))
+        runner.data_reports.update(reports)
+        problems = [problem for report in reports.values() for problem in report.errors]
+        for name, dataset in datasets.items():
+            problems += head_problems(runner.model, f"{name} dataset", getattr(dataset, "metainfo", None) or {})
+        for name, report in reports.items():
+            for problem in report.warnings:
+                runner.logger.warning(f"Data check, {name}: {problem}")
+        raise_for_problems(problems, self.max_shown)
+
+    def _check(self, runner: Any, datasets: dict[str, Any], alive: Callable[[], None]) -> dict[str, DataReport]:
+        reports = {}
+        for name, dataset in datasets.items():
+            with ProgressDisplay(f"Checking the {name} images", runner.logger.info) as display:
+
+                def progress(done: int, total: int, display: ProgressDisplay = display) -> None:
+                    alive()
+                    if self.show_progress:
+                        display(done, total)
+
+                reports[name] = check_dataset(
+                    dataset,
+                    cache_dir=self.cache_dir,
+                    num_workers=self.num_workers,
+                    progress=progress,
+                    use_cache=self.use_cache,
+                    allow_palette=self.allow_palette,
+                )
+            runner.logger.info(f"Data check, {name}: {reports[name].summary()}\n{class_lines(reports[name])}".rstrip())
+        return reports
+
+
+def class_lines(report: DataReport) -> str:
+    """One line a class: its share of the labelled pixels and the number of images that show it."""
+    total = max(report.num_labelled_pixels, 1)
+    width = max(map(len, report.classes), default=0)
+    return "\n".join(
+        f"  {name:<{width}}  {100 * pixels / total:6.2f} % of the labelled pixels, in {images} images"
+        for name, pixels, images in zip(report.classes, report.class_pixels, report.class_images, strict=True)
+        if report.num_masks
+    )
+
+
+def head_problems(model: Any, name: str, metainfo: dict) -> list[Problem]:
+    """Heads that have fewer classes than the dataset; on a GPU they would end in a device-side assert."""
+    num_classes = len(metainfo.get("classes") or ())
+    model = getattr(model, "module", model)
+    problems = []
+    for attribute in ("decode_head", "auxiliary_head"):
+        heads: Any = getattr(model, attribute, None)
+        for head in heads if hasattr(heads, "__iter__") else [heads]:
+            has = getattr(head, "num_classes", None)
+            if isinstance(has, int) and has < num_classes:
+                what = f"it has num_classes={has}, the {name} has {num_classes} classes"
+                mend = f"Set num_classes={num_classes} there."
+                problems.append(Problem(f"model.{attribute}", what, mend, "number of classes"))
+    return problems
+
+
+def _loops(runner: Any) -> Iterator[tuple[str, BaseLoop]]:
+    """The loops that the runner has built for this run. Its properties would build the others too."""
+    for name in ("train", "val", "test"):
+        loop = getattr(runner, f"_{name}_loop", None)
+        if isinstance(loop, BaseLoop):
+            yield name, loop
+
+
+def _on_first_rank(work: Callable[[Callable[[], None]], Any]) -> Any:
+    """Run `work` on rank 0 and return its result on every rank; if it fails, every rank raises.
+
+    `work` is given a function to call often. It tells the waiting ranks from time to time that there will be a result,
+    since they would give up a single wait after some minutes.
+    """
+    if get_world_size() == 1:
+        return work(lambda: None)
+    if get_rank() > 0:
+        message = [None]
+        broadcast_object_list(message)
+        while message[0] == _STILL_WORKING:
+            broadcast_object_list(message)
+        result, failure = message[0] or (None, "no result")
+        if failure is not None:
+            raise UserError(f"The data check failed on the first rank: {failure}")
+        return result
+
+    last = time.monotonic()
+
+    def alive() -> None:
+        nonlocal last
+        if time.monotonic() - last > _SIGN_OF_LIFE_SECONDS:
+            last = time.monotonic()
+            broadcast_object_list([_STILL_WORKING])
+
+    try:
+        result = work(alive)
+    except Exception as error:
+        broadcast_object_list([(None, f"{type(error).__name__}: {error}")])
+        raise
+    broadcast_object_list([(result, None)])
+    return result

@@ -1,0 +1,89 @@
+"""Scores from one confusion matrix.
+
+Shape suffixes: C classes (truth in rows, prediction in columns).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def count_confusion(prediction: Tensor, labels: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
+    """Count the labelled pixels by truth and prediction.
+
+    Args:
+        prediction: Class indices, any integer dtype and shape.
+        labels: Class indices of the same shape; `ignore_index` where there is no label.
+        num_classes: C.
+        ignore_index: Marks pixels without a label.
+
+    Returns:
+        int64 (C, C).
+
+    Raises:
+        ValueError: The shapes differ, or a label or a prediction at a labelled pixel is not in 0..C-1.
+    """
+    if prediction.shape != labels.shape:
+        raise ValueError(f"Expected a prediction of shape {tuple(labels.shape)}, got {tuple(prediction.shape)}.")
+    labelled = labels != ignore_index
+    truth, found = labels[labelled].long(), prediction[labelled].long()
+    for name, values in (("labels", truth), ("predictions", found)):
+        if values.numel() and not (int(values.min()) >= 0 and int(values.max()) < num_classes):
+            wrong = values[(values < 0) | (values >= num_classes)]
+            raise ValueError(
+                f"Expected {name} in 0..{num_classes - 1} (or {ignore_index} where ignored), "
+                f"got {sorted(wrong.unique().tolist())[:5]} at {wrong.numel()} pixels."
+            )
+    return torch.bincount(truth * num_classes + found, minlength=num_classes**2).view(num_classes, num_classes)
+
+
+def scores_of_classes(confusion_CC: np.ndarray) -> dict[str, np.ndarray]:
+    """Score each class.
+
+    Returns:
+        IoU, Acc (recall), Dice, Precision as float64 (C,), in percent. A class without a pixel in truth is NaN in Acc,
+        one absent from truth and prediction is NaN in all. A class that is present and never predicted scores 0.
+    """
+    confusion_CC = confusion_CC.astype(np.float64)
+    hit, truth, found = np.diag(confusion_CC), confusion_CC.sum(1), confusion_CC.sum(0)
+    absent = truth + found == 0
+
+    def percent(part: np.ndarray, whole: np.ndarray, undefined: np.ndarray) -> np.ndarray:
+        return np.where(undefined, np.nan, 100 * part / np.where(whole == 0, 1, whole))
+
+    return {
+        "IoU": percent(hit, truth + found - hit, absent),
+        "Acc": percent(hit, truth, truth == 0),
+        "Dice": percent(2 * hit, truth + found, absent),
+        "Precision": percent(hit, found, absent),
+    }
+
+
+def mean_scores(confusion_CC: np.ndarray) -> dict[str, float]:
+    """Average over the classes.
+
+    Returns:
+        aAcc (share of right pixels), mIoU, mAcc, mDice, mFscore (equal to mDice), mPrecision, mRecall, in percent; NaN
+        where nothing was labelled. Classes that are NaN in :func:`scores_of_classes` are left out.
+    """
+    total = confusion_CC.sum()
+    by_class = scores_of_classes(confusion_CC)
+    mean = {name: float(np.nanmean(v)) if np.isfinite(v).any() else float("nan") for name, v in by_class.items()}
+    return {
+        "aAcc": float(100 * np.trace(confusion_CC) / total) if total else float("nan"),
+        "mIoU": mean["IoU"],
+        "mAcc": mean["Acc"],
+        "mDice": mean["Dice"],
+        "mFscore": mean["Dice"],
+        "mPrecision": mean["Precision"],
+        "mRecall": mean["Acc"],
+    }
+
+
+def class_table(confusion_CC: np.ndarray, classes: Sequence[str]) -> list[tuple[str, float, float, int]]:
+    """List (class, IoU in percent, Acc in percent, labelled pixels), in the order of the classes."""
+    scores = scores_of_classes(confusion_CC)
+    pixels = confusion_CC.sum(1)
+    return [(name, float(scores["IoU"][i]), float(scores["Acc"][i]), int(pixels[i])) for i, name in enumerate(classes)]

@@ -1,0 +1,63 @@
+"""Predictions as files."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+from PIL import Image
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.files import replace_file
+from mmseg_ext.registry import METRICS
+
+
+@METRICS.register_module()
+class PredictionWriter(BaseMetric):
+    """Write each prediction as a PNG of class indices from 0.
+
+    A file bears its image's path relative to `data_root`, so that images of one name in two folders stay two.
+
+    Args:
+        output_dir: Where the files go.
+        data_root: The folder that the images' names are relative to; None names files by their bare name.
+        **kwargs: Passed to mmengine's BaseMetric.
+
+    Raises:
+        UserError: Two images would be written to one file.
+    """
+
+    default_prefix = None
+
+    def __init__(self, output_dir: str, data_root: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.output_dir = Path(output_dir)
+        self.data_root = data_root
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Write one batch."""
+        for sample in data_samples:
+            image = Path(sample["img_path"])
+            name = Path(image.name) if self.data_root is None else image.relative_to(self.data_root)
+            prediction_HW = sample["pred_sem_seg"]["data"].squeeze(0).cpu().numpy()
+            dtype = np.uint8 if prediction_HW.max(initial=0) < 256 else np.uint16
+            buffer = io.BytesIO()
+            Image.fromarray(prediction_HW.astype(dtype)).save(buffer, format="PNG")
+            path = self.output_dir / name.with_suffix(".png")
+            replace_file(path, buffer.getvalue())
+            self.results.append((str(path), str(image)))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Check that no file was written twice; there is no score."""
+        image_of: dict[str, str] = {}
+        for path, image in results:
+            if image_of.setdefault(path, image) != image:
+                raise UserError(
+                    f"Expected one image for {path}, got {image_of[path]} and {image}. Set `data_root`, the folder "
+                    "that both lie below."
+                )
+        MMLogger.get_current_instance().info("%d predictions written to %s", len(image_of), self.output_dir)
+        return {}

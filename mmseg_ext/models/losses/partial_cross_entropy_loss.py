@@ -1,0 +1,105 @@
+"""Cross-entropy over the labelled pixels alone.
+
+Shape suffixes: N batch, C classes, H height, W width, P labelled pixels.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.registry import MODELS
+
+
+def partial_cross_entropy(
+    logits_NCHW: Tensor,
+    labels_NHW: Tensor,
+    class_weight_C: Tensor | None = None,
+    weight_NHW: Tensor | None = None,
+    ignore_index: int = 255,
+) -> Tensor:
+    """Average the cross-entropy over the labelled pixels.
+
+    The average is weighted: Σ w·ce / Σ w with w = class weight of the pixel's label × weight of the pixel, both 1 by
+    default. Computed in float32 at least. Without labelled pixels (or with weights that sum to zero) the loss is
+    exactly zero, and its gradient too.
+
+    Args:
+        logits_NCHW: Floating point.
+        labels_NHW: Integer class indices; `ignore_index` where there is no label.
+        class_weight_C: Weight of each class, non-negative.
+        weight_NHW: Weight of each pixel, non-negative.
+        ignore_index: Marks pixels without a label.
+
+    Returns:
+        A scalar.
+    """
+    labelled_NHW = labels_NHW != ignore_index
+    # Gathering first keeps memory and time in proportion to the labels, not to the image.
+    logits_PC = logits_NCHW.movedim(1, -1)[labelled_NHW]
+    logits_PC = logits_PC.to(torch.promote_types(logits_PC.dtype, torch.float32))
+    labels_P = labels_NHW[labelled_NHW].long()
+    losses_P = F.cross_entropy(logits_PC, labels_P, reduction="none")
+    if class_weight_C is None and weight_NHW is None:
+        return losses_P.sum() / max(losses_P.numel(), 1)
+    weights_P = torch.ones_like(losses_P)
+    if class_weight_C is not None:
+        weights_P = weights_P * class_weight_C.to(losses_P)[labels_P]
+    if weight_NHW is not None:
+        weights_P = weights_P * weight_NHW[labelled_NHW].to(losses_P)
+    total = weights_P.sum()
+    return (losses_P * weights_P).sum() / torch.where(total > 0, total, torch.ones_like(total))
+
+
+@MODELS.register_module()
+class PartialCrossEntropyLoss(nn.Module):
+    """Cross-entropy averaged over the labelled pixels; see :func:`partial_cross_entropy`.
+
+    Stock CrossEntropyLoss divides by all pixels, labelled or not: with 20 points in a 512² crop its gradient is 13,000
+    times smaller.
+
+    Args:
+        class_weight: One non-negative weight a class.
+        loss_weight: Factor on the loss.
+        loss_name: Key in the log; must begin with 'loss_' to be trained on.
+
+    Raises:
+        UserError: A weight is negative.
+    """
+
+    def __init__(
+        self,
+        class_weight: Sequence[float] | None = None,
+        loss_weight: float = 1.0,
+        loss_name: str = "loss_pce",
+    ) -> None:
+        super().__init__()
+        if class_weight is not None and min(class_weight) < 0:
+            raise UserError(f"Expected non-negative `class_weight`, got {list(class_weight)}.")
+        self.loss_weight = loss_weight
+        self._loss_name = loss_name
+        self.class_weight_C: Tensor | None
+        weights = None if class_weight is None else torch.tensor(list(class_weight), dtype=torch.float32)
+        # Not persistent: a setting, not a weight; the head's state_dict stays that of the stock head.
+        self.register_buffer("class_weight_C", weights, persistent=False)
+
+    def forward(
+        self, pred: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255, **_: object
+    ) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            pred: Logits (N, C, H, W).
+            label: Class indices (N, H, W).
+            weight: Weight of each pixel (N, H, W).
+            ignore_index: Marks pixels without a label.
+            **_: What mmseg's heads pass to losses of other kinds.
+        """
+        return self.loss_weight * partial_cross_entropy(pred, label, self.class_weight_C, weight, ignore_index)
+
+    @property
+    def loss_name(self) -> str:
+        """Key in the log."""
+        return self._loss_name

@@ -1,0 +1,20 @@
+"""The scope `mmseg_ext`: one child registry a kind, each with the modules that fill it.
+
+MMEngine imports this module by itself when a config says ``type='mmseg_ext.Name'``; the components of that kind are
+imported at the first look-up.
+"""
+
+from mmengine.registry import Registry
+from mmseg.registry import DATASETS as MMSEG_DATASETS
+from mmseg.registry import HOOKS as MMSEG_HOOKS
+from mmseg.registry import METRICS as MMSEG_METRICS
+from mmseg.registry import MODELS as MMSEG_MODELS
+from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
+
+SCOPE = "mmseg_ext"
+
+DATASETS = Registry("dataset", parent=MMSEG_DATASETS, scope=SCOPE, locations=["mmseg_ext.datasets"])
+TRANSFORMS = Registry("transform", parent=MMSEG_TRANSFORMS, scope=SCOPE, locations=["mmseg_ext.transforms"])
+MODELS = Registry("model", parent=MMSEG_MODELS, scope=SCOPE, locations=["mmseg_ext.models"])
+HOOKS = Registry("hook", parent=MMSEG_HOOKS, scope=SCOPE, locations=["mmseg_ext.engine"])
+METRICS = Registry("metric", parent=MMSEG_METRICS, scope=SCOPE, locations=["mmseg_ext.evaluation"])

@@ -1,0 +1,82 @@
+"""The command ``python extract_tables.py``: score tables of every run below some work dirs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+DESCRIPTION = """\
+Read every training run below WORK_DIR and write one table a dataset, best first: <dataset>_scores.md.
+Logs of mmengine 1.x and mmseg 0.x are understood; neither torch nor mmengine is needed."""
+
+EXAMPLES = """\
+examples:
+  python extract_tables.py
+  python extract_tables.py work_dirs --html --per-class
+  python extract_tables.py work_dirs --group seed --baseline fcn_r50_1xb4-20k_loveda-512x512
+  python extract_tables.py work_dirs --filter state=finished --filter 'best>=40' --sort last"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command's parser."""
+    parser = argparse.ArgumentParser(
+        prog="extract_tables.py",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "work_dirs", metavar="WORK_DIR", nargs="*", default=["work_dirs"], help="folders or logs (default: work_dirs)"
+    )
+    parser.add_argument("--out", metavar="DIR", default=".", help="where the files go (default: here)")
+    parser.add_argument("--metric", default="mIoU", help="metric of best and last, such as mDice or IoU.water")
+    parser.add_argument("--sort", metavar="COLUMN", default="best", help="order by a column; -COLUMN turns it round")
+    parser.add_argument(
+        "--group", choices=("seed", "fold"), default="", help="one row, mean and spread, for runs that differ in it"
+    )
+    parser.add_argument("--per-class", action="store_true", help="add the numbers of every class")
+    parser.add_argument("--baseline", metavar="CONFIG", default="", help="add the differences from this config")
+    parser.add_argument(
+        "--filter", metavar="CONDITION", action="append", default=[], help="state=finished, 'best>40', or a text"
+    )
+    for name, what in (("csv", "CSV"), ("json", "JSON"), ("html", "one HTML page, all_scores.html")):
+        parser.add_argument(f"--{name}", action="store_true", help=f"write {what} too")
+    parser.add_argument("--no-cache", action="store_true", help="read every log again")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: the arguments, default those of the process.
+
+    Returns:
+        0, or 2 where the input is no good: one line on stderr says what was expected.
+    """
+    arguments = make_parser().parse_args(argv)
+    from .records import TableError
+    from .table import TableOptions
+    from .terminal import print_tables, progress_bar
+    from .writer import read_tables, write_files
+
+    options = TableOptions(
+        metric=arguments.metric,
+        sort=arguments.sort,
+        group=arguments.group,
+        per_class=arguments.per_class,
+        baseline=arguments.baseline,
+        filters=tuple(arguments.filter),
+    )
+    formats = ["md", *(name for name in ("csv", "json", "html") if getattr(arguments, name))]
+    try:
+        with progress_bar() as progress:
+            tables = read_tables(arguments.work_dirs, options, use_cache=not arguments.no_cache, progress=progress)
+        paths = write_files(tables, arguments.out, formats)
+    except TableError as error:
+        sys.stderr.write(f"extract_tables.py: {' '.join(str(error).split())}\n")
+        return 2
+    print_tables(tables)
+    sys.stdout.write(f"\nwritten: {', '.join(str(path) for path in paths)}\n")
+    return 0

@@ -1,0 +1,177 @@
+"""Find the logs below a folder and tell which of them belong to one run.
+
+Layouts (``<stamp>`` is ``YYYYMMDD_HHMMSS``):
+
+- mmengine 1.x: ``<work dir>/<stamp>/<stamp>.log``, ``<stamp>/vis_data/scalars.json``, ``<stamp>/<stamp>.json`` (a test)
+- mmseg 0.x: ``<work dir>/<stamp>.log`` and ``<stamp>.log.json``
+- loose files, such as those of a model zoo: ``<name>.log``, ``<name>.log.json``, ``<name>.json``; each name is a run
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_STAMP = re.compile(r"\d{8}_\d{6}")
+_SKIPPED = frozenset({"pictures", "vis_image", "__pycache__", "node_modules", "site-packages"})
+_LOG_SUFFIXES = (".log.json", ".json", ".log")
+_ROW_WORDS = (b'"mIoU"', b'"iter"', b'"loss"', b'"env_info"')
+_TEXT_WORDS = (b" - mmengine - ", b" - mmseg - ")
+
+
+@dataclass(slots=True)
+class Segment:
+    """The logs of one start of the training command.
+
+    Attributes:
+        stamp: when it started, as ``YYYYMMDD_HHMMSS``; empty where the name does not say.
+        text: the text log.
+        scalars: rows of JSON objects.
+        test: JSON that a test left.
+        config: the config dumped beside the logs.
+    """
+
+    stamp: str = ""
+    text: Path | None = None
+    scalars: Path | None = None
+    test: Path | None = None
+    config: Path | None = None
+
+
+@dataclass(slots=True)
+class WorkDir:
+    """A folder with the logs of one run, or of one run and its resumes.
+
+    Attributes:
+        path: the folder; for loose files the folder and the name they share.
+        segments: the starts, oldest first.
+        configs: dumped configs in the folder.
+        is_loose: the logs are named after the run, rather than the folder.
+    """
+
+    path: Path
+    segments: list[Segment] = field(default_factory=list)
+    configs: list[Path] = field(default_factory=list)
+    is_loose: bool = False
+
+
+def find_work_dirs(roots: Iterable[Path]) -> list[WorkDir]:
+    """Find every run below some folders; a root may also be a log file.
+
+    Args:
+        roots: folders or files; links to folders are followed, each folder is visited once.
+
+    Returns:
+        Work dirs by path, each with at least one segment.
+    """
+    found: dict[Path, WorkDir] = {}
+    visited: set[tuple[int, int]] = set()
+    for root in roots:
+        if root.is_file():
+            _add_loose(root.parent, [root.name], found, sniff=False)
+            continue
+        stack = [root]
+        while stack:
+            stack.extend(_visit(stack.pop(), found, visited))
+    for work_dir in found.values():
+        work_dir.segments.sort(key=lambda segment: segment.stamp)
+    return [found[path] for path in sorted(found)]
+
+
+def _visit(folder: Path, found: dict[Path, WorkDir], visited: set[tuple[int, int]]) -> list[Path]:
+    """Note the logs of one folder; returns the folders below it that are to be visited."""
+    try:
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in visited:
+            return []
+        visited.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            listed = [(entry.name, entry.is_dir()) for entry in entries]
+    except OSError:
+        return []
+    files = sorted(name for name, is_dir in listed if not is_dir)
+    folders = sorted(name for name, is_dir in listed if is_dir and not name.startswith(".") and name not in _SKIPPED)
+    is_start = "vis_data" in folders or _STAMP.fullmatch(folder.name) is not None
+    if is_start and _add_segment(folder, files, "vis_data" in folders, found):
+        return [folder / name for name in folders if _STAMP.fullmatch(name)]
+    has_stamps = any(_STAMP.fullmatch(name) for name in folders)
+    _add_loose(folder, files, found, sniff=True, with_json=not has_stamps)
+    return [folder / name for name in folders]
+
+
+def _add_segment(folder: Path, files: list[str], has_vis_data: bool, found: dict[Path, WorkDir]) -> bool:
+    """Note a folder of mmengine 1.x as one start of its work dir; False where it holds no log."""
+    names = set(files)
+    segment = Segment(stamp=folder.name if _STAMP.fullmatch(folder.name) else "")
+    logs = [name for name in files if name.endswith(".log")]
+    if logs:
+        own = f"{folder.name}.log"
+        segment.text = folder / (own if own in names else logs[0])
+    if f"{folder.name}.json" in names:
+        segment.test = folder / f"{folder.name}.json"
+    if has_vis_data:
+        vis_data = folder / "vis_data"
+        segment.scalars = _existing(vis_data / "scalars.json")
+        segment.config = _existing(vis_data / "config.py")
+    if not (segment.text or segment.scalars or segment.test):
+        return False
+    path = folder.parent if segment.stamp else folder
+    work_dir = found.get(path)
+    if work_dir is None:
+        work_dir = found[path] = WorkDir(path, configs=_configs(path))
+    work_dir.segments.append(segment)
+    return True
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _configs(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(folder / entry.name for entry in entries if entry.name.endswith(".py") and entry.is_file())
+    except OSError:
+        return []
+
+
+def _add_loose(
+    folder: Path, files: list[str], found: dict[Path, WorkDir], *, sniff: bool, with_json: bool = True
+) -> None:
+    """Note logs that lie in a folder themselves: those of 0.x by their stamps, all others by their names."""
+    segments: dict[str, Segment] = {}
+    for name in files:
+        suffix = next((suffix for suffix in _LOG_SUFFIXES if name.endswith(suffix)), None)
+        if suffix is None or (suffix == ".json" and not with_json):
+            continue
+        path = folder / name
+        stem = name.removesuffix(suffix)
+        if sniff and not (_STAMP.fullmatch(stem) and suffix != ".json") and not _is_log(path, suffix):
+            continue
+        segment = segments.setdefault(stem, Segment(stamp=stem if _STAMP.fullmatch(stem) else ""))
+        if suffix == ".log":
+            segment.text = path
+        else:
+            segment.scalars = path
+    for stem, segment in segments.items():
+        is_loose = not segment.stamp
+        key = folder if stem == "scalars" or not is_loose else folder / stem
+        work_dir = found.get(key)
+        if work_dir is None:
+            work_dir = found[key] = WorkDir(key, configs=_configs(folder), is_loose=is_loose)
+        work_dir.segments.append(segment)
+
+
+def _is_log(path: Path, suffix: str) -> bool:
+    """Tell a log from any other file of its name by its first bytes."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    if suffix == ".log":
+        return any(word in head for word in _TEXT_WORDS)
+    return head.startswith(b"{") and any(word in head.split(b"\n", 1)[0] for word in _ROW_WORDS)

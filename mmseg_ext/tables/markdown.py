@@ -1,0 +1,78 @@
+"""Write score tables as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .columns import write_number
+from .table import ScoreTable
+
+
+def to_markdown(table: ScoreTable) -> str:
+    """Return a table as a Markdown page: headline, table, notes, per-class numbers where they are asked for."""
+    lines = [f"# {_escape(table.dataset)} scores", "", f"{_escape(table.headline)}. {_legend(table)}", ""]
+    titles = ["#", *(_escape(column.title) for column in table.columns)]
+    body = [
+        [str(rank), *(_cell(column.key, column.write(row)) for column in table.columns)]
+        for rank, row in enumerate(table.rows, 1)
+    ]
+    lines += _table(titles, [True, *(column.is_number for column in table.columns)], body)
+    if table.notes:
+        lines += ["", *(f"- {_escape(note)}" for note in table.notes)]
+    if table.options.per_class:
+        lines += _class_tables(table)
+    return "\n".join(lines) + "\n"
+
+
+def _legend(table: ScoreTable) -> str:
+    text = "Metrics in percent; all but the best are those of the last evaluation."
+    if any("n" in row.values for row in table.rows):
+        text += " mean \u00b1 sample standard deviation over runs."
+    if any(column.key == "unfair" for column in table.columns):
+        text += " Rows with an entry under \u201cunlike the first\u201d differ in more than one thing: see below."
+    return text
+
+
+def _class_tables(table: ScoreTable) -> list[str]:
+    lines: list[str] = []
+    for kind in table.class_kinds():
+        lines += ["", f"## {_escape(kind)} per class, last evaluation, numbers of the rows above", ""]
+        with_scores = [(rank, row) for rank, row in enumerate(table.rows, 1) if kind in row.class_scores]
+        titles = ["class", *(f"#{rank}" for rank, _ in with_scores)]
+        body = [
+            [_escape(name), *(write_number(row.class_scores[kind].get(name)) for _, row in with_scores)]
+            for name in table.class_names(kind)
+        ]
+        lines += _table(titles, [False, *(True for _ in with_scores)], body)
+    if not lines:
+        lines = ["", "No per-class numbers in these logs."]
+    return lines
+
+
+def _table(titles: Sequence[str], is_number: Sequence[bool], body: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(titles, *body, strict=True)]
+    rule = ["-" * (max(width, 3) - 1) + (":" if right else "-") for width, right in zip(widths, is_number, strict=True)]
+    lines = [_line(titles, widths, is_number), "| " + " | ".join(rule) + " |"]
+    return lines + [_line(cells, widths, is_number) for cells in body]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], is_number: Sequence[bool]) -> str:
+    padded = [
+        cell.rjust(max(width, 3)) if right else cell.ljust(max(width, 3))
+        for cell, width, right in zip(cells, widths, is_number, strict=True)
+    ]
+    return "| " + " | ".join(padded) + " |"
+
+
+def _cell(key: str, text: str) -> str:
+    if key in ("config", "run") and text and "`" not in text:
+        return "`" + " ".join(text.replace("|", "\\|").split()) + "`"
+    return _escape(text)
+
+
+def _escape(text: str) -> str:
+    """Keep a text from being read as Markdown or HTML."""
+    text = " ".join(text.split())
+    for sign in "\\`*[]|":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,135 @@
+"""Build the score tables: one a dataset, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .columns import Column, make_columns
+from .datasets import file_name
+from .records import Run, TableError
+from .rows import Row, make_rows
+from .selection import add_differences, find_row, flag_unfair, keep_rows, sort_rows
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """What the tables show.
+
+    Attributes:
+        metric: the metric of ``best`` and ``last``.
+        sort: column to order by, ``-`` before it for the opposite order.
+        group: ``seed`` or ``fold``: one row for runs that differ in that alone; empty: one row a run.
+        per_class: show per-class numbers of the last evaluation.
+        baseline: config to show differences from; empty for none.
+        filters: conditions that every row has to meet.
+    """
+
+    metric: str = "mIoU"
+    sort: str = "best"
+    group: str = ""
+    per_class: bool = False
+    baseline: str = ""
+    filters: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class ScoreTable:
+    """One table, ready to be written.
+
+    Attributes:
+        dataset: short name of the dataset.
+        columns: the columns that hold something.
+        rows: the rows, best first.
+        options: what it shows.
+        notes: lines below the table: unfair comparisons, files with lines that do not parse.
+    """
+
+    dataset: str
+    columns: list[Column]
+    rows: list[Row]
+    options: TableOptions
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def file_stem(self) -> str:
+        """Start of the table's file names, such as ``ade20_scores``."""
+        return f"{file_name(self.dataset) or 'unknown'}_scores"
+
+    @property
+    def headline(self) -> str:
+        """One line that says how many runs there are and how they are ordered."""
+        count = sum(len(row.runs) for row in self.rows)
+        runs = f"{count} run{'s' if count != 1 else ''}"
+        sort = self.options.sort
+        order = f"by {sort} {self.options.metric}" if sort in ("best", "last") else f"by {sort}"
+        return f"{runs}, best first {order}" if not sort.startswith("-") else f"{runs}, ordered {order}"
+
+    def class_kinds(self) -> list[str]:
+        """Return the kinds of per-class numbers that some row has, such as IoU and Acc."""
+        return list(dict.fromkeys(kind for row in self.rows for kind in row.class_scores))
+
+    def class_names(self, kind: str) -> list[str]:
+        """Return the classes of a kind, in the order of the logs."""
+        return list(dict.fromkeys(name for row in self.rows for name in row.class_scores.get(kind, {})))
+
+
+def make_tables(runs: Sequence[Run], options: TableOptions | None = None) -> list[ScoreTable]:
+    """Make one table a dataset, in the order of their names.
+
+    Args:
+        runs: runs of any datasets.
+        options: what the tables show.
+
+    Raises:
+        TableError: no row meets the filters, no row has the metric or is the baseline, a column does not exist.
+    """
+    options = options or TableOptions()
+    by_dataset: dict[str, list[Run]] = {}
+    for run in runs:
+        by_dataset.setdefault(run.settings.dataset or "unknown", []).append(run)
+    _check_metric(runs, options.metric)
+    tables = []
+    errors: list[TableError] = []
+    num_rows = 0
+    for dataset in sorted(by_dataset):
+        rows = make_rows(by_dataset[dataset], metric=options.metric, group=options.group)
+        num_rows += len(rows)
+        columns = make_columns(rows, options.metric)
+        try:
+            rows = keep_rows(rows, columns, options.filters)
+            rows = sort_rows(rows, columns, options.sort, options.metric)
+        except TableError as error:  # a column may exist in one table and not in another
+            errors.append(error)
+            continue
+        if rows:
+            tables.append(ScoreTable(dataset, columns, rows, options))
+    if not tables:
+        if errors:
+            raise errors[0]
+        raise TableError(f"No row of {num_rows} meets {' and '.join(f'--filter {text!r}' for text in options.filters)}")
+    _compare(tables, options)
+    return tables
+
+
+def _compare(tables: Sequence[ScoreTable], options: TableOptions) -> None:
+    """Add differences, flags and notes to finished rows."""
+    found = False
+    for table in tables:
+        reference = find_row(table.rows, options.baseline) if options.baseline else None
+        if reference is not None:
+            found = True
+            add_differences(table.rows, reference)
+        table.notes = flag_unfair(table.rows, reference or table.rows[0])
+        table.notes += list(dict.fromkeys(line for row in table.rows for run in row.runs for line in run.warnings))
+        table.columns = make_columns(table.rows, options.metric)
+    if options.baseline and not found:
+        names = list(dict.fromkeys(str(row.values.get("config")) for table in tables for row in table.rows))
+        some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        raise TableError(f"Expected --baseline to be one of the configs {some}; got {options.baseline!r}")
+
+
+def _check_metric(runs: Sequence[Run], metric: str) -> None:
+    names = {name for run in runs for item in [*run.evaluations, *run.tests] for name in item.metrics}
+    if metric != "mIoU" and metric not in names:
+        raise TableError(f"Expected --metric to be one of {', '.join(sorted(names)) or 'none'}; got {metric!r}")

@@ -1,0 +1,92 @@
+"""Dense labels to a handful of points."""
+
+from pathlib import Path
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.points import Per, Strategy, keep_points, seed_of_sample
+from mmseg_ext.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class SamplePoints(BaseTransform):
+    """Keep the labels of some pixels; all others become ``ignore_index``. Place it right after the labels are loaded.
+
+    The set is fixed by (seed, image name relative to the data root): the same in every epoch, worker, machine and
+    resumed run. Smaller budgets are subsets of larger ones. An ignored pixel is never chosen.
+
+    Required keys: gt_seg_map; img_name (our datasets give it) or img_path. Modified keys: gt_seg_map.
+
+    Args:
+        num_points: Points an image (``per='image'``) or a class and image (``per='class'``).
+        per: 'image' or 'class'.
+        strategy: 'uniform', or 'class_balanced': the classes of the image take turns. Only with ``per='image'``.
+        seed: Names the set of points.
+        resample: Draw anew at every step, from NumPy's global generator. The run then sees more labels than
+            `num_points` says.
+        data_root: Where the data lies, for datasets that give no img_name; the name is img_path relative to it.
+        ignore_index: Marks pixels without a label.
+
+    Raises:
+        UserError: An argument is out of range, or the image's name cannot be known.
+    """
+
+    def __init__(
+        self,
+        num_points: int,
+        per: Per = "image",
+        strategy: Strategy = "uniform",
+        seed: int = 0,
+        resample: bool = False,
+        data_root: str | None = None,
+        ignore_index: int = 255,
+    ) -> None:
+        if num_points < 1:
+            raise UserError(f"Expected `num_points` of at least 1, got {num_points}.")
+        if per not in ("image", "class"):
+            raise UserError(f"Expected `per` to be 'image' or 'class', got {per!r}.")
+        if strategy not in ("uniform", "class_balanced"):
+            raise UserError(f"Expected `strategy` to be 'uniform' or 'class_balanced', got {strategy!r}.")
+        if per == "class" and strategy == "class_balanced":
+            raise UserError("Expected strategy='uniform' with per='class', which is balanced already.")
+        self.num_points = num_points
+        self.per = per
+        self.strategy = strategy
+        self.seed = seed
+        self.resample = resample
+        self.data_root = data_root
+        self.ignore_index = ignore_index
+
+    def transform(self, results: dict) -> dict:
+        """Thin out ``results['gt_seg_map']``."""
+        if self.resample:
+            sample_seed = int(np.random.randint(0, 2**63, dtype=np.int64))
+        else:
+            sample_seed = seed_of_sample(self.seed, self._image_name(results))
+        results["gt_seg_map"] = keep_points(
+            results["gt_seg_map"], self.num_points, sample_seed, self.per, self.strategy, self.ignore_index
+        )
+        return results
+
+    def _image_name(self, results: dict) -> str:
+        if self.data_root is None:
+            if "img_name" in results:
+                return results["img_name"]
+            raise UserError(
+                f"Expected `img_name` in the sample of {results['img_path']}, which its dataset does not give. "
+                "Set SamplePoints(data_root=…): the points are fixed by the image's path relative to it."
+            )
+        try:
+            return Path(results["img_path"]).resolve().relative_to(Path(self.data_root).resolve()).as_posix()
+        except ValueError:
+            raise UserError(
+                f"Expected images below SamplePoints(data_root={self.data_root!r}), got {results['img_path']}."
+            ) from None
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(num_points={self.num_points}, per={self.per!r}, strategy={self.strategy!r}, "
+            f"seed={self.seed}, resample={self.resample})"
+        )

@@ -1,0 +1,49 @@
+"""Train a config: python tools/train.py CONFIG."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from mmseg_ext import stack
+from mmseg_ext.errors import UserError
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read mmseg's own flags."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(description="Train a segmentor")
+    parser.add_argument("config", help="config file")
+    parser.add_argument("--work-dir", help="folder for logs, checkpoints and pictures; work_dirs/<config> by default")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the work dir")
+    parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, help="override settings: key=value, nested.key=value, key=[a,b]"
+    )
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="job launcher")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help="set by torch.distributed.launch")
+    parser.add_argument("--trust-checkpoint", action="store_true", help="load checkpoints that can run code")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train; 2 for what the user can mend."""
+    try:
+        args = parse_args(argv)
+        os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+        stack.prepare(trust_checkpoint=args.trust_checkpoint)
+        from mmseg_ext.engine.launch import load_config, train
+
+        config = load_config(args.config, args.work_dir, args.cfg_options, args.launcher)
+        train(config, resume=args.resume, amp=args.amp)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
