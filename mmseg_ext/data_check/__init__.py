@@ -8,6 +8,7 @@ palette or other classes are judged anew without reading a file again.
 from mmseg_ext.data_check.check import check_dataset
 from mmseg_ext.data_check.judge import ChecksLabelFile, LabelFileReport
 from mmseg_ext.data_check.progress import ProgressDisplay
+from mmseg_ext.data_check.reading import describe_empty
 from mmseg_ext.data_check.report import DataReport, Problem, raise_for_problems
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "Problem",
     "ProgressDisplay",
     "check_dataset",
+    "describe_empty",
     "raise_for_problems",
 ]

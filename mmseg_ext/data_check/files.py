@@ -5,12 +5,12 @@ Nothing here knows about classes or palettes: what is read stays true for as lon
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import cv2
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from mmseg_ext.labels import pack_colors
 
@@ -20,6 +20,7 @@ MAX_COLORS = 65536
 _AGAIN = "Copy or download the file again, or remove it from the list"
 # What Pillow raises for a file that it cannot decode; struct.error and EOFError come from broken headers.
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+_TIFF_SAMPLES_PER_PIXEL, _TIFF_EXTRA_SAMPLES = 277, 338
 _TURNED = range(5, 9)  # EXIF orientations that exchange height and width
 
 
@@ -40,7 +41,7 @@ class ImageFacts:
         width: In pixels, as stored.
         mode: Pillow's mode, or numpy's dtype where Pillow cannot read the file.
         bits: Bits a channel.
-        bands: Number of channels.
+        bands: Channels that are not transparency; 3 for CMYK, which every decoder turns into three.
         orientation: EXIF orientation, 1 if there is none.
     """
 
@@ -125,7 +126,12 @@ def read_image_facts(path: str, backend: str = "cv2") -> ImageFacts:
             image.load()
             trusted = backend == "pillow" or image.format in ("JPEG", "PNG", "BMP")
     except UnidentifiedImageError:
-        return _describe_array(_decode_with_cv2(path, cv2.IMREAD_UNCHANGED))
+        bands = _tiff_bands(path)
+        if bands > 4:
+            mend = "Save three of them as RGB, or read all with LoadImageFromFile(imdecode_backend='tifffile')"
+            raise UnreadableFileError(f"holds {bands} bands, more than {backend} can decode", mend) from None
+        facts = _describe_array(_decode_with_cv2(path, cv2.IMREAD_UNCHANGED))
+        return replace(facts, bands=max(facts.bands, bands))
     except _DECODE_ERRORS as error:
         raise _unreadable(path, error) from error
     if not trusted and max(facts.bits, 8) == 8:
@@ -150,18 +156,33 @@ def read_mask_facts(path: str, backend: str = "pillow") -> MaskFacts:
 
 
 def _describe_image(image: Image.Image) -> ImageFacts:
-    mode, bands = image.mode, len(image.getbands())
+    mode = image.mode
     bits = {"1": 1, "I": 32, "F": 32}.get(mode, 16 if ";16" in mode else 8)
     # Pillow reads a 16-bit RGB PNG as mode RGB; only the way it unpacks the data tells.
     if any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
         bits = 16
+    bands = len([band for band in image.getbands() if band not in "AaX"])
     tags: Any = getattr(image, "tag_v2", None)
-    if tags is not None:  # TIFF: bands beyond those of the mode are dropped by Pillow
-        bands = int(tags.get(277, bands))
-        if mode in ("RGBA", "RGBX", "RGB") and bands == 4 and tags.get(338, (0,))[0] not in (1, 2, 999):
-            mode = "RGB and a fourth band"
+    if tags is not None:  # TIFF: Pillow drops the bands that its mode does not have
+        alpha = set(tags.get(_TIFF_EXTRA_SAMPLES, ())) & {1, 2, 999}
+        bands = int(tags.get(_TIFF_SAMPLES_PER_PIXEL, bands)) - bool(alpha)
+    if mode == "CMYK":
+        bands = 3
     orientation = int(image.getexif().get(0x0112, 1) or 1)
     return ImageFacts(image.height, image.width, mode, bits, bands, orientation)
+
+
+def _tiff_bands(path: str) -> int:
+    """Number of bands of a TIFF that Pillow does not take; 0 if it is none."""
+    try:
+        with open(path, "rb") as file:
+            tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
+            file.seek(tags.next)
+            tags.load(file)
+            bands: Any = tags.get(_TIFF_SAMPLES_PER_PIXEL, 1)
+            return int(bands)
+    except Exception:  # whatever a file that is no TIFF leads to
+        return 0
 
 
 def _describe_array(array: np.ndarray) -> ImageFacts:

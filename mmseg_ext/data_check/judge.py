@@ -108,11 +108,11 @@ class LabelSpec:
 
 
 def judge_image(path: str, facts: ImageFacts) -> list[Problem]:
-    """Whether an image is what the stock pipeline takes: 8 bits, one to four channels that are colours."""
+    """Whether an image is what the stock pipeline takes: 8 bits, and up to three bands beside transparency."""
     if facts.bits > 8:
         what = f"holds {facts.bits} bits a channel (mode {facts.mode}); the pipeline takes 8"
         mend = "Save it with 8 bits, or read it with a transform of your own"
-    elif facts.bands > 4 or "band" in facts.mode:
+    elif facts.bands > 3:
         what = f"holds {facts.bands} bands; the pipeline takes 3 channels"
         mend = "Save the three bands to train on as RGB, or read it with a transform of your own"
     else:

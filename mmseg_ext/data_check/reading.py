@@ -50,10 +50,16 @@ def plan_reading(dataset: Any, allow_palette: bool = False) -> ReadingPlan:
         what, mend = "it does not list its files as MMEngine's datasets do", "Its files are not checked."
         plan.warnings.append(Problem(name, what, mend, "not checked"))
         return plan
-    dataset.full_init()
+    try:
+        dataset.full_init()
+    except ValueError:  # MMEngine cannot serialize an empty list
+        if getattr(dataset, "data_list", None) != []:
+            raise
+        plan.errors.append(describe_empty(dataset))
+        return plan
     plan.entries = [dataset.get_data_info(i) for i in range(len(dataset))]
     if not plan.entries:
-        plan.errors.append(_no_entries(dataset))
+        plan.errors.append(describe_empty(dataset))
         return plan
     if _is_remote(dataset, plan.entries[0]):
         plan.skip = True
@@ -168,7 +174,8 @@ def _folders(dataset: Any) -> str:
     return ", ".join(str(v) for v in prefix.values() if v) or str(getattr(dataset, "data_root", None) or "no folder")
 
 
-def _no_entries(dataset: Any) -> Problem:
+def describe_empty(dataset: Any) -> Problem:
+    """Say where a dataset that found nothing has looked, and how to fill the folder."""
     prefix = getattr(dataset, "data_prefix", None) or {}
     images = str(prefix.get("img_path") or getattr(dataset, "data_root", None) or "no folder")
     what = f"{type(dataset).__name__} found no image-mask pairs"

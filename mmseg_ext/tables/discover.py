@@ -114,7 +114,7 @@ def _add_segment(folder: Path, files: list[str], has_vis_data: bool, found: dict
         segment.test = folder / f"{folder.name}.json"
     if has_vis_data:
         vis_data = folder / "vis_data"
-        segment.scalars = _existing(vis_data / "scalars.json")
+        segment.scalars = _existing(vis_data / "scalars.json") or _existing(vis_data / f"{folder.name}.json")
         segment.config = _existing(vis_data / "config.py")
     if not (segment.text or segment.scalars or segment.test):
         return False

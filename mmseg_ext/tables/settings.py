@@ -176,8 +176,8 @@ def _read_model(settings: Settings, config: Mapping[str, Any]) -> None:
         model = _dict(model["segmentor"])
     backbone = _dict(model.get("backbone"))
     kind = plain_type(_text(backbone.get("type")))
-    names = (_text(backbone.get(key)) for key in ("arch", "model_name", "encoder_name"))
-    arch = next((name for name in names if name), "")
+    archs = (_text(backbone.get(key)) for key in ("arch", "model_name", "encoder_name"))
+    arch = next((name for name in archs if name), "")
     if arch and kind not in ("DINO", "TIMMBackbone"):
         kind = f"{kind} {arch}".strip()
     elif arch:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from .cache import Cache
+from .exports import to_csv, to_json
 from .files import write_atomically
 from .markdown import to_markdown
 from .metrics import is_class_metric
@@ -14,6 +15,7 @@ from .runs import Progress, read_runs
 from .table import ScoreTable, TableOptions, make_tables
 
 FORMATS = ("md", "csv", "json", "html")
+PAGE_NAME = "all_scores.html"
 
 
 def read_tables(
@@ -77,10 +79,14 @@ def write_files(tables: Sequence[ScoreTable], out_dir: Path | str, formats: Iter
     if not chosen <= set(FORMATS):
         raise ValueError(f"Expected formats among {', '.join(FORMATS)}, got {', '.join(sorted(chosen))}")
     folder = Path(out_dir)
-    writers: list[tuple[str, Callable[[ScoreTable], str]]] = [("md", to_markdown)]
+    writers: list[tuple[str, Callable[[ScoreTable], str]]] = [("md", to_markdown), ("csv", to_csv), ("json", to_json)]
     paths = []
     for table in tables:
         for suffix, write in writers:
             if suffix in chosen:
                 paths.append(write_atomically(folder / f"{table.file_stem}.{suffix}", write(table)))
+    if "html" in chosen:
+        from .page import to_page
+
+        paths.append(write_atomically(folder / PAGE_NAME, to_page(tables)))
     return paths

@@ -8,7 +8,7 @@ or all three in turn by tools/cross_validate.py.
 dataset_type = "mmseg_ext.DubaiAerialDataset"
 data_root = "data/dubai"
 crop_size = (192, 192)
-scale = (512, 512)  # the longer side, from 544 to 1099 pixels, comes to 512
+scale = (2048, 768)  # the shorter side, from 509 to 1058 pixels, comes to 768
 load_labels = dict(
     type="mmseg_ext.LoadColorAnnotations",
     palette=["#3C1098", "#8429F6", "#6EC1E4", "#FEDD3A", "#E2A929"],

@@ -133,7 +133,8 @@ class ConsoleHook(Hook):
             )
         )
         lines.append(("device", self._device(runner)))
-        lines.append(("log", str(runner.logger.log_file)))  # type: ignore[attr-defined]
+        lines.append(("pictures", str(Path(runner.work_dir) / "pictures")))
+        lines.append(("log", str(runner.logger.log_file)))
         return lines
 
     @staticmethod
@@ -271,7 +272,7 @@ def result_table(
         best_iteration: When.
     """
     sides = [("last" if last_iteration is None else f"last, at {last_iteration:,}", last)]
-    if best is not None:
+    if best is not None and best_iteration != last_iteration:
         sides.insert(0, (f"best, at {best_iteration:,}", best))
     if last_iteration is None:
         sides = [("", last)]

@@ -1,0 +1,39 @@
+"""The generated aerial dataset of ``make demo``, in LoveDA's layout: 256 × 256 pixels, seven classes, all labels."""
+
+dataset_type = "mmseg_ext.LoveDADataset"
+data_root = "data/loveda_demo"
+crop_size = (128, 128)
+scale = (256, 256)
+load_labels = dict(type="LoadAnnotations")
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    load_labels,
+    dict(type="RandomResize", scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PhotoMetricDistortion"),
+    dict(type="PackSegInputs"),
+]
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=scale, keep_ratio=True),
+    load_labels,
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type="InfiniteSampler", shuffle=True),
+    dataset=dict(type=dataset_type, data_root=data_root, split="train", pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(type=dataset_type, data_root=data_root, split="val", pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type="mmseg_ext.SegmentationMetric")
+test_evaluator = val_evaluator

@@ -1,0 +1,111 @@
+"""Cross-validation: a config trained fold by fold, scored by the confusion matrices of the folds added up.
+
+Cells are (fold, seed). A cell that has finished is not run again, one that was cut off is resumed, so a study can run
+in pieces.
+"""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.evaluation.confusion_matrix import mean_scores, scores_of_classes
+
+
+class Matrix(NamedTuple):
+    """The confusion matrix of one evaluation."""
+
+    classes: list[str]
+    iteration: int
+    confusion_CC: np.ndarray
+
+
+def last_matrix(work_dir: Path) -> Matrix | None:
+    """Read the matrix of a run's last evaluation, None before the first."""
+    found = []
+    for path in work_dir.glob("*/confusion_matrix.json"):
+        record = json.loads(path.read_text())
+        if record["iteration"] is not None:
+            found.append(Matrix(record["classes"], record["iteration"], np.array(record["matrix"], dtype=np.int64)))
+    return max(found, key=lambda m: m.iteration, default=None)
+
+
+def fold_options(fold: int, seed: int) -> list[str]:
+    """The config options that make a run one cell of the study."""
+    loaders = ("train_dataloader", "val_dataloader", "test_dataloader")
+    return [*(f"{loader}.dataset.fold={fold}" for loader in loaders), f"randomness.seed={seed}"]
+
+
+def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_iters: int) -> Matrix:
+    """Run one cell to its end, unless it has come there before.
+
+    Args:
+        command: What trains the config; gets the work dir, --resume where there is a checkpoint, and the options.
+        work_dir: The cell's own.
+        fold: Fold that is validated.
+        seed: Seed of the run.
+        max_iters: The iteration whose evaluation counts: the last.
+
+    Raises:
+        UserError: The training failed.
+    """
+    matrix = last_matrix(work_dir)
+    if matrix is None or matrix.iteration < max_iters:
+        resume = ["--resume"] if (work_dir / "last_checkpoint").is_file() else []
+        options = ["--cfg-options", *fold_options(fold, seed)]
+        status = subprocess.run([*command, "--work-dir", str(work_dir), *resume, *options], check=False).returncode
+        matrix = last_matrix(work_dir)
+        if status or matrix is None or matrix.iteration < max_iters:
+            raise UserError(f"Training fold {fold}, seed {seed} ended with status {status}; its log is in {work_dir}.")
+    return matrix
+
+
+def summarize(matrices: dict[tuple[int, int], Matrix]) -> dict:
+    """Add up the folds of each seed and score the sums.
+
+    Args:
+        matrices: By (fold, seed).
+
+    Returns:
+        JSON-ready: for each seed its mIoU, mAcc, aAcc and IoU by class, in percent; over the seeds the mean and, with
+        two seeds or more, the standard deviation (n − 1).
+    """
+    classes = next(iter(matrices.values())).classes
+    by_seed = {}
+    for seed in sorted({seed for _, seed in matrices}):
+        total_CC = np.sum([m.confusion_CC for (_, s), m in matrices.items() if s == seed], axis=0)
+        means = mean_scores(total_CC)
+        iou = scores_of_classes(total_CC)["IoU"]
+        by_seed[seed] = {name: round(means[name], 2) for name in ("mIoU", "mAcc", "aAcc")}
+        by_seed[seed]["IoU"] = {name: round(float(v), 2) for name, v in zip(classes, iou, strict=True)}
+    scores = np.array([[seed["mIoU"], seed["mAcc"], seed["aAcc"]] for seed in by_seed.values()])
+    names = ("mIoU", "mAcc", "aAcc")
+    return {
+        "folds": sorted({fold for fold, _ in matrices}),
+        "iterations": sorted({m.iteration for m in matrices.values()}),
+        "seeds": by_seed,
+        "mean": dict(zip(names, scores.mean(0).round(2).tolist(), strict=True)),
+        "std": dict(zip(names, scores.std(0, ddof=1).round(2).tolist(), strict=True)) if len(by_seed) > 1 else None,
+    }
+
+
+def format_summary(name: str, summary: dict) -> str:
+    """Write a summary as a Markdown table, a row a seed."""
+    classes = list(next(iter(summary["seeds"].values()))["IoU"])
+    lines = [
+        f"# {name}: folds {', '.join(map(str, summary['folds']))} added up, last iteration",
+        "",
+        "| seed | mIoU | mAcc | aAcc | " + " | ".join(classes) + " |",
+        "|---" * (4 + len(classes)) + "|",
+    ]
+    for seed, scores in summary["seeds"].items():
+        cells = [scores["mIoU"], scores["mAcc"], scores["aAcc"], *scores["IoU"].values()]
+        lines.append(f"| {seed} | " + " | ".join(f"{c:.2f}" for c in cells) + " |")
+    if summary["std"]:
+        cells = [f"{summary['mean'][k]:.2f} ± {summary['std'][k]:.2f}" for k in ("mIoU", "mAcc", "aAcc")]
+        lines.append("| mean | " + " | ".join(cells) + " |" + " |" * len(classes))
+    return "\n".join(lines) + "\n"

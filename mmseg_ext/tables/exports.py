@@ -1,0 +1,87 @@
+"""Write score tables as CSV and JSON, with raw values for other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from typing import Any
+
+from .rows import Row, Spread, Value
+from .table import ScoreTable
+
+
+def to_csv(table: ScoreTable) -> str:
+    """Return a table as CSV: one line a row, raw values, per-class numbers where they are asked for.
+
+    A mean over runs has its standard deviation in a column of its own (``best_std``).
+    """
+    records = [_csv_record(table, row) for row in table.rows]
+    names = list(dict.fromkeys(name for record in records for name in record))
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return file.getvalue()
+
+
+def _csv_record(table: ScoreTable, row: Row) -> dict[str, Any]:
+    record: dict[str, Any] = {}
+    for key, value in row.values.items():
+        if isinstance(value, Spread):
+            record[key] = round(value.mean, 6)
+            record[f"{key}_std"] = round(value.std, 6)
+        else:
+            record[key] = _plain_text(value) if isinstance(value, str) else value
+    record["unlike_first"] = " ".join(row.flags)
+    if table.options.per_class:
+        for kind, scores in row.class_scores.items():
+            record.update({f"{kind}.{name}": value for name, value in scores.items()})
+    return {key: "" if value is None else value for key, value in record.items()}
+
+
+def _plain_text(text: str) -> str:
+    """Keep a spreadsheet from taking a name for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def to_json(table: ScoreTable) -> str:
+    """Return a table as JSON: rows with raw values, their evaluations and per-class numbers; nan becomes null."""
+    content = {
+        "dataset": table.dataset,
+        "metric": table.options.metric,
+        "sort": table.options.sort,
+        "rows": [_json_record(row) for row in table.rows],
+        "notes": table.notes,
+    }
+    return json.dumps(_without_nan(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _json_record(row: Row) -> dict[str, Any]:
+    return {
+        **{key: _json_value(value) for key, value in row.values.items()},
+        "unlike_first": row.flags,
+        "runs": [
+            {
+                "work_dir": run.work_dir,
+                "seed": run.seed,
+                "state": run.state,
+                "evaluations": [{"step": item.step, **item.metrics} for item in run.evaluations],
+            }
+            for run in row.runs
+        ],
+        "per_class": row.class_scores,
+    }
+
+
+def _json_value(value: Value) -> Any:
+    return {"mean": value.mean, "std": value.std, "n": value.n} if isinstance(value, Spread) else value
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

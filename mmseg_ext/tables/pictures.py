@@ -1,0 +1,91 @@
+"""Collect sample predictions that runs left as pictures: ``<work dir>/pictures/validation/*.png``."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .table import ScoreTable
+
+MAX_ROWS = 8
+"""Rows of a table whose pictures are shown."""
+MAX_NAMES = 4
+"""Pictures shown of each of them."""
+MAX_BYTES = 4_000_000
+"""A larger picture is left out, in bytes."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(slots=True)
+class Gallery:
+    """Pictures side by side.
+
+    Attributes:
+        names: file names, one a line of pictures.
+        rows: indices of the table rows that have pictures, one a column.
+        pictures: data addresses by (name, row index).
+        note: what was left out; empty where everything is shown.
+    """
+
+    names: list[str] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    pictures: dict[tuple[str, int], str] = field(default_factory=dict)
+    note: str = ""
+
+
+def collect_pictures(table: ScoreTable) -> Gallery:
+    """Read the pictures of a table's first rows; names that most runs have come first.
+
+    Args:
+        table: the table; of a row with several runs the first one with pictures is taken.
+    """
+    found: dict[int, dict[str, Path]] = {}
+    for index, row in enumerate(table.rows):
+        for run in row.runs:
+            files = _list(Path(run.work_dir) / "pictures" / "validation")
+            if files:
+                found[index] = files
+                break
+    gallery = Gallery(rows=list(found)[:MAX_ROWS])
+    counts = Counter(name for index in gallery.rows for name in found[index])
+    gallery.names = sorted(counts, key=lambda name: (-counts[name], name))[:MAX_NAMES]
+    num_large = 0
+    for index in gallery.rows:
+        for name in gallery.names:
+            path = found[index].get(name)
+            address = _address(path) if path is not None else None
+            if address:
+                gallery.pictures[name, index] = address
+            elif path is not None:
+                num_large += 1
+    left_out = []
+    if len(found) > MAX_ROWS:
+        left_out.append(f"the first {MAX_ROWS} of {len(found)} rows with pictures")
+    if len(counts) > MAX_NAMES:
+        left_out.append(f"{MAX_NAMES} of {len(counts)} pictures each")
+    gallery.note = f"Shown: {' and '.join(left_out)}." if left_out else ""
+    if num_large:
+        gallery.note += f" {num_large} left out: no PNG, or over {MAX_BYTES // 1_000_000} MB."
+    return gallery
+
+
+def _list(folder: Path) -> dict[str, Path]:
+    try:
+        return {path.name: path for path in sorted(folder.glob("*.png"))}
+    except OSError:
+        return {}
+
+
+def _address(path: Path) -> str | None:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            return None
+        content = path.read_bytes()
+    except OSError:
+        return None
+    if not content.startswith(_PNG):
+        return None
+    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
