@@ -222,6 +222,21 @@ def legend(classes: Sequence[str], palette: Palette, width: int) -> np.ndarray:
     return np.array(strip)
 
 
+def segmentation_legend(classes: Sequence[str], palette: Palette, width: int) -> np.ndarray:
+    """The legend of labels, predictions and errors: the classes, then black, right and wrong.
+
+    Args:
+        classes: The names of the classes.
+        palette: One RGB colour per class.
+        width: Width of the strip in pixels.
+
+    Returns:
+        The strip (H, W, 3), uint8 RGB; see :func:`legend`.
+    """
+    names = [*classes, "no label", "right", "wrong"]
+    return legend(names, [*palette, (0, 0, 0), RIGHT_COLOR, WRONG_COLOR], width)
+
+
 def panel(columns: Sequence[tuple[str, np.ndarray]], height: int | None = None) -> np.ndarray:
     """Pictures side by side, each below its title.
 

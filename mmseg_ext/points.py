@@ -75,7 +75,7 @@ def keep_points(
         ignore_index: Marks pixels without a label, before and after.
 
     Returns:
-        A new array like `labels_HW`.
+        A new array of the shape and dtype of `labels_HW`.
     """
     flat_labels = labels_HW.ravel()
     positions_P = np.flatnonzero(flat_labels != ignore_index)
@@ -95,7 +95,8 @@ def keep_points(
             # Turn first, rank second: an order that does not depend on the budget, so budgets stay nested.
             members = members[np.lexsort((ranks_P[members], np.concatenate(turns)))[:num_points]]
         kept_P = positions_P[members]
-    points_HW = np.full_like(labels_HW, ignore_index)
+    # Row-major like the positions; full_like would keep the memory order of a transposed map, and ravel then copies.
+    points_HW = np.full(labels_HW.shape, ignore_index, dtype=labels_HW.dtype)
     points_HW.ravel()[kept_P] = flat_labels[kept_P]
     return points_HW
 

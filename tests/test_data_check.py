@@ -39,6 +39,7 @@ def color_pipeline(palette=PALETTE, **kwargs):
 
 def build(root, pipeline=INDEX, cls=BaseSegDataset, **kwargs):
     kwargs.setdefault("metainfo", {"classes": CLASSES, "palette": [list(c) for c in PALETTE]})
+    kwargs.setdefault("serialize_data", False)  # MMEngine collects garbage for it: half a second each
     prefix = {"img_path": "images", "seg_map_path": "masks"}
     return cls(data_root=str(root), data_prefix=kwargs.pop("data_prefix", prefix), pipeline=pipeline, **kwargs)
 
@@ -85,7 +86,7 @@ def root(tmp_path):
 
 
 def test_good_dataset_is_counted(root):
-    report = check(root)
+    report = check(root, serialize_data=True)
     report.raise_if_bad()
     assert (report.errors, report.warnings) == ([], [])
     assert (report.num_images, report.num_masks, report.num_pixels) == (3, 3, 3 * 48)
@@ -335,6 +336,23 @@ def test_palette_of_another_length_than_the_classes(root):
     problem = next(p for p in errors if p.kind == "palette")
     assert problem.what == "the palette has 2 colours for 3 classes"
     assert "field, water, road" in problem.mend
+
+
+def test_chosen_classes_of_a_colour_mask_are_those_that_loading_makes(root):
+    class ThreeClasses(BaseSegDataset):
+        METAINFO = {"classes": CLASSES, "palette": [list(c) for c in PALETTE]}
+
+    for i in range(3):
+        rgb = np.full((6, 8, 3), PALETTE[i], dtype=np.uint8)
+        write_mask(root / "masks" / f"{i}.png", rgb)
+    chosen = {"cls": ThreeClasses, "metainfo": {"classes": ("road", "field")}}
+    dataset = build(root, color_pipeline(), **chosen)
+    report = check_dataset(dataset, use_cache=False)
+    assert report.errors == []
+    assert report.class_pixels == [48, 48]
+    assert [np.unique(dataset[i]["gt_seg_map"]).tolist() for i in range(3)] == [[1], [255], [0]]
+    problem = check(root, color_pipeline(PALETTE[:2], unknown="ignore"), **chosen).errors[0]
+    assert problem.what == "the palette has 2 colours for 3 classes that the dataset has before metainfo chooses some"
 
 
 def test_photograph_in_place_of_a_mask(root, monkeypatch):
@@ -670,6 +688,20 @@ def test_dubai_statistics_equal_those_of_the_loaded_labels(dubai):
         expected += np.bincount(colors_to_indices(read_rgb_mask(path), palette)[0].ravel(), minlength=256)
     some = ConcatDataset(dataset.datasets[1:4])
     assert check_dataset(some, use_cache=False).class_pixels == expected[:5].tolist()
+
+
+def test_dubai_masks_of_one_name_are_told_apart(dubai):
+    from mmseg_ext.datasets import DubaiAerialDataset
+
+    dataset = DubaiAerialDataset(
+        data_root=str(dubai),
+        split="train",
+        pipeline=color_pipeline(DUBAI_PALETTE, ignore_colors=["#9B9B9B"], unknown="ignore"),
+    )
+    report = check_dataset(dataset, use_cache=False)
+    report.raise_if_bad()
+    assert report.num_images == 36
+    assert "in tile_3/masks/image_part_006.png, tile_5/masks/image_part_002.png, " in only(report.warnings).what
 
 
 def test_facts_of_a_palette_mask_serve_both_readings(dubai):

@@ -5,8 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext import stack
 from mmseg_ext.errors import UserError
@@ -28,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
 
         config = load_config(args.config, args.work_dir)
         folder, name = Path(config.work_dir), Path(args.config).stem
-        command = [sys.executable, str(ROOT / "tools" / "train.py"), args.config]
+        command = [sys.executable, str(Path(__file__).resolve().with_name("train.py")), args.config]
         matrices = {}
         for seed in args.seeds:
             for fold in args.folds:

@@ -131,9 +131,13 @@ def _plan_labels(plan: ReadingPlan, dataset: Any, transforms: list[Any], allow_p
             ignore_colors=[parse_color(c) for c in getattr(loader, "ignore_colors", ())],
             unknown=getattr(loader, "unknown", "error"),
         )
-        if not plan.spec.label_map and classes and len(plan.spec.palette) != len(classes):
-            what = f"the palette has {len(plan.spec.palette)} colours for {len(classes)} classes"
-            mend = f"Give it one colour for each of {', '.join(classes)}, in this order."
+        label_map = plan.spec.label_map
+        num_colors, num_wanted = len(plan.spec.palette), len(label_map or classes)
+        if num_wanted and num_colors != num_wanted:
+            which = "classes that the dataset has before metainfo chooses some" if label_map else "classes"
+            what = f"the palette has {num_colors} colours for {num_wanted} {which}"
+            named = "" if label_map else f" ({', '.join(classes)})"
+            mend = f"Give it one colour for each of them{named}, in their order."
             plan.errors.append(Problem("LoadColorAnnotations", what, mend, "palette"))
     else:
         plan.mask_backend = getattr(loader, "imdecode_backend", None) or "pillow"

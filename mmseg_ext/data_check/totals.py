@@ -96,12 +96,12 @@ class Totals:
         if self.unlabelled and len(self.unlabelled) == report.num_masks:
             what = f"none of the {report.num_masks} images has a labelled pixel"
             mend = f"The labels of LoadAnnotations may be {spec.allowed()}."
-            folder = os.path.dirname(self.unlabelled[0])
+            folder = _common_folder(self.unlabelled)
             report.errors.append(Problem(folder, what, mend, "nothing labelled"))
         elif self.unlabelled:
             what = f"{len(self.unlabelled)} of {report.num_images} images have no labelled pixel"
             mend = f"They are: {_names(self.unlabelled)}."
-            folder = os.path.dirname(self.unlabelled[0])
+            folder = _common_folder(self.unlabelled)
             report.warnings.append(Problem(folder, what, mend, "nothing labelled"))
 
     def _off_by_one(self) -> list[Problem]:
@@ -153,6 +153,12 @@ def _size_problem(
     return Problem(mask_path, what, mend, "size of mask and image")
 
 
+def _common_folder(paths: list[str]) -> str:
+    return os.path.commonpath([os.path.dirname(os.path.abspath(p)) for p in paths])
+
+
 def _names(paths: list[str]) -> str:
-    shown = ", ".join(os.path.basename(p) for p in paths[:_MAX_NAMES])
+    """The first names, with as much of their folders as tells them apart."""
+    folder = _common_folder(paths)
+    shown = ", ".join(os.path.relpath(p, folder) for p in paths[:_MAX_NAMES])
     return shown + (f" and {len(paths) - _MAX_NAMES} more" if len(paths) > _MAX_NAMES else "")

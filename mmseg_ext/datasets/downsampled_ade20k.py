@@ -28,7 +28,7 @@ class DownsampledADE20KDataset(NamedSegDataset):
         **kwargs: Passed to mmseg's BaseSegDataset.
 
     Raises:
-        UserError: The copy is missing (the message says the command that makes it), or an argument is out of range.
+        UserError: The copy is missing (the message says how to make it), or an argument is out of range.
 
     Reference:
         Zhou et al., Scene Parsing through ADE20K Dataset, CVPR 2017. Licence: BSD-3 (annotations), images for

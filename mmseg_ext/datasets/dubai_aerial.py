@@ -18,7 +18,7 @@ MEND = (
 class DubaiAerialDataset(NamedSegDataset):
     """The Dubai aerial images in folders ``tile_<t>/images/image_part_<nnn>.jpg`` and ``tile_<t>/masks/….png``.
 
-    Masks are colours, some of them palette PNGs whose indices mean different classes in different tiles: load them with
+    Masks are colours, some of them palette PNGs whose indices mean other classes in each file: load them with
     ``mmseg_ext.LoadColorAnnotations``. The colour #9B9B9B means "unlabeled" and is ignored.
 
     Three folds: the image with part number n is validated in fold (n − 1) mod 3, so that every tile is in every split.

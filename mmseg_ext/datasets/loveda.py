@@ -1,6 +1,6 @@
 """LoveDA: land cover of three Chinese cities at 0.3 m, urban and rural."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,26 @@ from mmseg_ext.registry import DATASETS
 SCENES = ("urban", "rural")
 SPLIT_FOLDERS = {"train": "Train", "holdout": "Train", "val": "Val", "test": "Test"}
 MEND = "Unpack LoveDA's Train.zip, Val.zip and Test.zip there, or set `data_root`; data/README.md shows the tree."
+
+
+def without_label_loading(pipeline: Sequence[Any]) -> list[Any]:
+    """Leave out the steps that load labels, those of a TestTimeAug too.
+
+    Args:
+        pipeline: Configs of transforms, or transforms.
+    """
+    steps = []
+    for step in pipeline:
+        kind = step["type"] if isinstance(step, Mapping) else type(step)
+        name = kind if isinstance(kind, str) else kind.__name__
+        if name.endswith("Annotations"):
+            continue
+        if name.endswith("TestTimeAug") and isinstance(step, Mapping):
+            # Each list holds alternatives; a list that held nothing else would leave no combination at all.
+            choices = [without_label_loading(choice) for choice in step["transforms"]]
+            step = {**step, "transforms": [choice for choice in choices if choice]}
+        steps.append(step)
+    return steps
 
 
 @DATASETS.register_module()
@@ -72,7 +92,7 @@ class LoveDADataset(NamedSegDataset):
         self.scenes = scenes
         self.holdout = holdout
         if split == "test":
-            kwargs["pipeline"] = [s for s in kwargs.get("pipeline", []) if not s["type"].endswith("Annotations")]
+            kwargs["pipeline"] = without_label_loading(kwargs.get("pipeline", []))
         super().__init__(
             data_root=data_root, img_suffix=".png", seg_map_suffix=".png", reduce_zero_label=True, **kwargs
         )

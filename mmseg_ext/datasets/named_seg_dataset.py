@@ -61,7 +61,11 @@ class NamedSegDataset(BaseSegDataset):
         """
 
     def load_data_list(self) -> list[dict]:
-        """Give every sample of :meth:`list_samples` its name and the fields that mmseg's transforms read."""
+        """Give every sample of :meth:`list_samples` its name and the fields that mmseg's transforms read.
+
+        Raises:
+            UserError: There are no samples.
+        """
         root = Path(self.data_root or "")
         data_list = []
         for sample in self.list_samples():
@@ -72,4 +76,9 @@ class NamedSegDataset(BaseSegDataset):
                     info[key] = str(info[key])
             info.update(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label, seg_fields=[])
             data_list.append(info)
+        if not data_list:
+            raise UserError(
+                f"Expected {type(self).__name__} to select images below {root}, got none of those that are there. "
+                "Change the arguments that choose among them (split, fold, scenes, holdout)."
+            )
         return data_list

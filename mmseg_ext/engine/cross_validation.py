@@ -75,7 +75,7 @@ def summarize(matrices: dict[tuple[int, int], Matrix]) -> dict:
         two seeds or more, the standard deviation (n − 1).
     """
     classes = next(iter(matrices.values())).classes
-    by_seed = {}
+    by_seed: dict[int, dict] = {}
     for seed in sorted({seed for _, seed in matrices}):
         total_CC = np.sum([m.confusion_CC for (_, s), m in matrices.items() if s == seed], axis=0)
         means = mean_scores(total_CC)

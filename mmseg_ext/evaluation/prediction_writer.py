@@ -27,7 +27,7 @@ class PredictionWriter(BaseMetric):
         **kwargs: Passed to mmengine's BaseMetric.
 
     Raises:
-        UserError: Two images would be written to one file.
+        UserError: Two images would be written to one file, or an image lies outside of `data_root`.
     """
 
     default_prefix = None
@@ -41,7 +41,7 @@ class PredictionWriter(BaseMetric):
         """Write one batch."""
         for sample in data_samples:
             image = Path(sample["img_path"])
-            name = Path(image.name) if self.data_root is None else image.relative_to(self.data_root)
+            name = self._name(image)
             prediction_HW = sample["pred_sem_seg"]["data"].squeeze(0).cpu().numpy()
             dtype = np.uint8 if prediction_HW.max(initial=0) < 256 else np.uint16
             buffer = io.BytesIO()
@@ -49,6 +49,16 @@ class PredictionWriter(BaseMetric):
             path = self.output_dir / name.with_suffix(".png")
             replace_file(path, buffer.getvalue())
             self.results.append((str(path), str(image)))
+
+    def _name(self, image: Path) -> Path:
+        if self.data_root is None:
+            return Path(image.name)
+        try:
+            return image.relative_to(self.data_root)
+        except ValueError:
+            raise UserError(
+                f"Expected images below PredictionWriter(data_root={self.data_root!r}), got {image}."
+            ) from None
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Check that no file was written twice; there is no score."""

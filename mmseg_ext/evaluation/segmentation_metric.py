@@ -21,8 +21,8 @@ class SegmentationMetric(BaseMetric):
     """Mean IoU and its relatives from one int64 confusion matrix.
 
     Scalars, in percent: aAcc, mIoU, mAcc, further means on request, and ``IoU.<class>``, ``Acc.<class>`` (so that
-    ``save_best='IoU.water'`` works). A class absent from truth and prediction is left out of the means; a class present
-    and never predicted counts 0.
+    ``save_best='IoU.water', rule='greater'`` works). A class absent from truth and prediction is left out of the means;
+    a class present and never predicted counts 0.
 
     Args:
         metrics: Means beside aAcc, mIoU and mAcc: any of mDice, mFscore, mPrecision, mRecall.
@@ -108,11 +108,11 @@ class SegmentationMetric(BaseMetric):
             if log_file is None:
                 return
             path = Path(log_file).parent / path
-        # The train loop counts from 0; outside of training the counter stands at 0.
-        iteration = MessageHub.get_current_instance().get_info("iter", 0)
+        # The train loop counts from 0; a process that has not trained has no counter.
+        iteration = MessageHub.get_current_instance().get_info("iter")
         record = {
             "classes": list(classes),
-            "iteration": iteration + 1 if iteration else None,
+            "iteration": None if iteration is None else iteration + 1,
             "matrix": confusion_CC.tolist(),
         }
         replace_file(path, json.dumps(record))

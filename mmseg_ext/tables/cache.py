@@ -56,21 +56,20 @@ class Cache:
             self._old = {}
         self._name_index = {names: index for index, names in enumerate(self._names)}
 
-    def _get(self, path: Path, status: os.stat_result) -> Any:
-        key = str(path)
+    def _get(self, key: str, status: os.stat_result) -> Any:
         entry = self._old.get(key)
         if not isinstance(entry, list) or len(entry) != 2 or entry[0] != _stamp(status):
             return None
         self._new[key] = entry
         return entry[1]
 
-    def _put(self, path: Path, status: os.stat_result, value: Any) -> None:
-        self._new[str(path)] = [_stamp(status), value]
+    def _put(self, key: str, status: os.stat_result, value: Any) -> None:
+        self._new[key] = [_stamp(status), value]
         self._is_changed = True
 
-    def log(self, path: Path, status: os.stat_result) -> LogPart | None:
+    def log(self, key: str, status: os.stat_result) -> LogPart | None:
         """Return what a log said, None where it is not known or the file has changed."""
-        value = self._get(path, status)
+        value = self._get(key, status)
         if value is None:
             return None
         try:
@@ -83,7 +82,7 @@ class Cache:
             return None
         return part
 
-    def put_log(self, path: Path, status: os.stat_result, part: LogPart) -> None:
+    def put_log(self, key: str, status: os.stat_result, part: LogPart) -> None:
         """Remember what a log said."""
         value = [
             [getattr(part, name) for name in _PART_FIELDS],
@@ -91,19 +90,19 @@ class Cache:
             [self._dump_evaluation(item) for item in part.tests],
             _dump_settings(part.settings),
         ]
-        self._put(path, status, value)
+        self._put(key, status, value)
 
-    def settings(self, path: Path, status: os.stat_result) -> Settings | None:
+    def settings(self, key: str, status: os.stat_result) -> Settings | None:
         """Return what a dumped config said, None where it is not known or the file has changed."""
-        value = self._get(path, status)
+        value = self._get(key, status)
         try:
             return _load_settings(value)
         except (TypeError, ValueError):
             return None
 
-    def put_settings(self, path: Path, status: os.stat_result, settings: Settings) -> None:
+    def put_settings(self, key: str, status: os.stat_result, settings: Settings) -> None:
         """Remember what a dumped config said."""
-        self._put(path, status, _dump_settings(settings))
+        self._put(key, status, _dump_settings(settings))
 
     def save(self) -> None:
         """Write the entries of the files seen since the cache was opened, where any of them is new."""

@@ -62,7 +62,7 @@ def make_columns(rows: Sequence[Row], metric: str) -> list[Column]:
         Column("memory", "memory", _memory, weight=1),
         Column("date", "date", lambda row: str(row.values.get("date") or "")[:10], is_number=False, weight=3),
         Column("state", "state", _text("state"), is_number=False, weight=8),
-        Column("unfair", "unlike the first", lambda row: ", ".join(row.flags), is_number=False, weight=7),
+        Column("unfair", "differs in", lambda row: ", ".join(row.flags), is_number=False, weight=7),
     ]
     return [column for column in columns if any(column.write(row) for row in rows)]
 
@@ -136,7 +136,9 @@ def _factor(row: Row) -> str:
 
 def _parameters(row: Row) -> str:
     number = number_of(row.values.get("parameters"))
-    return f"{number / 1e6:.1f} M" if number is not None else ""
+    if number is None:
+        return ""
+    return f"{number / 1e6:.1f} M" if number >= 1e5 else f"{number / 1e3:.1f} k"
 
 
 def _memory(row: Row) -> str:

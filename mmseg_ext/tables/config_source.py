@@ -49,7 +49,7 @@ def split_assignments(source: str) -> list[tuple[str, str]]:
         [('seed', 'seed = 1\n'), ('work_dir', "work_dir = 'runs'\n")]
     """
     starts = list(_ASSIGNMENT.finditer(source))
-    ends = [match.start() for match in starts[1:]] + [len(source)]
+    ends = [*(match.start() for match in starts[1:]), len(source)][: len(starts)]
     chunks = [(match[1], source[match.start() : end]) for match, end in zip(starts, ends, strict=True)]
     if chunks and not source.endswith("\n"):
         chunks.pop()

@@ -70,10 +70,13 @@ def find_work_dirs(roots: Iterable[Path]) -> list[WorkDir]:
     found: dict[Path, WorkDir] = {}
     visited: set[tuple[int, int]] = set()
     for root in roots:
+        start = root
         if root.is_file():
-            _add_loose(root.parent, [root.name], found, sniff=False)
-            continue
-        stack = [root]
+            start = root.parent
+            if start.name != "vis_data" and not _STAMP.fullmatch(start.resolve().name):
+                _add_loose(root.parent, [root.name], found, sniff=False)
+                continue
+        stack = [start.resolve().parent if start.resolve().name == "vis_data" else start]
         while stack:
             stack.extend(_visit(stack.pop(), found, visited))
     for work_dir in found.values():
@@ -94,6 +97,8 @@ def _visit(folder: Path, found: dict[Path, WorkDir], visited: set[tuple[int, int
         return []
     files = sorted(name for name, is_dir in listed if not is_dir)
     folders = sorted(name for name, is_dir in listed if is_dir and not name.startswith(".") and name not in _SKIPPED)
+    if _STAMP.fullmatch(folder.resolve().name):
+        folder = folder.resolve()
     is_start = "vis_data" in folders or _STAMP.fullmatch(folder.name) is not None
     if is_start and _add_segment(folder, files, "vis_data" in folders, found):
         return [folder / name for name in folders if _STAMP.fullmatch(name)]

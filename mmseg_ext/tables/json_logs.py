@@ -15,12 +15,20 @@ from typing import Any
 
 from .blocks import read_blocks
 from .config_source import base_name
-from .metrics import BestAndLast, class_stretch, evaluation_from_row
+from .metrics import (
+    BestAndLast,
+    class_values_of_row,
+    evaluation_from_row,
+    remember_stretch,
+    remembered_stretch,
+    set_class_values,
+)
 from .records import Evaluation, LogPart
 from .settings import read_settings
 
 _NUMBER_BYTES = b"0123456789.+-"
 _TIME = re.compile(rb'"time": *([0-9][0-9.e+-]*)')
+_NUMBER = re.compile(rb"\d+")
 _NUM_TIMES = 201
 _LONG_ROW = 1000
 
@@ -37,7 +45,7 @@ def read_json_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
         does not parse is counted.
     """
     reader = _Reader(wanted)
-    for block in read_blocks(path, b"\n"):
+    for block, _ in read_blocks(path, b"\n"):
         reader.read(block)
     return reader.finish()
 
@@ -50,7 +58,6 @@ class _Reader:
         self.part = LogPart()
         self.last_train: bytes = b""
         self.times: list[float] = []
-        self.stretches: dict[bytes, tuple[str, ...]] = {}
         self.kept: BestAndLast[tuple[bytes, float]] = BestAndLast()
         self.without_step: list[Evaluation] = []
 
@@ -60,23 +67,23 @@ class _Reader:
         kinds = block.translate(None, _NUMBER_BYTES).split(b"\n")
         tail = lines.pop()
         kinds.pop()
+        different = set(kinds)
+        examples = dict(zip(kinds, lines, strict=True)) if len(different) > 20 else {}
         train_kinds = set()
-        for kind, example in dict(zip(kinds, lines, strict=True)).items():
-            row = _parse(example)
+        for kind in different:
+            row = _parse(examples[kind] if examples else lines[kinds.index(kind)])
             if row is not None and _is_train(row):
                 train_kinds.add(kind)
         others = [index for index, kind in enumerate(kinds) if kind not in train_kinds]
-        if others:
-            skip = set(others)
-            train = [line for index, line in enumerate(lines) if index not in skip]
-        else:
-            skip, train = set(), lines
-        self._read_train(train, block)
+        skip = set(others)
+        if len(others) < len(lines):
+            self._read_train(lines, skip)
+            self._read_memory(block)
         for index in others:
             if index and index - 1 not in skip:
                 self.last_train = lines[index - 1]
             self._read_other(lines[index], kinds[index])
-        if train and len(lines) - 1 not in skip:
+        if lines and len(lines) - 1 not in skip:
             self.last_train = lines[-1]
         if tail:
             self._read_tail(tail)
@@ -89,31 +96,35 @@ class _Reader:
             else:
                 self.part.is_cut = True
         elif _is_train(row):
-            self._read_train([tail], tail)
+            self._read_train([tail], set())
+            self._read_memory(tail)
         else:
             self._read_other(tail, tail)
 
-    def _read_train(self, lines: list[bytes], block: bytes) -> None:
-        if not lines:
-            return
+    def _read_train(self, lines: list[bytes], skip: set[int]) -> None:
+        """Read the rows of a block that are training rows: all but the skipped ones; at least one is."""
         part = self.part
-        for line in lines[:2]:
-            step = _step(line)
-            if part.first_step is None:
-                part.first_step = step
-            elif part.step_interval is None and step is not None:
-                part.step_interval = step - part.first_step
-        last = _step(lines[-1])
+        count = len(lines)
+        if part.step_interval is None:
+            first = [line for index, line in enumerate(lines[: len(skip) + 2]) if index not in skip][:2]
+            for line in first:
+                step = _step(line)
+                if part.first_step is None:
+                    part.first_step = step
+                elif part.step_interval is None and step is not None:
+                    part.step_interval = step - part.first_step
+        last = _step(lines[next(index for index in range(count - 1, -1, -1) if index not in skip)])
         part.last_step = part.last_step if last is None else last
-        stride = max(1, len(lines) // _NUM_TIMES)
-        for line in lines[::stride]:
-            match = _TIME.search(line)
+        for index in range(0, count, max(1, count // _NUM_TIMES)):
+            match = _TIME.search(lines[index]) if index not in skip else None
             if match:
                 self.times.append(float(match[1]))
+
+    def _read_memory(self, block: bytes) -> None:
         for piece in {piece[:12] for piece in block.split(b'"memory": ')[1:]}:
-            number = re.match(rb"\d+", piece)
+            number = _NUMBER.match(piece)
             if number:
-                part.memory = max(part.memory or 0.0, float(number[0]))
+                self.part.memory = max(self.part.memory or 0.0, float(number[0]))
 
     def _read_other(self, line: bytes, kind: bytes) -> None:
         if not line.strip():
@@ -124,7 +135,8 @@ class _Reader:
         elif "config" in row or "env_info" in row:
             self._read_header(row)
         elif _is_train(row):
-            self._read_train([line], line)
+            self._read_train([line], set())
+            self._read_memory(line)
             self.last_train = line
         else:
             self._read_evaluation(row, line)
@@ -133,12 +145,12 @@ class _Reader:
         """Parse a row, without its per-class numbers where they are many and not asked for."""
         if len(line) < _LONG_ROW or self.wanted:
             return _parse(line)
-        stretch = self.stretches.get(kind)
+        stretch = remembered_stretch(kind)
         if stretch:
             return _parse(without_classes(line, stretch))
         row = _parse(line)
         if row is not None and stretch is None:
-            self.stretches[kind] = class_stretch(row)
+            remember_stretch(kind, row)
         return row
 
     def _read_header(self, row: dict[str, Any]) -> None:
@@ -176,12 +188,8 @@ class _Reader:
         """Return what was read; per-class numbers of the best and the last evaluation are filled in."""
         part = self.part
         part.tests = self.without_step
-        for evaluation in [*part.evaluations, *part.tests]:
-            evaluation.class_names, evaluation.class_values = (), {}
         for evaluation, (line, scale) in self.kept.chosen():
-            full = evaluation_from_row(_parse(line) or {}, evaluation.step, scale=scale)
-            if full is not None:
-                evaluation.class_names, evaluation.class_values = full.class_names, full.class_values
+            set_class_values(evaluation, class_values_of_row(_parse(line) or {}, scale))
         if self.times:
             part.seconds_per_step = round(statistics.median(self.times), 6)
         settings = part.settings

@@ -29,7 +29,8 @@ def _legend(table: ScoreTable) -> str:
     if any("n" in row.values for row in table.rows):
         text += " mean \u00b1 sample standard deviation over runs."
     if any(column.key == "unfair" for column in table.columns):
-        text += " Rows with an entry under \u201cunlike the first\u201d differ in more than one thing: see below."
+        other = "the baseline" if table.options.baseline else "the first row"
+        text += f" A row with an entry under \u201cdiffers in\u201d is no fair comparison with {other}: see below."
     return text
 
 

@@ -26,6 +26,7 @@ def merge_parts(scalars: LogPart | None, text: LogPart | None, test: LogPart | N
             setattr(merged, item.name, next((value for value in values if value not in (None, "")), item.default))
     merged.settings = next((part.settings for part in parts if part.settings), None)
     steps = [part.last_step for part in parts if part.last_step is not None]
+    steps += [item.step for part in parts if part.last_step is not None for item in part.evaluations if item.step]
     merged.last_step = max(steps, default=None)
     memories = [part.memory for part in parts if part.memory is not None]
     merged.memory = max(memories, default=None)
@@ -44,27 +45,33 @@ def _is_empty(part: LogPart) -> bool:
 
 
 def _union(known: list[Evaluation], more: list[Evaluation]) -> list[Evaluation]:
-    """Add evaluations that are not known yet; a known one takes over per-class numbers that it lacks."""
+    """Add evaluations that are not known yet; a known one takes over per-class numbers that it lacks.
+
+    Two evaluations are one where their metrics are equal, since a text log does not state the step, or else their
+    steps; each is taken once.
+    """
     if not known or not more:
         return known or more
     merged = list(known)
-    by_step = {evaluation.step: evaluation for evaluation in known if evaluation.step is not None}
+    unmatched = list(known)
     for evaluation in more:
-        same = by_step.get(evaluation.step) if evaluation.step is not None else None
-        same = same or next((item for item in known if _equal(item, evaluation)), None)
+        same = next((item for item in unmatched if _is_equal(item, evaluation)), None)
+        if same is None and evaluation.step is not None:
+            same = next((item for item in known if item.step == evaluation.step), None)
         if same is None:
             merged.append(evaluation)
-        elif evaluation.class_names and not same.class_names:
+            continue
+        unmatched = [item for item in unmatched if item is not same]
+        if evaluation.class_names and not same.class_names:
             same.class_names, same.class_values = evaluation.class_names, evaluation.class_values
     return sorted(merged, key=lambda item: -1 if item.step is None else item.step)
 
 
-def _equal(first: Evaluation, second: Evaluation) -> bool:
-    """Tell whether two evaluations are one, written with different precision."""
-    if first.step is not None and second.step is not None and first.step != second.step:
-        return False
+def _is_equal(first: Evaluation, second: Evaluation) -> bool:
+    """Tell whether the metrics of two evaluations are equal but for the precision they were written with."""
     shared = first.metrics.keys() & second.metrics.keys()
-    return bool(shared) and all(abs(first.metrics[name] - second.metrics[name]) < 1e-4 for name in shared)
+    pairs = [(first.metrics[name], second.metrics[name]) for name in shared]
+    return bool(pairs) and all(a == b or abs(a - b) < 1e-4 or (a != a and b != b) for a, b in pairs)
 
 
 def split_restarts(parts: list[LogPart]) -> list[list[LogPart]]:

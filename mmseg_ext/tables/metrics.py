@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from .records import Evaluation
@@ -18,6 +19,7 @@ _SUMMARY_METRIC = re.compile(r"[am][A-Z][A-Za-z]*")
 _BOOKKEEPING = frozenset(
     {"mode", "epoch", "iter", "step", "lr", "base_lr", "time", "data_time", "memory", "eta", "grad_norm"}
 )
+_STRETCHES: dict[bytes, tuple[str, ...]] = {}
 _NAMES: dict[tuple[str, ...], tuple[str, ...]] = {}
 
 
@@ -32,15 +34,10 @@ def is_lower_better(name: str) -> bool:
     return "loss" in tail or tail.endswith(("error", "rmse", "mae"))
 
 
-def plain_name(key: str) -> str:
-    """Drop an evaluator's prefix: ``val/mIoU`` is ``mIoU``."""
-    return key if CLASS_METRIC.fullmatch(key) else key.rsplit("/", 1)[-1]
-
-
 def evaluation_from_row(
-    row: Mapping[str, Any], step: int | None, *, scale: float = 1.0, wanted: Iterable[str] = ()
+    row: Mapping[str, Any], step: int | None, *, scale: float = 1.0, wanted: Container[str] = ()
 ) -> Evaluation | None:
-    """Make an evaluation of a log row.
+    """Make an evaluation of a log row, with its summary metrics alone.
 
     Args:
         row: names and values of one row.
@@ -52,37 +49,57 @@ def evaluation_from_row(
         The evaluation, or None where the row holds no metric.
     """
     metrics: dict[str, float] = {}
-    by_kind: dict[str, dict[str, float]] = {}
     is_evaluation = False
     for key, value in row.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or key in _BOOKKEEPING:
+        role, name = _role(key)
+        if role == _SKIP or isinstance(value, bool) or not isinstance(value, (int, float)):
             continue
-        match = CLASS_METRIC.fullmatch(key)
-        if match:
-            is_evaluation = True
-            scaled = round(value * scale, 6)
-            by_kind.setdefault(match[1], {})[match[2].strip()] = scaled
-            if key in wanted:
-                metrics[key] = scaled
+        is_evaluation = is_evaluation or role != _OTHER
+        if role == _CLASS and key not in wanted:
             continue
-        name = plain_name(key)
-        if _SUMMARY_METRIC.fullmatch(name):
-            is_evaluation = True
-            metrics.setdefault(name, round(value * scale, 6))
-        else:
-            metrics.setdefault(name, round(value, 6))
-    if not is_evaluation:
-        return None
-    evaluation = Evaluation(step, metrics)
-    set_class_values(evaluation, by_kind)
-    return evaluation
+        metrics.setdefault(name, round(value * scale if role != _OTHER else value, 6))
+    return Evaluation(step, metrics) if is_evaluation else None
+
+
+_SKIP, _SUMMARY, _CLASS, _OTHER = range(4)
+
+
+@lru_cache(maxsize=65536)
+def _role(key: str) -> tuple[int, str]:
+    """Tell what a name in a log row stands for, and the metric's name."""
+    if key in _BOOKKEEPING:
+        return _SKIP, key
+    if CLASS_METRIC.fullmatch(key):
+        return _CLASS, key
+    name = key.rsplit("/", 1)[-1]  # an evaluator's prefix: val/mIoU is mIoU
+    return (_SUMMARY if _SUMMARY_METRIC.fullmatch(name) else _OTHER), name
+
+
+def class_values_of_row(row: Mapping[str, Any], scale: float = 1.0) -> dict[str, dict[str, float]]:
+    """Return the per-class numbers of a log row, by kind and class."""
+    by_kind: dict[str, dict[str, float]] = {}
+    for key, value in row.items():
+        place = _class_of(key)
+        if place is not None and isinstance(value, (int, float)):
+            by_kind.setdefault(place[0], {})[place[1]] = value if scale == 1.0 else round(value * scale, 6)
+    return by_kind
+
+
+@lru_cache(maxsize=65536)
+def _class_of(key: str) -> tuple[str, str] | None:
+    match = CLASS_METRIC.fullmatch(key)
+    return (match[1], match[2].strip()) if match else None
 
 
 def set_class_values(evaluation: Evaluation, by_kind: Mapping[str, Mapping[str, float]]) -> None:
     """Store per-class numbers, given by kind and class, in an evaluation; a class without a number becomes nan."""
-    names = tuple(dict.fromkeys(name for values in by_kind.values() for name in values))
+    tables = list(by_kind.values())
+    if all(table.keys() == tables[0].keys() for table in tables):
+        names = tuple(tables[0]) if tables else ()
+    else:
+        names = tuple(dict.fromkeys(name for table in tables for name in table))
     evaluation.class_names = share_names(names)
-    evaluation.class_values = {kind: [values.get(name, math.nan) for name in names] for kind, values in by_kind.items()}
+    evaluation.class_values = {kind: [table.get(name, math.nan) for name in names] for kind, table in by_kind.items()}
 
 
 def share_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -108,14 +125,26 @@ def class_stretch(names: Iterable[str]) -> tuple[str, ...]:
         >>> class_stretch(["IoU.road", "mIoU", "IoU.water"])
         ()
     """
-    matches = [CLASS_METRIC.fullmatch(name) for name in names]
-    flags = [match is not None for match in matches]
+    places = [_class_of(name) for name in names]
+    flags = [place is not None for place in places]
     if True not in flags:
         return ()
     first = flags.index(True)
     if not all(flags[first : first + sum(flags)]):
         return ()
-    return tuple(dict.fromkeys(match[1] for match in matches if match))
+    return tuple(dict.fromkeys(place[0] for place in places if place))
+
+
+def remembered_stretch(kind: bytes) -> tuple[str, ...] | None:
+    """Return the class stretch of rows that are alike but for their digits; None where none was parsed yet."""
+    return _STRETCHES.get(kind)
+
+
+def remember_stretch(kind: bytes, names: Iterable[str]) -> None:
+    """Remember the class stretch of a row that was parsed in full, for every row that is alike."""
+    if len(_STRETCHES) > 1000:
+        _STRETCHES.clear()
+    _STRETCHES[kind] = class_stretch(names)
 
 
 class BestAndLast(Generic[Payload]):

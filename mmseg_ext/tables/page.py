@@ -23,6 +23,7 @@ from .table import ScoreTable
 MAX_HEAT_ROWS = 40
 """Rows of a heat map."""
 _NUMBERED_CLASSES = 24
+_NAMED_CLASSES = 10
 _HEAT_STOPS = ((255, 255, 229), (199, 233, 180), (65, 182, 196), (34, 94, 168), (8, 29, 88))
 
 
@@ -105,6 +106,10 @@ def _cell(column: Column, row: Row, limits: tuple[float, float]) -> str:
     if column.key == "best" and number is not None and limits[1] > limits[0]:
         share = 12 + 88 * (number - limits[0]) / (limits[1] - limits[0])
         style = f' style="--share:{share:.1f}%"'
+    if column.key in ("config", "run"):
+        text = _breakable(text)
+    if column.key == "config" and row.flags:
+        text += f'<span class="unfair" data-tip="no fair comparison: differs in {escape(", ".join(row.flags))}"></span>'
     if column.key == "state" and text:
         state = text if " " not in text else "mixed"
         text = f'<span class="state {state}">{text}</span>'
@@ -116,6 +121,11 @@ def _cell(column: Column, row: Row, limits: tuple[float, float]) -> str:
         text = f'<span data-tip="mean and sample standard deviation of {value.n} runs">{text}</span>'
     kind = "num" if column.is_number else "txt"
     return f'<td class="{kind} k-{_css_name(column.key)}" data-value="{key}"{style}>{text}</td>'
+
+
+def _breakable(text: str) -> str:
+    """Let a long name, escaped already, break behind its underscores and slashes."""
+    return text.replace("_", "_<wbr>").replace("/", "/<wbr>")
 
 
 def _css_name(key: str) -> str:
@@ -156,10 +166,10 @@ def _heat_map(table: ScoreTable, kind: str) -> str:
         config = str(row.values.get("config"))
         scores = row.class_scores[kind]
         cells = "".join(_heat_cell(config, name, scores.get(name), is_numbered) for name in names)
-        body.append(f'<tr data-row="{index}"><th scope="row">{escape(config)}</th>{cells}</tr>')
+        body.append(f'<tr data-row="{index}"><th scope="row">{_breakable(escape(config))}</th>{cells}</tr>')
     left_out = sum(kind in row.class_scores for row in table.rows) - len(rows)
     more = f'<p class="lead">{left_out} more rows are not drawn.</p>' if left_out else ""
-    size = "numbered" if is_numbered else "dense"
+    size = "dense" if not is_numbered else "numbered" if len(names) > _NAMED_CLASSES else "numbered named"
     return (
         f'<figure class="card"><figcaption>{escape(kind)} per class, last evaluation'
         f'<button type="button" class="order" aria-pressed="false">order by mean</button></figcaption>'

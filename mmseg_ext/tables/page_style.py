@@ -38,19 +38,21 @@ h3 { font-size: 13px; color: var(--soft); font-weight: 500; margin: 16px 0 6px; 
 .filter:focus { outline: 2px solid var(--accent); outline-offset: 0; }
 .count { color: var(--soft); font-size: 13px; white-space: nowrap; }
 .scroll { overflow-x: auto; }
-.scores { border-collapse: separate; border-spacing: 0; width: 100%; font-variant-numeric: tabular-nums; }
+.scores { border-collapse: separate; border-spacing: 0; width: 100%; }
+.scores { font-size: 13.5px; font-variant-numeric: tabular-nums; }
 div.scroll:has(> .scores), .card {
   background: var(--card); border: 1px solid var(--faint); border-radius: 12px;
   box-shadow: 0 1px 2px rgb(0 0 0 / 4%);
 }
 .scores th, .scores td {
-  padding: 8px 10px; text-align: left; white-space: nowrap; border-bottom: 1px solid var(--faint);
+  padding: 8px 8px; text-align: left; white-space: nowrap; border-bottom: 1px solid var(--faint);
 }
 .scores tbody tr:last-child td { border-bottom: 0; }
-.scores th { font-size: 13px; font-weight: 600; color: var(--soft); padding: 0; }
+.scores th { font-size: 12.5px; font-weight: 600; color: var(--soft); padding: 0; }
 .scores th:first-child { padding: 8px 12px; }
 .scores th button {
-  all: unset; display: block; width: 100%; box-sizing: border-box; padding: 9px 10px; cursor: pointer; position: relative;
+  all: unset; display: block; width: 100%; box-sizing: border-box; padding: 9px 8px; cursor: pointer;
+  position: relative;
 }
 .scores th button:hover { color: var(--ink); }
 .scores th button:focus-visible { outline: 2px solid var(--accent); outline-offset: -2px; border-radius: 8px; }
@@ -64,7 +66,7 @@ div.scroll:has(> .scores), .card {
 .scores th.num button { text-align: right; }
 .scores tbody tr:hover td, .scores tbody tr.focus td { background-color: var(--hover); }
 .scores .rank { color: var(--soft); }
-.scores .k-config { font-weight: 600; white-space: normal; overflow-wrap: anywhere; min-width: 240px; }
+.scores .k-config { font-weight: 600; white-space: normal; overflow-wrap: anywhere; min-width: 220px; }
 .scores .k-run { white-space: normal; overflow-wrap: anywhere; }
 .scores .k-best {
   font-weight: 600;
@@ -76,8 +78,10 @@ div.scroll:has(> .scores), .card {
 .state.running { color: var(--accent); }
 .state.crashed { color: var(--bad); }
 .state.stopped, .state.unfinished, .state.mixed { color: var(--warn); }
+.scores .k-unfair { white-space: normal; min-width: 90px; }
 .unfair { color: var(--warn); }
 .unfair::before { content: "\\26A0\\FE0E\\A0"; }
+.k-config .unfair { margin-left: 6px; cursor: help; }
 .up { color: var(--good); }
 .down { color: var(--bad); }
 .notes { margin: 10px 2px; color: var(--soft); font-size: 13px; }
@@ -88,7 +92,7 @@ figcaption { font-weight: 600; margin-bottom: 8px; display: flex; align-items: c
 .curves { width: 100%; height: auto; display: block; touch-action: pan-y; }
 .curves .grid { stroke: var(--faint); }
 .curves .axis { stroke: var(--soft); }
-.curves text { fill: var(--soft); font-size: 12px; }
+.curves text { fill: var(--soft); font-size: 11px; }
 .curves .label { font-weight: 600; }
 .curve polyline { fill: none; stroke: var(--c); stroke-width: 2; stroke-linejoin: round; }
 .curve .dot { fill: var(--c); }
@@ -102,12 +106,16 @@ figcaption { font-weight: 600; margin-bottom: 8px; display: flex; align-items: c
 .legend i { width: 16px; height: 4px; border-radius: 2px; background: var(--c); flex: none; }
 .heat { border-collapse: separate; border-spacing: 2px; font-size: 12px; font-variant-numeric: tabular-nums; }
 .heat th { font-weight: 500; text-align: left; color: var(--soft); }
-.heat tbody th { padding-right: 10px; max-width: 280px; }
+.heat tbody th { padding-right: 10px; max-width: 380px; }
 .heat tbody th { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .heat thead th { height: 96px; vertical-align: bottom; }
 .heat thead span {
   display: inline-block; writing-mode: vertical-rl; transform: rotate(180deg); max-height: 140px; white-space: nowrap;
 }
+.heat.named thead th { height: auto; text-align: center; }
+.heat.named thead span { writing-mode: horizontal-tb; transform: none; white-space: normal; overflow-wrap: anywhere; }
+.heat.named tbody th { white-space: normal; min-width: 240px; line-height: 1.25; }
+.heat.named td { width: 8%; }
 .heat td { border-radius: 3px; text-align: center; }
 .heat.numbered { width: 100%; }
 .heat.numbered td { height: 28px; min-width: 40px; }

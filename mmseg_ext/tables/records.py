@@ -92,6 +92,7 @@ class LogPart:
         config_name: base name of the config.
         settings: what a config embedded in the log says.
         started: date and time of the first line, as ``2025-05-13 16:29:48``.
+        ended: date and time of the last line.
         num_bad_lines: lines that could not be read.
         is_cut: the file ends inside a line, a table or a config.
         error: last line of a traceback at the end of the log.
@@ -113,6 +114,7 @@ class LogPart:
     config_name: str = ""
     settings: Settings | None = None
     started: str = ""
+    ended: str = ""
     num_bad_lines: int = 0
     is_cut: bool = False
     error: str = ""

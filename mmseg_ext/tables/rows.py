@@ -143,14 +143,13 @@ def _aspects(run: Run) -> dict[str, str]:
     settings = run.settings
     gpus = run.num_gpus or 1
     batch = settings.batch_size * gpus if settings.batch_size is not None else None
-    data = [f"1/{settings.factor}" if settings.factor not in (None, 1) else "", settings.train_data]
     return {
         "model": " + ".join(part for part in (settings.backbone, settings.head) if part),
         "labels": settings.labels,
         "schedule": f"{run.planned} iterations" if run.planned is not None else "",
         "crop": settings.crop,
         "batch": "" if batch is None else str(batch),
-        "data": ", ".join(part for part in data if part) or ("whole" if settings.fingerprint else ""),
+        "data": settings.train_data or ("whole" if settings.fingerprint else ""),
         "evaluation": settings.evaluated_on,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from .cache import Cache
@@ -21,6 +22,7 @@ RUNNING_SECONDS = 15 * 60
 """A run that has not reached its planned iterations counts as running while a log of it is younger than this, in s."""
 
 Progress = Callable[[int, int], None]
+_Read = Callable[[Path, frozenset[str]], LogPart]
 
 
 def read_runs(
@@ -79,35 +81,43 @@ class _FileReader:
         self.cache = cache
         self.newest = 0.0
 
-    def log(self, path: Path | None, read: Callable[[Path, frozenset[str]], LogPart]) -> LogPart | None:
+    def text_log(self, path: Path | None, scalars: LogPart | None) -> LogPart | None:
+        """Read a text log; what the JSON rows beside it have told already is not read once more."""
+        with_classes = scalars is None or not any(item.class_names for item in scalars.evaluations)
+        with_costs = scalars is None or scalars.seconds_per_step is None
+        read = partial(read_text_log, with_classes=with_classes, with_costs=with_costs)
+        return self.log(path, read, kind=f"{with_classes:d}{with_costs:d}")
+
+    def log(self, path: Path | None, read: _Read = read_json_log, kind: str = "") -> LogPart | None:
         """Read a log; a file that cannot be read becomes an empty part that says why."""
         if path is None:
             return None
+        key = f"{kind}{path}"
         try:
             status = path.stat()
             self.newest = max(self.newest, status.st_mtime)
-            known = self.cache.log(path, status) if self.cache else None
+            known = self.cache.log(key, status) if self.cache else None
             if known is not None:
                 return known
             part = read(path, self.wanted)
         except OSError as error:
             return LogPart(problem=f"{path} cannot be read: {error.strerror}")
         if self.cache:
-            self.cache.put_log(path, status, part)
+            self.cache.put_log(key, status, part)
         return part
 
     def config(self, path: Path) -> Settings | None:
         """Read a dumped config."""
         try:
             status = path.stat()
-            known = self.cache.settings(path, status) if self.cache else None
+            known = self.cache.settings(str(path), status) if self.cache else None
             if known is not None:
                 return known
             settings = read_settings(path.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n"))
         except OSError:
             return None
         if self.cache:
-            self.cache.put_settings(path, status, settings)
+            self.cache.put_settings(str(path), status, settings)
         return settings
 
 
@@ -118,11 +128,8 @@ def _read_work_dir(work_dir: WorkDir, reader: _FileReader, now: float) -> list[R
     newest: dict[int, float] = {}
     for segment in work_dir.segments:
         reader.newest = 0.0
-        part = merge_parts(
-            reader.log(segment.scalars, read_json_log),
-            reader.log(segment.text, read_text_log),
-            reader.log(segment.test, read_json_log),
-        )
+        scalars = reader.log(segment.scalars)
+        part = merge_parts(scalars, reader.text_log(segment.text, scalars), reader.log(segment.test))
         if segment.config is not None:
             part.settings = reader.config(segment.config) or part.settings
         parts.append(part)
@@ -132,7 +139,8 @@ def _read_work_dir(work_dir: WorkDir, reader: _FileReader, now: float) -> list[R
     for group in split_restarts(parts):
         stamp = stamps[id(group[0])].stamp
         age = now - max(newest[id(part)] for part in group)
-        runs.append(_make_run(work_dir, stamp, group, reader, is_fresh=0 <= age < RUNNING_SECONDS))
+        is_fresh = 0 <= age < RUNNING_SECONDS and not _is_copy(group[-1].ended, newest[id(group[-1])])
+        runs.append(_make_run(work_dir, stamp, group, reader, is_fresh=is_fresh))
     return runs
 
 
@@ -171,11 +179,19 @@ def _state(run: Run, last: LogPart, *, is_fresh: bool) -> str:
         return "finished"
     if last.error:
         return "crashed"
-    if is_fresh and (run.done is not None or not last.num_bad_lines):
-        return "running"
     if run.done is None or last.is_cut:
         return "unfinished"
-    return "ended" if run.planned is None else "stopped"
+    if run.planned is None:
+        return "ended"
+    return "running" if is_fresh else "stopped"
+
+
+def _is_copy(ended: str, changed: float) -> bool:
+    """Tell a log that was copied lately from one that is being written: its last line is over a day older."""
+    try:
+        return abs(time.mktime(time.strptime(ended, "%Y-%m-%d %H:%M:%S")) - changed) > 26 * 3600  # any time zone
+    except (ValueError, OverflowError):
+        return False
 
 
 def _warnings(work_dir: WorkDir, parts: Sequence[LogPart]) -> list[str]:
@@ -192,7 +208,7 @@ def _config_name(work_dir: WorkDir, parts: Sequence[LogPart]) -> str:
     logged = next((part.config_name for part in reversed(parts) if part.config_name), "")
     if work_dir.is_loose:
         return logged or base_name(work_dir.path.name)
-    names = [path.stem for path in work_dir.configs]
+    names = [path.stem for path in work_dir.configs if base_name(path.name)]  # not <stamp>.py
     if len(names) == 1:
         return names[0]
     folder = work_dir.path.resolve().name

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from .config_source import parse_config, split_assignments
+from .config_source import base_name, parse_config, split_assignments
 from .datasets import dataset_from_type, plain_type
 from .records import Settings
 
@@ -150,7 +150,8 @@ def _read_data(settings: Settings, config: Mapping[str, Any], train: dict[str, A
     settings.factor = factor
     settings.train_data = _parts(train)
     folder = _dict(val.get("data_prefix")).get("img_path") or val.get("img_dir") or val.get("split")
-    parts = [plain_type(kind), _text(folder), _parts(val)]
+    root = base_name(_text(val.get("data_root"))).lower()
+    parts = [plain_type(kind), root, _text(folder), _parts(val)]
     test_cfg = _dict(_dict(config.get("model")).get("test_cfg"))
     mode = _text(test_cfg.get("mode"))
     if mode == "slide":
@@ -161,7 +162,7 @@ def _read_data(settings: Settings, config: Mapping[str, Any], train: dict[str, A
 def _parts(dataset: Mapping[str, Any]) -> str:
     """Name the part of a dataset: ``split train, fold 0, scenes urban``."""
     named = []
-    for key in ("split", "fold", "scenes", "holdout", "ann_file"):
+    for key in ("factor", "split", "fold", "scenes", "holdout", "ann_file"):
         value = dataset.get(key)
         if isinstance(value, list):
             value = "+".join(str(item) for item in value)
@@ -220,7 +221,9 @@ def _read_pipeline(settings: Settings, config: Mapping[str, Any], train: Mapping
         kind = plain_type(_text(transform.get("type")))
         if kind == "SamplePoints":
             count, per = _int(transform.get("num_points")), _text(transform.get("per")) or "image"
-            settings.labels = f"{count} pts/{per}" if count is not None else "points"
+            settings.labels = f"{count} pt{'s' if count != 1 else ''}/{per}" if count is not None else "points"
+            if transform.get("resample") is True:
+                settings.labels += ", redrawn"
         elif kind == "LoadPointAnnotations":
             settings.labels = "clicked points"
         elif kind.endswith("RandomCrop"):

@@ -11,48 +11,70 @@ from pathlib import Path
 
 from .blocks import last_message_end, read_blocks
 from .config_source import base_name
-from .metrics import BestAndLast, class_stretch, evaluation_from_row, set_class_values
+from .metrics import (
+    BestAndLast,
+    class_values_of_row,
+    evaluation_from_row,
+    remember_stretch,
+    remembered_stretch,
+    set_class_values,
+)
 from .records import Evaluation, LogPart
 from .settings import read_settings
 
 _DATE = re.compile(rb"(\d{4})[/-](\d\d)[/-](\d\d) (\d\d:\d\d:\d\d)")
-_TRAIN_MARKS = (b"(train) ", b" - Iter [", b" - Epoch [")
-_TRAIN_ROW = re.compile(rb"(?:\(train\) *| - (?:Iter|Epoch) )(?:\[(?P<epoch>\d+)\])?\[ *(?P<step>\d+)/(?P<total>\d+)\]")
+_TRAIN_MARKS = (b"Iter(train) ", b"Epoch(train) ", b" - Iter [", b" - Epoch [")
+_TRAIN_ROW = re.compile(
+    rb"(?:(?:Iter|Epoch)\(train\) *| - (?:Iter|Epoch) )(?:\[(?P<epoch>\d+)\])?\[ *(?P<step>\d+)/(?P<total>\d+)\]"
+)
 _TIME = re.compile(rb"[\s,]time: (\d[0-9.e+-]*)[,\s]")
-_MEMORY = re.compile(rb"\d+(?=[,\s])")
+_MEMORY = re.compile(rb"(\d+)(?:,|  \w)")  # more follows in training rows, nothing in those of a validation
 _ITEM = re.compile(r"(.+?): (-?(?:nan|inf|\d+(?:\.\d+)?(?:e[-+]?\d+)?))(?:, |\s\s+|\s*$)", re.IGNORECASE)
 _PARAMETER = re.compile(rb" - torch\.Size\(\[([0-9, ]*)\]\)")
+_CHECKPOINT_MARK = b"Saving checkpoint at "
+_CHECKPOINT = re.compile(rb"Saving checkpoint at (\d+) iterations\n")
 _NUM_TIMES = 201
 _LONG_ROW = 1000
+_NUMBER_BYTES = b"0123456789.+-"
 
 
-def read_text_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
+def read_text_log(
+    path: Path, wanted: frozenset[str] = frozenset(), *, with_classes: bool = True, with_costs: bool = True
+) -> LogPart:
     """Read a text log.
 
     Args:
         path: the file.
         wanted: per-class metrics to keep for every evaluation, such as ``IoU.water``.
+        with_classes: keep per-class numbers of the best and the last evaluation.
+        with_costs: read time and memory of the training rows.
     """
-    reader = _Reader(wanted)
-    for block in read_blocks(path, b"\n20"):
-        reader.read(block)
+    reader = _Reader(wanted, with_classes, with_costs)
+    for block, is_last in read_blocks(path, b"\n20"):
+        reader.read(block, is_last)
     return reader.finish()
 
 
 class _Reader:
     """State that is carried from one block of whole messages to the next."""
 
-    def __init__(self, wanted: frozenset[str]) -> None:
+    def __init__(self, wanted: frozenset[str], with_classes: bool, with_costs: bool) -> None:
         self.wanted = wanted
+        self.with_classes = with_classes
+        self.with_costs = with_costs
         self.part = LogPart()
+        self.is_last = True
         self.train_step: int | None = None
+        self.earlier_step: int | None = None
+        self.open_table = b""
         self.steps_per_epoch: int | None = None
         self.times: list[float] = []
-        self.stretch: tuple[str, ...] | None = None
         self.kept: BestAndLast[tuple[bytes, bytes, float]] = BestAndLast()
 
-    def read(self, block: bytes) -> None:
+    def read(self, block: bytes, is_last: bool) -> None:
         """Read one block; only the last block of a file may end inside a message."""
+        self.is_last = is_last
+        self.earlier_step = self.train_step
         end = last_message_end(block)
         if end < len(block):
             self.part.is_cut = True
@@ -60,6 +82,8 @@ class _Reader:
         if not self.part.started:
             date = _DATE.search(block, 0, 4096)
             self.part.started = _date(date) if date else ""
+        last = _DATE.match(block, block.rfind(b"\n20") + 1)
+        self.part.ended = _date(last) if last else self.part.ended
         mark = next((mark for mark in _TRAIN_MARKS if mark in block), None)
         first_train = -1
         if mark is not None:
@@ -68,6 +92,10 @@ class _Reader:
             self._read_head(block, first_train if first_train >= 0 else len(block))
         self._read_evaluations(block, mark)
         self._read_error(block, mark)
+        saved = _saved_step(block, 0, len(block))
+        if saved is not None:
+            part = self.part
+            part.last_step = saved if part.last_step is None else max(saved, part.last_step)
         name = re.search(rb"Exp name: *([^\n]+)\n", block) if not self.part.config_name else None
         if name:
             self.part.config_name = base_name(name[1].decode("utf-8", "replace"))
@@ -81,7 +109,7 @@ class _Reader:
                 setattr(part, name, int(match[1]))
         config = block.find(b"Config:\n", 0, end)
         if config >= 0 and part.settings is None:
-            config_end = _next_message(block, config)
+            config_end = self._message_end(block, config)
             if config_end is None:
                 part.is_cut = True
             else:
@@ -95,7 +123,7 @@ class _Reader:
     def _read_parameters(self, block: bytes, end: int) -> None:
         """Count parameters from the list of initial values that mmengine writes for every one of them."""
         start = block.find(b"Name of parameter - Initialization information", 0, end)
-        stop = _next_message(block, start) if start >= 0 else None
+        stop = self._message_end(block, start) if start >= 0 else None
         if stop is None:
             return
         total = 0
@@ -105,6 +133,11 @@ class _Reader:
                 size *= int(number) if number else 1
             total += size
         self.part.num_parameters = total or None
+
+    def _message_end(self, block: bytes, position: int) -> int | None:
+        """Return where a message ends: before the next dated line; None where the file may have been cut inside it."""
+        end = _next_message(block, position)
+        return len(block) if end is None and not self.is_last else end
 
     def _read_train(self, block: bytes, mark: bytes) -> int:
         """Read the training rows; returns where the first one of this file starts, -1 where it came earlier."""
@@ -122,18 +155,33 @@ class _Reader:
                 part.step_interval = step - part.first_step
         last = self._step_at(block, block.rfind(mark))
         part.last_step = part.last_step if last is None else last
-        rows = block.split(mark)[1:]
-        for row in rows[:: max(1, len(rows) // _NUM_TIMES)]:
-            match = _TIME.search(row, 0, row.find(b"\n") + 1)
-            if match:
-                self.times.append(float(match[1]))
-        for piece in {row[row.find(b"memory: ") + 8 :][:12] for row in rows if b"memory: " in row}:
-            number = _MEMORY.match(piece)
-            if number:
-                part.memory = max(part.memory or 0.0, float(number[0]))
+        if self.with_costs:
+            self._read_times(block, mark, start)
+            self._read_memory(block)
         if last is not None:
             self.train_step = last
         return -1 if had_rows else start
+
+    def _read_times(self, block: bytes, mark: bytes, start: int) -> None:
+        """Read the times of training rows at evenly spaced places."""
+        stop = len(block)
+        previous = -1
+        for index in range(_NUM_TIMES):
+            position = block.find(mark, start + (stop - start) * index // _NUM_TIMES)
+            if position < 0:
+                return
+            if position == previous:
+                continue
+            previous = position
+            match = _TIME.search(block, position, block.find(b"\n", position) + 1)
+            if match:
+                self.times.append(float(match[1]))
+
+    def _read_memory(self, block: bytes) -> None:
+        for piece in {piece[:12] for piece in block.split(b"memory: ")}:
+            number = _MEMORY.match(piece)
+            if number:
+                self.part.memory = max(self.part.memory or 0.0, float(number[1]))
 
     def _step_at(self, block: bytes, position: int) -> int | None:
         match = _TRAIN_ROW.match(block, position)
@@ -147,8 +195,8 @@ class _Reader:
         return step
 
     def _read_evaluations(self, block: bytes, mark: bytes | None) -> None:
-        previous = 0
         for word in (b"(val)", b"(test)"):
+            previous = 0
             position = block.find(word)
             while position >= 0:
                 end = block.find(b"\n", position)
@@ -157,6 +205,9 @@ class _Reader:
                     self._read_evaluation(block, position, line, mark, previous)
                     previous = position
                 position = block.find(word, end)
+        start = block.rfind(b"per class results")
+        is_open = start >= 0 and block.find(b"(val)", start) < 0 and block.find(b"(test)", start) < 0
+        self.open_table = block[start:] if is_open else b""
 
     def _read_evaluation(self, block: bytes, position: int, line: bytes, mark: bytes | None, previous: int) -> None:
         bracket = re.match(rb"\((?:val|test)\) *(?:\[ *\d+\])?\[ *\d+(/\d+)?\]", line)
@@ -170,7 +221,8 @@ class _Reader:
         if evaluation is None:
             return
         start = block.rfind(b"per class results", previous, position)
-        table = block[start:position] if start >= 0 else b""
+        table = block[start:position] if start >= 0 else self.open_table
+        self.open_table = b""
         if self.wanted and table:
             _add_wanted(evaluation, table, self.wanted)
         (self.part.tests if is_test else self.part.evaluations).append(evaluation)
@@ -180,11 +232,13 @@ class _Reader:
         """Read the numbers of an evaluation, without the per-class ones where they are many and not asked for."""
         if len(rest) < _LONG_ROW or self.wanted:
             return read_items(rest)
-        if self.stretch:
-            return read_items(without_classes(rest, self.stretch))
+        kind = rest.translate(None, _NUMBER_BYTES)
+        stretch = remembered_stretch(kind)
+        if stretch:
+            return read_items(without_classes(rest, stretch))
         row = read_items(rest)
-        if self.stretch is None:
-            self.stretch = class_stretch(row)
+        if stretch is None:
+            remember_stretch(kind, row)
         return row
 
     def _step_before(self, block: bytes, position: int, mark: bytes | None) -> int | None:
@@ -193,6 +247,10 @@ class _Reader:
         if mark is not None:
             row = block.rfind(mark, 0, position)
             before = self._step_at(block, row) if row >= 0 else None
+        before = self.earlier_step if before is None else before
+        saved = _saved_step(block, 0, position)
+        if saved is not None and (before is None or saved > before):
+            before = saved
         part = self.part
         if before is None:
             before = part.evaluations[-1].step if part.evaluations else part.resumed_from
@@ -225,14 +283,11 @@ class _Reader:
     def finish(self) -> LogPart:
         """Return what was read; per-class numbers of the best and the last evaluation are filled in."""
         part = self.part
-        for evaluation in [*part.evaluations, *part.tests]:
-            evaluation.class_names, evaluation.class_values = (), {}
         for evaluation, (rest, table, scale) in self.kept.chosen():
-            full = evaluation_from_row(read_items(rest), None, scale=scale)
-            if full is not None and full.class_values:
-                evaluation.class_names, evaluation.class_values = full.class_names, full.class_values
-            else:
-                set_class_values(evaluation, read_class_table(table) or {})
+            by_kind = class_values_of_row(read_items(rest), scale) if self.with_classes else {}
+            if not by_kind and self.with_classes:
+                by_kind = read_class_table(table) or {}
+            set_class_values(evaluation, by_kind)
         if self.times:
             part.seconds_per_step = round(statistics.median(self.times), 6)
         settings = part.settings
@@ -273,6 +328,13 @@ def _add_wanted(evaluation: Evaluation, table: bytes, wanted: frozenset[str]) ->
         kind, _, label = name.partition(".")
         if label in values.get(kind, {}):
             evaluation.metrics.setdefault(name, values[kind][label])
+
+
+def _saved_step(block: bytes, start: int, end: int) -> int | None:
+    """Return the step of the last checkpoint that was written in a part of a block."""
+    position = block.rfind(_CHECKPOINT_MARK, start, end)
+    match = _CHECKPOINT.match(block, position) if position >= 0 else None
+    return int(match[1]) if match else None
 
 
 def _date(match: re.Match[bytes]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmseg_ext.errors import UserError
@@ -16,14 +17,16 @@ class LoadColorAnnotations(BaseTransform):
     Required keys: seg_map_path. Added keys: gt_seg_map (uint8 (H, W)); 'gt_seg_map' joins seg_fields.
 
     Args:
-        palette: The colour of each class in the order of the classes, as '#RRGGBB' or three integers.
+        palette: The colour of each class, as '#RRGGBB' or three integers, in the order of the dataset's own classes:
+            where `metainfo` chooses some of them, the label map of the sample is applied afterwards, as stock does.
         ignore_index: What pixels without a class become.
         ignore_colors: Colours that mean "not labelled".
         unknown: What happens to pixels of any other colour: 'error' refuses the file; 'ignore' makes them
             `ignore_index` (the check before training counts them).
 
     Raises:
-        UserError: A mask cannot be read, or holds an unknown colour; two classes share a colour.
+        UserError: A mask cannot be read, or holds an unknown colour; two classes share a colour; the palette does not
+            fit the dataset's label map.
     """
 
     def __init__(
@@ -56,6 +59,16 @@ class LoadColorAnnotations(BaseTransform):
                 f"Expected only colours of `palette` and `ignore_colors` in {path}, got {found}. "
                 "Name them in `ignore_colors`, or set unknown='ignore'."
             )
+        label_map = results.get("label_map")
+        if label_map:
+            if len(label_map) != len(self.palette):
+                raise UserError(
+                    f"Expected `palette` to hold a colour for each of the dataset's own {len(label_map)} classes, "
+                    f"got {len(self.palette)}. Those that `metainfo` leaves out are ignored by themselves."
+                )
+            new_index = np.arange(256, dtype=np.uint8)
+            new_index[list(label_map)] = list(label_map.values())
+            labels_HW = new_index[labels_HW]
         results["gt_seg_map"] = labels_HW
         results["seg_fields"].append("gt_seg_map")
         return results

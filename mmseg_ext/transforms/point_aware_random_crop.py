@@ -32,7 +32,8 @@ class PointAwareRandomCrop(RandomCrop):
 
     A crop qualifies with at least `min_points` labelled pixels; where no crop has that many, the crops with the most
     qualify. All qualifying positions are equally likely. An image without any label is cropped anywhere. As in stock,
-    up to ten crops are drawn until no class fills `cat_max_ratio` or more of the labelled pixels; the last is taken.
+    up to ten crops are tried until no class fills `cat_max_ratio` or more of the labelled pixels; where none passes,
+    one more is drawn and taken.
 
     Args:
         crop_size: Height and width.
@@ -66,10 +67,11 @@ class PointAwareRandomCrop(RandomCrop):
         labels_HW = results["gt_seg_map"]
         counts = count_labels_of_crops(labels_HW != self.ignore_index, (height, width))
         positions = np.flatnonzero(counts >= min(self.min_points, int(counts.max())))
-        for _ in range(MAX_TRIES):
+        for tries in range(MAX_TRIES + 1):
             top, left = divmod(int(positions[np.random.randint(len(positions))]), counts.shape[1])
             box = (top, top + height, left, left + width)
-            if self.cat_max_ratio >= 1.0 or self._is_mixed(labels_HW[top : box[1], left : box[3]]):
+            taken = self.cat_max_ratio >= 1.0 or tries == MAX_TRIES
+            if taken or self._is_mixed(labels_HW[top : box[1], left : box[3]]):
                 break
         return box
 

@@ -1,5 +1,6 @@
 """Dense labels to a handful of points."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,9 @@ class SamplePoints(BaseTransform):
                 "Set SamplePoints(data_root=…): the points are fixed by the image's path relative to it."
             )
         try:
-            return Path(results["img_path"]).resolve().relative_to(Path(self.data_root).resolve()).as_posix()
+            # Symbolic links are not followed: what they point to differs from machine to machine.
+            image = Path(os.path.abspath(results["img_path"]))
+            return image.relative_to(os.path.abspath(self.data_root)).as_posix()
         except ValueError:
             raise UserError(
                 f"Expected images below SamplePoints(data_root={self.data_root!r}), got {results['img_path']}."

@@ -73,12 +73,16 @@ class MadeRun:
         """The steps of the training rows."""
         return range(self.first_step, self.last_step + 1, self.interval)
 
+    def _moments(self) -> list[int]:
+        """The steps of training rows and evaluations."""
+        return sorted({*self.steps(), *(step for step, _ in self.scores if self.first_step <= step <= self.last_step)})
+
     def scalars(self) -> str:
         """The content of ``vis_data/scalars.json``."""
         numbers = random.Random(self.seed)
         scores = dict(self.scores)
         lines = []
-        for step in range(self.first_step, self.last_step + 1):
+        for step in self._moments():
             if (step - self.first_step) % self.interval == 0:
                 row = self._train_row(numbers, step)
                 lines.append(json.dumps(row))
@@ -113,7 +117,7 @@ class MadeRun:
         if self.resumed_from is not None:
             out.append(f"{_now(1)}resumed epoch: 0, iter: {self.resumed_from}\n")
         width = len(str(self.max_steps))
-        for step in range(self.first_step, self.last_step + 1):
+        for step in self._moments():
             if (step - self.first_step) % self.interval == 0:
                 row = self._train_row(numbers, step)
                 out.append(
@@ -131,7 +135,8 @@ class MadeRun:
     def _evaluation_text(self, step: int, score: float, mode: str) -> str:
         total = self.num_progress_lines
         out = [
-            f"{_now(step)}Iter({mode}) [{index}/{total}]    eta: 0:00:01  time: 0.0551  data_time: 0.0020  memory: 1077  \n"
+            f"{_now(step)}Iter({mode}) [{index}/{total}]    eta: 0:00:01  time: 0.0551  data_time: 0.0020  "
+            "memory: 1077  \n"
             for index in range(1, total + 1)
         ]
         items = "  ".join(f"{name}: {value:.4f}" for name, value in self.evaluation(step, score).items())
@@ -179,7 +184,7 @@ class MadeRun:
         """The content of a ``<stamp>.log`` of mmseg 0.x."""
         numbers = random.Random(self.seed)
         scores = dict(self.scores)
-        dash = "2022-01-02 03:04:05,678 - mmseg - INFO - "
+        dash = "2025-01-02 03:04:05,678 - mmseg - INFO - "
         out = [f"{dash}Environment info:\n", f"{dash}Config:\n{self.old_config_source()}\n"]
         for step in self.steps():
             row = self._train_row(numbers, step)
@@ -230,7 +235,7 @@ Runtime environment:
     GPU number: {num_gpus}
 ------------------------------------------------------------
 
-"""  # noqa: W291 - mmengine leaves a space there
+"""
 
 _CONFIG = """\
 dataset_type = '{dataset_type}'

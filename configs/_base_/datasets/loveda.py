@@ -1,9 +1,10 @@
 """LoveDA, all labels: urban and rural images of Train, validation on Val. mmseg's own settings for LoveDA.
 
-Labels 1..7 become 0..6, and 0 ("no data") is ignored: the dataset sets ``reduce_zero_label``, LoadAnnotations follows.
+Labels 1..7 become 0..6 and 0 ("no data") is ignored: LoadAnnotations follows the dataset's ``reduce_zero_label``.
 
-A part of Train for validation, Val for the test:
---cfg-options train_dataloader.dataset.holdout=0.1 val_dataloader.dataset.holdout=0.1 val_dataloader.dataset.split=holdout
+Validation on a tenth of Train, so that Val is left for the test:
+--cfg-options train_dataloader.dataset.holdout=0.1
+val_dataloader.dataset.holdout=0.1 val_dataloader.dataset.split=holdout
 """
 
 dataset_type = "mmseg_ext.LoveDADataset"

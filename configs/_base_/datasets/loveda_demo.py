@@ -4,11 +4,12 @@ dataset_type = "mmseg_ext.LoveDADataset"
 data_root = "data/loveda_demo"
 crop_size = (128, 128)
 scale = (256, 256)
+ratio_range = (0.75, 1.5)  # narrower than the stock 0.5 to 2.0: a short training sees few sizes
 load_labels = dict(type="LoadAnnotations")
 train_pipeline = [
     dict(type="LoadImageFromFile"),
     load_labels,
-    dict(type="RandomResize", scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type="RandomResize", scale=scale, ratio_range=ratio_range, keep_ratio=True),
     dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PhotoMetricDistortion"),

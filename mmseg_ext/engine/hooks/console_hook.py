@@ -1,6 +1,9 @@
 """What a person at the screen wants to know of a run."""
 
+import os
 import shlex
+import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from mmseg_ext import __version__
+from mmseg_ext.engine.config_reading import pipeline_of
 from mmseg_ext.registry import HOOKS
 
 BEST_KEY = "mmseg_ext_best"  # in the message hub, so that checkpoints carry it through a resume
@@ -116,8 +120,7 @@ class ConsoleHook(Hook):
         name = Path(runner.cfg.filename).stem if runner.cfg.filename else runner.experiment_name
         lines = [("mmseg_ext", f"{__version__} trains {name}")]
         lines.append(("train", describe_data(runner, "train")))
-        pipeline = config.train_dataloader.dataset.get("pipeline", [])
-        labels = describe_labels(pipeline)
+        labels = describe_labels(pipeline_of(config.train_dataloader.dataset))
         lines.append(("labels", labels or "all of the training images"))
         if runner.val_dataloader is not None:
             lines.append(("val", describe_data(runner, "val")))
@@ -220,7 +223,7 @@ class ConsoleHook(Hook):
         self.console.print(f"[bold]time[/]      {spent}")
         self.console.print(f"[bold]next[/]      {escape(self._next_command(runner))}")
         self.console.print(
-            f"          python extract_tables.py {escape(shlex.quote(str(Path(runner.work_dir).parent)))}"
+            f"          {python_command()} extract_tables.py {escape(shlex.quote(str(Path(runner.work_dir).parent)))}"
         )
 
     @staticmethod
@@ -234,7 +237,7 @@ class ConsoleHook(Hook):
         else:
             checkpoint = "CHECKPOINT"
         config = runner.cfg.filename or "CONFIG"
-        return f"python tools/test.py {shlex.quote(_short(config))} {shlex.quote(_short(checkpoint))}"
+        return f"{python_command()} tools/test.py {shlex.quote(_short(config))} {shlex.quote(_short(checkpoint))}"
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Print the scores of a test."""
@@ -243,6 +246,15 @@ class ConsoleHook(Hook):
 
 
 _TIMES = ("time", "data_time")
+
+
+def python_command() -> str:
+    """Name the running Python as one types it here: 'python' where that is the one, else its path."""
+    found = shutil.which("python")
+    if found is not None and Path(found).absolute() == Path(sys.executable).absolute():
+        return "python"
+    path = os.path.relpath(sys.executable)  # not resolved: a virtual environment's Python is a link
+    return shlex.quote(sys.executable if path.startswith(os.pardir) else path)
 
 
 def _short(path: str) -> str:

@@ -1,18 +1,61 @@
 """Pictures of what a run predicts."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 import mmcv
 import numpy as np
+from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmseg.registry import TRANSFORMS
+from PIL import Image
 
-from mmseg_ext.pictures import colorize, draw_labels, errors, legend, panel, save_picture, sheet
+from mmseg_ext.engine.config_reading import pipeline_of
+from mmseg_ext.files import replace_file
+from mmseg_ext.pictures import colorize, draw_labels, errors, panel, save_picture, segmentation_legend, sheet
 from mmseg_ext.registry import HOOKS
+
+
+def path_below(path: str, root: str | None) -> PurePath:
+    """Return a path relative to a folder, as it is where it does not lie below."""
+    whole = PurePath(path)
+    return whole.relative_to(root) if root and whole.is_relative_to(root) else whole
+
+
+def picture_name(img_path: str, data_root: str | None) -> str:
+    """Name the picture of an image: its path below the data root in one word, ending in .png.
+
+    Example:
+        >>> picture_name("data/loveDA/Val/Rural/images_png/7.png", "data/loveDA")
+        'Val_Rural_images_png_7.png'
+    """
+    return "_".join(path_below(img_path, data_root).with_suffix("").parts[-4:]) + ".png"
+
+
+def labels_at_budget(config: Config, img_path: str, labels_HW: np.ndarray) -> tuple[str, np.ndarray] | None:
+    """Thin out an image's labels as a run does with those of its training images.
+
+    Args:
+        config: The run's config.
+        img_path: The image; it need not be one that the run trains on.
+        labels_HW: All of its labels.
+
+    Returns:
+        A title and the labels that are left; None for a run that trains on all labels.
+    """
+    for step in pipeline_of(config.train_dataloader.dataset):
+        if step["type"].endswith("SamplePoints"):
+            with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmseg")):
+                transform = TRANSFORMS.build({**step, "resample": False, "data_root": None})
+            name = path_below(img_path, config.train_dataloader.dataset.get("data_root")).as_posix()
+            sample = {"gt_seg_map": labels_HW, "img_path": img_path, "img_name": name}
+            per_class = " per class" if transform.per == "class" else ""
+            return f"{transform.num_points} points{per_class}", transform(sample)["gt_seg_map"]
+    return None
 
 
 @HOOKS.register_module()
@@ -21,7 +64,8 @@ class ValidationPicturesHook(Hook):
 
     Pictures lie in ``<work_dir>/pictures/validation/``, one an image, replaced by each evaluation, and together in
     ``<work_dir>/pictures/validation.png``. A run that trains on points gets one more column: the points that its budget
-    would leave of this image's labels (shown, not trained on).
+    would leave of this image's labels (shown, not trained on). The predictions themselves lie beside, in
+    ``<work_dir>/pictures/predictions/``, as PNGs of class indices under the same names.
 
     Args:
         num_images: Images to draw, spread evenly over the validation set.
@@ -62,32 +106,24 @@ class ValidationPicturesHook(Hook):
         if "gt_sem_seg" in sample:
             truth_HW = sample.gt_sem_seg.data.squeeze(0).cpu().numpy()
             columns.append(("labels", colorize(truth_HW, palette)))
-            for step in runner.cfg.train_dataloader.dataset.get("pipeline", []):
-                if step["type"].endswith("SamplePoints"):
-                    points_HW = self._thin_out(runner, step, sample.img_path, truth_HW)
-                    columns.append(("labels at this budget", draw_labels(image_HWC, points_HW, palette)))
+            budget = labels_at_budget(runner.cfg, sample.img_path, truth_HW)
+            if budget is not None:
+                columns.append((budget[0], draw_labels(image_HWC, budget[1], palette)))
         columns.append(("prediction", colorize(prediction_HW, palette)))
         if "gt_sem_seg" in sample:
             columns.append(("errors", errors(prediction_HW, truth_HW)))
         row = panel(columns, height=self.height)
-        root = dataset.data_root or ""
-        name = PurePath(sample.img_path)
-        if name.is_relative_to(root):
-            name = name.relative_to(root)
-        save_picture(self._folder(runner) / ("_".join(name.with_suffix("").parts[-4:]) + ".png"), row)
+        name = picture_name(sample.img_path, dataset.data_root)
+        folder = self._folder(runner)
+        save_picture(folder / "validation" / name, row)
+        buffer = io.BytesIO()
+        Image.fromarray(prediction_HW.astype(np.uint8 if len(palette) <= 256 else np.uint16)).save(buffer, format="PNG")
+        replace_file(folder / "predictions" / name, buffer.getvalue())
         return row
 
     @staticmethod
-    def _thin_out(runner: Runner, step: dict, img_path: str, truth_HW: np.ndarray) -> np.ndarray:
-        init_default_scope(runner.cfg.get("default_scope", "mmseg"))
-        transform = TRANSFORMS.build(dict(step))
-        transform.resample = False
-        results = {"gt_seg_map": truth_HW, "img_path": img_path, "img_name": PurePath(img_path).as_posix()}
-        return transform(results)["gt_seg_map"]
-
-    @staticmethod
     def _folder(runner: Runner) -> Path:
-        return Path(runner.work_dir) / "pictures" / "validation"
+        return Path(runner.work_dir) / "pictures"
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Save the pictures together, with a legend."""
@@ -95,5 +131,5 @@ class ValidationPicturesHook(Hook):
             meta = runner.val_dataloader.dataset.metainfo
             rows = [self._rows[index] for index in sorted(self._rows)]
             width = max(row.shape[1] for row in rows)
-            path = self._folder(runner).with_suffix(".png")
-            save_picture(path, sheet(rows, legend(meta["classes"], meta["palette"], width)))
+            strip = segmentation_legend(meta["classes"], meta["palette"], width)
+            save_picture(self._folder(runner) / "validation.png", sheet(rows, strip))

@@ -35,7 +35,15 @@ def partial_cross_entropy(
 
     Returns:
         A scalar.
+
+    Raises:
+        UserError: There is one channel only, or another number of class weights than channels.
     """
+    num_classes = logits_NCHW.shape[1]
+    if num_classes < 2:
+        raise UserError("Expected one channel a class and at least two, got 1, whose cross-entropy is always zero.")
+    if class_weight_C is not None and len(class_weight_C) != num_classes:
+        raise UserError(f"Expected a `class_weight` of {num_classes} numbers, one a class, got {len(class_weight_C)}.")
     labelled_NHW = labels_NHW != ignore_index
     # Gathering first keeps memory and time in proportion to the labels, not to the image.
     logits_PC = logits_NCHW.movedim(1, -1)[labelled_NHW]

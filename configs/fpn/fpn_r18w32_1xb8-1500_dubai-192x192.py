@@ -3,7 +3,7 @@
 _base_ = [
     "../_base_/models/fpn_r18w32.py",
     "../_base_/datasets/dubai.py",
-    "../_base_/schedules/adamw_2k.py",
+    "../_base_/schedules/adamw_1500.py",
     "../_base_/default_runtime.py",
 ]
 crop_size = (192, 192)

@@ -1,0 +1,45 @@
+"""Commands that are run to their end, and do not outlive the one who started them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from mmseg_ext.errors import UserError
+
+_STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def run_to_end(command: Sequence[str]) -> None:
+    """Run a command that shares this screen. Call it from the main thread.
+
+    Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt here; the command and all processes that it started are then
+    stopped, and print nothing about it.
+
+    Raises:
+        UserError: The command did not end with status 0.
+    """
+    before = {number: signal.signal(number, signal.default_int_handler) for number in _STOPPING}
+    try:
+        process = subprocess.Popen(command, start_new_session=True)  # so that Ctrl-C is for this process alone
+        try:
+            status = process.wait()
+        finally:
+            if process.poll() is None:
+                _stop(process)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if status != 0:
+        raise UserError(f"Expected `{' '.join(command)}` to end well, it ended with status {status}.")
+
+
+def _stop(process: subprocess.Popen) -> None:
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGTERM)  # at once: a worker that outlives its master complains
+    else:
+        process.terminate()
+    process.wait()
+    if sys.stdout.isatty():
+        sys.stdout.write("\033[?25h")  # a progress bar that was cut off has hidden the cursor

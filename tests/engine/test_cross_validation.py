@@ -1,0 +1,100 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from mmseg_ext.engine.cross_validation import (
+    Matrix,
+    fold_options,
+    format_summary,
+    last_matrix,
+    run_cell,
+    summarize,
+)
+from mmseg_ext.errors import UserError
+
+# Stands for tools/train.py: writes the matrix that its fold asks for and notes its arguments.
+TRAINER = """
+import json, pathlib, sys
+work_dir = pathlib.Path(sys.argv[sys.argv.index("--work-dir") + 1])
+(work_dir / "20260101_000000").mkdir(parents=True, exist_ok=True)
+(work_dir / "arguments.json").write_text(json.dumps(sys.argv[1:]))
+record = {"classes": ["a", "b"], "iteration": %d, "matrix": [[3, 1], [2, 4]]}
+(work_dir / "20260101_000000" / "confusion_matrix.json").write_text(json.dumps(record))
+"""
+
+
+def write_matrix(work_dir, time, iteration, matrix):
+    folder = work_dir / time
+    folder.mkdir(parents=True)
+    record = {"classes": ["a", "b"], "iteration": iteration, "matrix": matrix}
+    (folder / "confusion_matrix.json").write_text(json.dumps(record))
+
+
+def test_the_last_evaluation_of_a_resumed_run_counts(tmp_path):
+    assert last_matrix(tmp_path) is None
+    write_matrix(tmp_path, "20260101_000000", 10, [[1, 0], [0, 1]])
+    write_matrix(tmp_path, "20260101_010000", 20, [[2, 0], [0, 2]])
+    write_matrix(tmp_path, "20260101_020000", None, [[9, 0], [0, 9]])  # of tools/test.py
+    found = last_matrix(tmp_path)
+    assert found.iteration == 20
+    assert found.confusion_CC.tolist() == [[2, 0], [0, 2]]
+
+
+def test_a_finished_cell_is_not_run_again_and_a_cut_one_is_resumed(tmp_path):
+    script = tmp_path / "trainer.py"
+    script.write_text(TRAINER % 20)
+    command = [sys.executable, str(script), "config.py"]
+    cell = tmp_path / "cell"
+    matrix = run_cell(command, cell, fold=1, seed=3, max_iters=20)
+    assert matrix.confusion_CC.tolist() == [[3, 1], [2, 4]]
+    first = json.loads((cell / "arguments.json").read_text())
+    assert first == ["config.py", "--work-dir", str(cell), "--cfg-options", *fold_options(1, 3)]
+
+    (cell / "arguments.json").unlink()
+    run_cell(command, cell, fold=1, seed=3, max_iters=20)
+    assert not (cell / "arguments.json").exists()
+
+    (cell / "last_checkpoint").write_text("iter_20.pth")
+    script.write_text(TRAINER % 40)
+    run_cell(command, cell, fold=1, seed=3, max_iters=40)
+    assert "--resume" in json.loads((cell / "arguments.json").read_text())
+
+
+def test_a_failed_cell_names_its_folder(tmp_path):
+    with pytest.raises(UserError, match=r"Training fold 0, seed 0 ended with status 3; its log is in .*cell"):
+        run_cell([sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "cell", 0, 0, 10)
+
+
+def test_folds_are_added_up_before_scoring():
+    matrices = {
+        (0, 0): Matrix(["a", "b"], 10, np.array([[8, 2], [0, 0]])),
+        (1, 0): Matrix(["a", "b"], 10, np.array([[0, 0], [5, 5]])),
+        (0, 1): Matrix(["a", "b"], 10, np.array([[10, 0], [0, 0]])),
+        (1, 1): Matrix(["a", "b"], 10, np.array([[0, 0], [0, 10]])),
+    }
+    summary = summarize(matrices)
+    # Seed 0 adds up to [[8, 2], [5, 5]]: IoU 8/15 and 5/12, accuracy 13/20.
+    assert summary["seeds"][0] == {"mIoU": 47.5, "mAcc": 65.0, "aAcc": 65.0, "IoU": {"a": 53.33, "b": 41.67}}
+    assert summary["mean"] == {"mIoU": 73.75, "mAcc": 82.5, "aAcc": 82.5}
+    assert summary["std"]["mIoU"] == pytest.approx(37.12)
+    text = format_summary("leaf", summary)
+    assert "| 0 | 47.50 | 65.00 | 65.00 | 53.33 | 41.67 |" in text
+    assert "| mean | 73.75 ± 37.12 |" in text
+
+
+def test_one_seed_has_no_deviation():
+    summary = summarize({(0, 0): Matrix(["a", "b"], 10, np.eye(2, dtype=int))})
+    assert summary["std"] is None
+    assert summary["mean"]["mIoU"] == 100.0
+    assert "±" not in format_summary("leaf", summary)
+
+
+def test_the_options_name_every_loader():
+    assert fold_options(2, 7) == [
+        "train_dataloader.dataset.fold=2",
+        "val_dataloader.dataset.fold=2",
+        "test_dataloader.dataset.fold=2",
+        "randomness.seed=7",
+    ]

@@ -1,0 +1,312 @@
+"""The metric in mmengine's hands: scalars, file, errors, and a Runner that keeps the best checkpoint by one class."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.hooks import Hook
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from mmengine.structures import PixelData
+from mmseg.evaluation import IoUMetric
+from mmseg.structures import SegDataSample
+from sklearn.metrics import confusion_matrix
+from torch.utils.data import Dataset
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.evaluation import SegmentationMetric
+from mmseg_ext.registry import METRICS
+
+CLASSES = ("land", "water", "road", "roof")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A logger with a file and a message hub of this test's own."""
+    (tmp_path / "log").mkdir()
+    MMLogger.get_instance(tmp_path.name, log_file=str(tmp_path / "log" / "run.log"))
+    return MessageHub.get_instance(tmp_path.name)
+
+
+def sample(found, labels, name="masks/1.png"):
+    return {
+        "img_path": name.replace("masks", "images"),
+        "seg_map_path": name,
+        "pred_sem_seg": {"data": torch.as_tensor(found)[None]},
+        "gt_sem_seg": {"data": torch.as_tensor(labels)[None]},
+    }
+
+
+def random_samples(count=3, absent=None, seed=0):
+    rng = np.random.default_rng(seed)
+    samples = []
+    for i in range(count):
+        labels, found = rng.integers(0, 4, (2, 10 + i, 12))
+        found = np.where(rng.random(labels.shape) < 0.5, labels, found)
+        labels[rng.random(labels.shape) < 0.2] = 255
+        if absent is not None:
+            labels[labels == absent], found[found == absent] = 255, (absent + 1) % 4
+        samples.append(sample(found, labels))
+    return samples
+
+
+def evaluate(metric, samples, classes=CLASSES, batch_size=2):
+    metric.dataset_meta = {"classes": classes}
+    for i in range(0, len(samples), batch_size):
+        metric.process({}, samples[i : i + batch_size])
+    return metric.evaluate(len(samples))
+
+
+@pytest.mark.parametrize("absent", [None, 2])
+@pytest.mark.parametrize("seed", range(3))
+def test_means_equal_stocks(seed, absent):
+    samples = random_samples(seed=seed, absent=absent)
+    ours = evaluate(SegmentationMetric(metrics=["mDice"], matrix_file=None), samples)
+    stock = evaluate(IoUMetric(iou_metrics=["mIoU", "mDice"]), samples)
+    for name in ("aAcc", "mIoU", "mAcc", "mDice"):
+        assert ours[name] == pytest.approx(float(stock[name]), abs=0.011)  # both are rounded to two digits
+        assert 20 < ours[name] < 100
+
+
+def test_scalars_are_those_asked_for_and_each_class():
+    samples = random_samples(absent=2)
+    scalars = evaluate(SegmentationMetric(matrix_file=None), samples)
+    per_class = [f"{score}.{name}" for score in ("IoU", "Acc") for name in CLASSES]
+    assert list(scalars) == ["aAcc", "mIoU", "mAcc", *per_class]
+    assert all(type(v) is float for v in scalars.values())
+    stock = IoUMetric.total_area_to_metrics(
+        *(
+            sum(areas)
+            for areas in zip(
+                *(
+                    IoUMetric.intersect_and_union(s["pred_sem_seg"]["data"], s["gt_sem_seg"]["data"], 4, 255)
+                    for s in samples
+                ),
+                strict=True,
+            )
+        )
+    )
+    for score in ("IoU", "Acc"):
+        ours = [scalars[f"{score}.{name}"] for name in CLASSES]
+        assert np.isnan(ours).tolist() == [False, False, True, False]
+        np.testing.assert_allclose(ours, 100 * stock[score], atol=0.0051)
+    more = evaluate(SegmentationMetric(metrics=("mFscore", "mRecall", "mPrecision"), matrix_file=None), samples)
+    assert list(more)[:6] == ["aAcc", "mIoU", "mAcc", "mFscore", "mRecall", "mPrecision"]
+    assert more["mRecall"] == more["mAcc"] == scalars["mAcc"]
+
+
+def test_present_and_never_predicted_counts_zero_and_absent_is_left_out():
+    labels, found = [[0, 0, 1, 1, 255]], [[0, 0, 0, 0, 3]]
+    scalars = evaluate(SegmentationMetric(metrics=["mFscore", "mDice"], matrix_file=None), [sample(found, labels)])
+    assert scalars["mFscore"] == scalars["mDice"] == 33.33
+    assert scalars["mIoU"] == 25.0
+    assert scalars["IoU.water"] == 0.0
+    assert np.isnan(scalars["IoU.road"])
+    assert np.isnan(scalars["IoU.roof"])  # predicted at an ignored pixel only
+    assert scalars["aAcc"] == scalars["mAcc"] == 50.0
+
+
+@pytest.mark.parametrize(
+    ("found", "labels", "parts"),
+    [
+        ([[0, 1]], [[0, 4]], ["labels in 0..3", "[4] at 1 pixels"]),
+        ([[0, 200]], [[0, 1]], ["predictions in 0..3", "[200] at 1 pixels"]),
+        ([[0, 1, 2]], [[0, 1]], ["shape (1, 2)", "(1, 3)"]),
+    ],
+)
+def test_values_out_of_range_name_the_file(found, labels, parts):
+    metric = SegmentationMetric(matrix_file=None)
+    metric.dataset_meta = {"classes": CLASSES}
+    good = sample([[0]], [[0]], name="masks/good.png")
+    with pytest.raises(UserError) as caught:
+        metric.process({}, [good, sample(found, labels, name="masks/bad.png")])
+    for part in ("masks/bad.png: ", *parts):
+        assert part in str(caught.value)
+    nameless = sample(found, labels)
+    del nameless["seg_map_path"]
+    with pytest.raises(UserError, match=r"images/1\.png: "):
+        metric.process({}, [nameless])
+
+
+def test_another_ignore_index():
+    scalars = evaluate(SegmentationMetric(ignore_index=3, matrix_file=None), [sample([[0, 1, 1]], [[0, 1, 3]])])
+    assert scalars["aAcc"] == scalars["mIoU"] == 100.0
+
+
+def test_the_matrix_is_written_into_the_log_folder(tmp_path, run):
+    samples = random_samples()
+    metric = SegmentationMetric()
+    evaluate(metric, samples)
+    truth, found = (
+        np.concatenate([s[key]["data"].numpy().ravel() for s in samples]) for key in ("gt_sem_seg", "pred_sem_seg")
+    )
+    expected = confusion_matrix(truth[truth != 255], found[truth != 255], labels=range(4))
+    path = tmp_path / "log" / "confusion_matrix.json"
+    assert json.loads(path.read_text()) == {"classes": list(CLASSES), "iteration": None, "matrix": expected.tolist()}
+    np.testing.assert_array_equal(metric.confusion_CC, expected)
+    assert metric.confusion_CC.dtype == np.int64
+    # The next evaluation starts anew and replaces the file.
+    run.update_info("iter", 99)
+    evaluate(metric, [sample([[0, 1]], [[0, 0]])])
+    record = json.loads(path.read_text())
+    assert record["iteration"] == 100
+    assert record["matrix"] == [[1, 1, 0, 0], [0] * 4, [0] * 4, [0] * 4]
+
+
+def test_the_log_holds_the_table_and_the_classes_left_out(tmp_path, run):
+    evaluate(SegmentationMetric(), [sample([[0, 0, 0, 0]], [[0, 0, 1, 1]])])
+    log = (tmp_path / "log" / "run.log").read_text()
+    rows = [line.split() for line in log.splitlines()]
+    assert ["land", "50.00", "100.00", "2"] in rows
+    assert ["water", "0.00", "0.00", "2"] in rows
+    assert "absent from truth and prediction: road, roof" in log
+
+
+def test_other_places_for_the_matrix(tmp_path, run):
+    samples = [sample([[0]], [[0]])]
+    evaluate(SegmentationMetric(matrix_file=None), samples)
+    assert [p.name for p in (tmp_path / "log").iterdir()] == ["run.log"]
+    evaluate(SegmentationMetric(matrix_file="fold_1.json"), samples)
+    evaluate(SegmentationMetric(matrix_file=str(tmp_path / "elsewhere" / "m.json")), samples)
+    assert json.loads((tmp_path / "log" / "fold_1.json").read_text())["matrix"][0] == [1, 0, 0, 0]
+    assert json.loads((tmp_path / "elsewhere" / "m.json").read_text())["classes"] == list(CLASSES)
+
+
+def test_without_a_log_file_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    MMLogger.get_instance("test_without_a_log_file")
+    assert evaluate(SegmentationMetric(), [sample([[0]], [[0]])])["aAcc"] == 100.0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_samples_without_labels_are_left_out():
+    unlabelled = sample([[3, 3]], [[0, 0]])
+    del unlabelled["gt_sem_seg"]
+    metric = SegmentationMetric(matrix_file=None)
+    assert evaluate(metric, [unlabelled, sample([[0, 1]], [[0, 0]])])["aAcc"] == 50.0
+    assert evaluate(metric, [unlabelled]) == {}
+
+
+def test_all_ignored_is_not_a_number():
+    scalars = evaluate(SegmentationMetric(matrix_file=None), [sample([[0, 1]], [[255, 255]])])
+    assert len(scalars) == 3 + 2 * len(CLASSES)
+    assert all(np.isnan(v) for v in scalars.values())
+
+
+def test_unknown_metrics_are_refused():
+    with pytest.raises(UserError, match="`metrics` among mDice, mFscore, mPrecision, mRecall") as caught:
+        METRICS.build({"type": "mmseg_ext.SegmentationMetric", "metrics": ["mDice", "mIoU2"]})
+    assert "mIoU2" in str(caught.value)
+
+
+class OneImage(Dataset):
+    """One image, whose labels are classes 0 to 3."""
+
+    metainfo = {"classes": CLASSES}
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        data_sample = SegDataSample(metainfo={"img_path": "1.png"})
+        data_sample.gt_sem_seg = PixelData(data=torch.arange(8).view(1, 2, 4) // 2)
+        return {"inputs": torch.zeros(3, 2, 4), "data_samples": data_sample}
+
+
+class ScriptedModel(BaseModel):
+    """Finds water after one step and after two (better), and nothing but land after three."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    def forward(self, inputs, data_samples, mode):
+        if mode == "loss":
+            self.steps += 1
+            return {"loss": self.weight**2}
+        found = {0: [0] * 8, 1: [0, 0, 0, 1, 2, 2, 3, 3], 2: [1, 0, 1, 1, 0, 0, 0, 0], 3: [0, 0, 0, 0, 2, 2, 3, 3]}
+        for data_sample in data_samples:
+            data_sample.pred_sem_seg = PixelData(data=torch.tensor(found[int(self.steps)]).view(1, 2, 4))
+        return data_samples
+
+
+class IterationHook(Hook):
+    """Notes the iteration that the matrix file bears after each validation."""
+
+    def __init__(self):
+        self.iterations = []
+
+    def after_val_epoch(self, runner, metrics=None):
+        path = Path(runner._log_dir) / "confusion_matrix.json"
+        self.iterations.append(json.loads(path.read_text())["iteration"])
+
+
+def make_runner(work_dir, name, **kwargs):
+    loader = {
+        "dataset": OneImage(),
+        "batch_size": 1,
+        "num_workers": 0,
+        "collate_fn": pseudo_collate,
+        "sampler": {"type": "DefaultSampler", "shuffle": False},
+    }
+    evaluator = {"type": "mmseg_ext.SegmentationMetric"}
+    return Runner(
+        model=ScriptedModel(),
+        work_dir=str(work_dir),
+        experiment_name=name,
+        val_dataloader=loader,
+        val_cfg={},
+        val_evaluator=evaluator,
+        test_dataloader=loader,
+        test_cfg={},
+        test_evaluator=evaluator,
+        default_scope="mmseg",
+        log_level="ERROR",
+        **kwargs,
+    )
+
+
+def test_a_runner_keeps_the_checkpoint_of_the_best_class_and_the_matrix_bears_its_iteration(tmp_path):
+    hook = IterationHook()
+    runner = make_runner(
+        tmp_path,
+        "test_save_best",
+        train_dataloader={
+            "dataset": OneImage(),
+            "batch_size": 1,
+            "num_workers": 0,
+            "collate_fn": pseudo_collate,
+            "sampler": {"type": "InfiniteSampler", "shuffle": False},
+        },
+        train_cfg={"type": "IterBasedTrainLoop", "max_iters": 3, "val_interval": 1},
+        optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.1}},
+        default_hooks={
+            "checkpoint": {
+                "type": "CheckpointHook",
+                "by_epoch": False,
+                "interval": 10,
+                "save_best": "IoU.water",
+                "rule": "greater",
+            }
+        },
+        custom_hooks=[hook],
+    )
+    runner.train()
+    # Water's IoU: 1/2 after one step, 2/3 after two (with a worse mean), 0 after three.
+    assert runner.message_hub.get_info("best_score") == 66.67
+    assert [p.name for p in tmp_path.glob("best_*.pth")] == ["best_IoU.water_iter_2.pth"]
+    assert hook.iterations == [1, 2, 3]
+
+
+def test_a_runner_that_only_tests_names_no_iteration(tmp_path):
+    runner = make_runner(tmp_path, "test_only_test")
+    scores = runner.test()
+    assert scores["aAcc"] == 25.0
+    record = json.loads((Path(runner._log_dir) / "confusion_matrix.json").read_text())
+    assert record["iteration"] is None
+    assert record["matrix"] == [[2, 0, 0, 0]] * 4

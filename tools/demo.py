@@ -1,0 +1,90 @@
+"""The main job in a few minutes, on generated aerial images: ``make demo``."""
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from mmseg_ext import stack
+from mmseg_ext.errors import UserError
+
+CONFIGS = {
+    "all labels": "configs/demo/fpn_r18w32_1xb8-600_lovedademo-128x128.py",
+    "20 points": "configs/demo/fpn_r18w32_1xb8-600_lovedademo-128x128-20pts.py",
+}
+END = """
+pictures  {work_dir}/comparison.png: both runs on the same validation images
+          {work_dir}/*/pictures/: the training crops and the validation images of each
+time      {time}
+next      five points an image, then the table of all three runs:
+          {python} tools/train.py {config} --work-dir {work_dir}/5pts \\
+              --cfg-options train_dataloader.dataset.pipeline.2.num_points=5
+          {python} extract_tables.py {work_dir}"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the flags."""
+    parser = argparse.ArgumentParser(description="Train with all labels and with points on generated aerial images")
+    parser.add_argument("--data-root", default="data/loveda_demo", help="folder of the generated images")
+    parser.add_argument("--work-dir", default="work_dirs/demo", help="folder of the two runs, the table, the pictures")
+    parser.add_argument("--images", type=int, default=24, help="training images of each scene, urban and rural")
+    parser.add_argument("--iterations", type=int, help="iterations of each run, instead of its config's")
+    return parser.parse_args(argv)
+
+
+def demo(args: argparse.Namespace) -> None:
+    """Draw images, train twice, compare."""
+    from mmseg_ext.datasets.synthetic_aerial import generate_synthetic_aerial
+    from mmseg_ext.engine.child_process import run_to_end
+    from mmseg_ext.engine.comparison import draw_comparison
+    from mmseg_ext.engine.hooks.console_hook import format_seconds, python_command
+    from mmseg_ext.pictures import save_picture
+    from mmseg_ext.tables.command import main as extract_tables
+
+    work_dirs = {name: Path(args.work_dir) / Path(config).stem for name, config in CONFIGS.items()}
+    options = [f"{split}_dataloader.dataset.data_root={args.data_root}" for split in ("train", "val", "test")]
+    if args.iterations:
+        options += [f"train_cfg.max_iters={args.iterations}", f"train_cfg.val_interval={args.iterations}"]
+    begun = {"images": time.perf_counter()}
+    print(f"[1/4] Aerial images in LoveDA's layout, drawn into {args.data_root}", flush=True)
+    generate_synthetic_aerial(args.data_root, num_train=args.images, num_val=-(-args.images // 3))
+    for number, (name, config) in enumerate(CONFIGS.items(), start=2):
+        begun[name] = time.perf_counter()
+        print(f"\n[{number}/4] Training with {name}", flush=True)
+        shutil.rmtree(work_dirs[name], ignore_errors=True)
+        command = [sys.executable, "tools/train.py", config, "--work-dir", str(work_dirs[name])]
+        run_to_end([*command, "--cfg-options", *options])
+    begun["table and pictures"] = time.perf_counter()
+    print("\n[4/4] Score table and pictures", flush=True)
+    save_picture(Path(args.work_dir) / "comparison.png", draw_comparison(list(work_dirs.values())))
+    if extract_tables([args.work_dir, "--out", args.work_dir]) != 0:
+        raise UserError(f"Expected a score table of the runs in {args.work_dir}, got none.")
+    marks = [*begun.values(), time.perf_counter()]
+    spent = [f"{name} {format_seconds(marks[i + 1] - marks[i])}" for i, name in enumerate(begun)]
+    spent.append(f"together {format_seconds(marks[-1] - marks[0])}")
+    python, points = python_command(), CONFIGS["20 points"]
+    print(END.format(work_dir=args.work_dir, time=", ".join(spent), python=python, config=points))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the demo; 2 where it cannot, 130 where it was stopped."""
+    args = parse_args(argv)
+    try:
+        stack.prepare()
+        demo(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped. The next start begins anew.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    os.chdir(Path(__file__).resolve().parent.parent)  # configs, data and work dirs are named from here
+    sys.exit(main())
