@@ -44,7 +44,7 @@ def finished(tmp_path_factory):
     mine.write_text("keep me")
     # From another folder: configs are found all the same.
     result = subprocess.run(
-        command(folder), capture_output=True, text=True, timeout=300, env=environment(folder), cwd=folder
+        command(folder), capture_output=True, text=True, timeout=900, env=environment(folder), cwd=folder
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return folder, result.stdout

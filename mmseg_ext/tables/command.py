@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 where the input is no good: one line on stderr says what was expected.
     """
     arguments = make_parser().parse_args(argv)
-    from .records import TableError
+    from .records import TableError, printable
     from .table import TableOptions
     from .terminal import print_tables, progress_bar
     from .writer import read_tables, write_files
@@ -78,5 +78,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"extract_tables.py: {' '.join(str(error).split())}\n")
         return 2
     print_tables(tables)
-    sys.stdout.write(f"\nwritten: {', '.join(str(path) for path in paths)}\n")
+    sys.stdout.write("\n")
+    sys.stdout.write(printable(f"written: {', '.join(str(path) for path in paths)}") + "\n")
     return 0

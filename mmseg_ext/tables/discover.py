@@ -70,13 +70,12 @@ def find_work_dirs(roots: Iterable[Path]) -> list[WorkDir]:
     found: dict[Path, WorkDir] = {}
     visited: set[tuple[int, int]] = set()
     for root in roots:
-        start = root
-        if root.is_file():
-            start = root.parent
-            if start.name != "vis_data" and not _STAMP.fullmatch(start.resolve().name):
-                _add_loose(root.parent, [root.name], found, sniff=False)
-                continue
-        stack = [start.resolve().parent if start.resolve().name == "vis_data" else start]
+        start = root.parent if root.is_file() else root
+        name = start.resolve().name
+        if root.is_file() and name != "vis_data" and not _STAMP.fullmatch(name):
+            _add_loose(start, [root.name], found, sniff=False)
+            continue
+        stack = [start.resolve().parent if name == "vis_data" else start]
         while stack:
             stack.extend(_visit(stack.pop(), found, visited))
     for work_dir in found.values():

@@ -27,8 +27,8 @@ from .records import Evaluation, LogPart
 from .settings import read_settings
 
 _NUMBER_BYTES = b"0123456789.+-"
-_TIME = re.compile(rb'"time": *([0-9][0-9.e+-]*)')
-_NUMBER = re.compile(rb"\d+")
+_TIME = re.compile(rb'"time": *(\d{1,9}(?:\.\d+)?(?:e[+-]?\d+)?)[,}]')
+_NUMBER = re.compile(rb"\d{1,9}(?=[,}.])")
 _NUM_TIMES = 201
 _LONG_ROW = 1000
 

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
-from .records import Evaluation
+from .records import Evaluation, printable
 
 Payload = TypeVar("Payload")
 
@@ -52,7 +52,7 @@ def evaluation_from_row(
     is_evaluation = False
     for key, value in row.items():
         role, name = _role(key)
-        if role == _SKIP or isinstance(value, bool) or not isinstance(value, (int, float)):
+        if role == _SKIP or not _is_number(value):
             continue
         is_evaluation = is_evaluation or role != _OTHER
         if role == _CLASS and key not in wanted:
@@ -64,6 +64,10 @@ def evaluation_from_row(
 _SKIP, _SUMMARY, _CLASS, _OTHER = range(4)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1e15)
+
+
 @lru_cache(maxsize=65536)
 def _role(key: str) -> tuple[int, str]:
     """Tell what a name in a log row stands for, and the metric's name."""
@@ -72,7 +76,7 @@ def _role(key: str) -> tuple[int, str]:
     if CLASS_METRIC.fullmatch(key):
         return _CLASS, key
     name = key.rsplit("/", 1)[-1]  # an evaluator's prefix: val/mIoU is mIoU
-    return (_SUMMARY if _SUMMARY_METRIC.fullmatch(name) else _OTHER), name
+    return (_SUMMARY if _SUMMARY_METRIC.fullmatch(name) else _OTHER), printable(name)
 
 
 def class_values_of_row(row: Mapping[str, Any], scale: float = 1.0) -> dict[str, dict[str, float]]:
@@ -80,7 +84,7 @@ def class_values_of_row(row: Mapping[str, Any], scale: float = 1.0) -> dict[str,
     by_kind: dict[str, dict[str, float]] = {}
     for key, value in row.items():
         place = _class_of(key)
-        if place is not None and isinstance(value, (int, float)):
+        if place is not None and _is_number(value):
             by_kind.setdefault(place[0], {})[place[1]] = value if scale == 1.0 else round(value * scale, 6)
     return by_kind
 
@@ -104,7 +108,10 @@ def set_class_values(evaluation: Evaluation, by_kind: Mapping[str, Mapping[str, 
 
 def share_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return one shared tuple for equal tuples of class names: a thousand runs hold the names once."""
-    return _NAMES.setdefault(names, names)
+    known = _NAMES.get(names)
+    if known is None:
+        known = _NAMES[names] = tuple(printable(name) for name in names)
+    return known
 
 
 def better(name: str, value: float, than: float | None) -> bool:

@@ -132,7 +132,7 @@ figcaption { font-weight: 600; margin-bottom: 8px; display: flex; align-items: c
 }
 .order[aria-pressed="true"] { border-color: var(--accent); }
 .pictures { display: flex; gap: 12px; overflow-x: auto; padding-bottom: 6px; }
-.pictures > div { flex: 1 0 240px; max-width: 520px; }
+.pictures > div { flex: 1 0 240px; max-width: 680px; }
 .pictures p { margin: 0 0 4px; font-size: 12px; color: var(--soft); overflow-wrap: anywhere; }
 .zoom { all: unset; cursor: zoom-in; display: block; }
 .zoom:focus-visible { outline: 2px solid var(--accent); }

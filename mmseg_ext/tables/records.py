@@ -12,6 +12,17 @@ class TableError(ValueError):
     """Input that no table can be made from; its text is one line for the user."""
 
 
+def printable(text: str) -> str:
+    r"""Return a text that any screen and file can take: no bytes that are no text, no control characters.
+
+    Example:
+        >>> printable("fcn\udce9 \x1b[31mred")
+        'fcn? ?[31mred'
+    """
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
 @dataclass(slots=True)
 class Evaluation:
     """One evaluation of a model.

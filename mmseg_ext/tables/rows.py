@@ -186,12 +186,14 @@ def _join(key: str, values: list[Value]) -> Value:
 
 
 def make_spread(numbers: Sequence[float]) -> Spread:
-    """Return mean and sample standard deviation.
+    """Return mean and sample standard deviation; both are nan where a number is nan or infinite.
 
     Example:
         >>> make_spread([40.0, 42.0])
         Spread(mean=41.0, std=1.4142135623730951, n=2)
     """
+    if not all(map(math.isfinite, numbers)):
+        return Spread(math.nan, math.nan, len(numbers))
     std = statistics.stdev(numbers) if len(numbers) > 1 else math.nan
     return Spread(statistics.fmean(numbers), std, len(numbers))
 

@@ -14,7 +14,7 @@ from .datasets import dataset_from_words, factor_from_words
 from .discover import Segment, WorkDir, find_work_dirs
 from .json_logs import read_json_log
 from .merge import join_evaluations, merge_parts, split_restarts
-from .records import LogPart, Run, Settings, TableError
+from .records import LogPart, Run, Settings, TableError, printable
 from .settings import read_settings
 from .text_logs import read_text_log
 
@@ -155,7 +155,7 @@ def _make_run(work_dir: WorkDir, stamp: str, parts: list[LogPart], reader: _File
     settings.dataset = settings.dataset or dataset_from_words(name) or dataset_from_words(work_dir.path.name)
     if settings.factor is None:
         settings.factor = factor_from_words(name)
-    run = Run(name=name, work_dir=str(work_dir.path), label=stamp, settings=settings)
+    run = Run(name=printable(name), work_dir=str(work_dir.path), label=stamp, settings=settings)
     run.evaluations = join_evaluations(parts)
     run.tests = [test for part in parts for test in part.tests]
     run.done = last.last_step
@@ -167,7 +167,7 @@ def _make_run(work_dir: WorkDir, stamp: str, parts: list[LogPart], reader: _File
     run.num_gpus = next((p.num_gpus for p in parts if p.num_gpus is not None), None) or settings.num_gpus
     run.seed = next((part.seed for part in parts if part.seed is not None), settings.seed)
     run.state = _state(run, last, is_fresh=is_fresh)
-    run.warnings = _warnings(work_dir, parts)
+    run.warnings = [printable(line) for line in _warnings(work_dir, parts)]
     return run
 
 
@@ -237,4 +237,4 @@ def _label(runs: list[Run], roots: Sequence[Path]) -> None:
     for run in runs:
         place = os.path.relpath(os.path.abspath(run.work_dir), common).replace("\\", "/")
         place = Path(run.work_dir).name if place == "." else place
-        run.label = f"{place}/{run.label}" if per_dir[run.work_dir] > 1 and run.label else place
+        run.label = printable(f"{place}/{run.label}" if per_dir[run.work_dir] > 1 and run.label else place)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
 from .config_source import base_name, parse_config, split_assignments
 from .datasets import dataset_from_type, plain_type
-from .records import Settings
+from .records import Settings, printable
 
 _READ = frozenset(
     {
@@ -76,6 +77,10 @@ def read_settings(source: str) -> Settings:
     if isinstance(config.get("work_dir"), str):
         settings.work_dir = config["work_dir"]
     settings.fingerprint, settings.fold_fingerprint = _fingerprints(source)
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if isinstance(value, str):
+            setattr(settings, item.name, printable(value))
     return settings
 
 

@@ -25,14 +25,15 @@ from .settings import read_settings
 _DATE = re.compile(rb"(\d{4})[/-](\d\d)[/-](\d\d) (\d\d:\d\d:\d\d)")
 _TRAIN_MARKS = (b"Iter(train) ", b"Epoch(train) ", b" - Iter [", b" - Epoch [")
 _TRAIN_ROW = re.compile(
-    rb"(?:(?:Iter|Epoch)\(train\) *| - (?:Iter|Epoch) )(?:\[(?P<epoch>\d+)\])?\[ *(?P<step>\d+)/(?P<total>\d+)\]"
+    rb"(?:(?:Iter|Epoch)\(train\) *| - (?:Iter|Epoch) )(?:\[(?P<epoch>\d{1,9})\])?"
+    rb"\[ *(?P<step>\d{1,12})/(?P<total>\d{1,12})\]"
 )
-_TIME = re.compile(rb"[\s,]time: (\d[0-9.e+-]*)[,\s]")
-_MEMORY = re.compile(rb"(\d+)(?:,|  \w)")  # more follows in training rows, nothing in those of a validation
+_TIME = re.compile(rb"[\s,]time: (\d{1,9}(?:\.\d+)?(?:e[+-]?\d+)?)[,\s]")
+_MEMORY = re.compile(rb"(\d{1,9})(?:,|  \w)")  # more follows in training rows, nothing in those of a validation
 _ITEM = re.compile(r"(.+?): (-?(?:nan|inf|\d+(?:\.\d+)?(?:e[-+]?\d+)?))(?:, |\s\s+|\s*$)", re.IGNORECASE)
-_PARAMETER = re.compile(rb" - torch\.Size\(\[([0-9, ]*)\]\)")
+_PARAMETER = re.compile(rb" - torch\.Size\(\[((?:\d{1,9}(?:, \d{1,9}){0,7})?)\]\)")
 _CHECKPOINT_MARK = b"Saving checkpoint at "
-_CHECKPOINT = re.compile(rb"Saving checkpoint at (\d+) iterations\n")
+_CHECKPOINT = re.compile(rb"Saving checkpoint at (\d{1,12}) iterations\n")
 _NUM_TIMES = 201
 _LONG_ROW = 1000
 _NUMBER_BYTES = b"0123456789.+-"
@@ -91,8 +92,9 @@ class _Reader:
         if self.train_step is None or first_train >= 0:
             self._read_head(block, first_train if first_train >= 0 else len(block))
         self._read_evaluations(block, mark)
-        self._read_error(block, mark)
-        saved = _saved_step(block, 0, len(block))
+        last_train = block.rfind(mark) if mark is not None else -1
+        self._read_error(block, last_train)
+        saved = _saved_step(block, max(last_train, 0), len(block))
         if saved is not None:
             part = self.part
             part.last_step = saved if part.last_step is None else max(saved, part.last_step)
@@ -103,7 +105,7 @@ class _Reader:
     def _read_head(self, block: bytes, end: int) -> None:
         """Read what stands before the first training row: environment, config, parameters, resume."""
         part = self.part
-        for name, pattern in (("num_gpus", rb"GPU number: *(\d+)\n"), ("seed", rb"\n *seed: *(\d+)\n")):
+        for name, pattern in (("num_gpus", rb"GPU number: *(\d{1,6})\n"), ("seed", rb"\n *seed: *(\d{1,12})\n")):
             match = re.search(pattern, block[:end])
             if match and getattr(part, name) is None:
                 setattr(part, name, int(match[1]))
@@ -116,7 +118,7 @@ class _Reader:
                 source = block[config + len(b"Config:\n") : config_end].decode("utf-8", "replace")
                 part.settings = read_settings(source)
         self._read_parameters(block, end)
-        match = re.search(rb"resumed epoch:? *\d+, iter:? *(\d+)", block[:end])
+        match = re.search(rb"resumed epoch:? *\d+, iter:? *(\d{1,12})\b", block[:end])
         if match:
             part.resumed_from = int(match[1])
 
@@ -243,12 +245,10 @@ class _Reader:
 
     def _step_before(self, block: bytes, position: int, mark: bytes | None) -> int | None:
         """Return the step of an evaluation: of the training row before it, or the one its interval tells."""
-        before = None
-        if mark is not None:
-            row = block.rfind(mark, 0, position)
-            before = self._step_at(block, row) if row >= 0 else None
+        row = block.rfind(mark, 0, position) if mark is not None else -1
+        before = self._step_at(block, row) if row >= 0 else None
         before = self.earlier_step if before is None else before
-        saved = _saved_step(block, 0, position)
+        saved = _saved_step(block, max(row, 0), position)
         if saved is not None and (before is None or saved > before):
             before = saved
         part = self.part
@@ -267,13 +267,12 @@ class _Reader:
             step = min(step, part.max_steps)
         return step if step <= limit else before
 
-    def _read_error(self, block: bytes, mark: bytes | None) -> None:
+    def _read_error(self, block: bytes, last_train: int) -> None:
         """Find a traceback behind the last training row."""
-        start = block.rfind(b"Traceback (most recent call last)")
-        last_train = block.rfind(mark) if mark is not None else -1
-        if start < 0 or start < last_train:
-            if last_train >= 0:
-                self.part.error = ""
+        if last_train >= 0:
+            self.part.error = ""
+        start = block.find(b"Traceback (most recent call last)", max(last_train, 0))
+        if start < 0:
             return
         stop = _next_message(block, start)
         lines = block[start : len(block) if stop is None else stop].decode("utf-8", "replace").splitlines()

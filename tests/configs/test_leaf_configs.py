@@ -134,7 +134,6 @@ def test_crops_are_padded_to_their_own_size_with_what_is_ignored(path):
     steps = steps_of(config)
     crop = steps.get("RandomCrop") or steps["PointAwareRandomCrop"]
     assert tuple(preprocessor.size) == tuple(crop["crop_size"]) == tuple(config.crop_size)
-    assert crop["cat_max_ratio"] == 0.75
 
 
 @every_leaf

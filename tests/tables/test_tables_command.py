@@ -106,6 +106,20 @@ def test_names_are_not_taken_for_markup(tmp_path: Path) -> None:
     assert "[bold red]x_loveda" in file.getvalue()
 
 
+def test_names_that_are_no_text_are_printed_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    work_dir = os.fsdecode(b"work_dirs/fcn\xe9\x1b[31m_loveda")
+    MadeRun(name="x").write(tmp_path / work_dir)
+    (tmp_path / work_dir / "x").rename(tmp_path / work_dir / STAMP)
+    (tmp_path / work_dir / STAMP / "x.py").unlink()
+    for path in (tmp_path / work_dir / STAMP / STAMP).iterdir():
+        path.rename(tmp_path / work_dir / STAMP / path.name)
+    assert main(["--html", "--csv", "--json"]) == 0
+    assert "fcn??[31m_loveda" in capsys.readouterr().out
+
+
 def test_help_and_tables_need_neither_torch_nor_mmengine(work_dirs: Path) -> None:
     code = (
         "import sys; from mmseg_ext.tables.command import main; status = main(['work_dirs', '--html']);"

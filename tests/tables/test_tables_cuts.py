@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import time
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 from made_logs import STAMP, MadeRun
 
-from mmseg_ext.tables import TableError, make_tables, read_runs
+from mmseg_ext.tables import TableError, make_tables, print_tables, read_runs
+from mmseg_ext.tables.exports import to_csv, to_json
 from mmseg_ext.tables.markdown import to_markdown
+from mmseg_ext.tables.page import to_page
 from mmseg_ext.tables.records import Run
 
 NUM_CUTS = 200
@@ -94,6 +97,34 @@ def test_a_real_old_log(real_logs: Path, tmp_path: Path) -> None:
     path = tmp_path / "repvit.log.json"
     path.write_bytes((real_logs / "repvit_0x" / "repvit_m1_1_ade20k.log.json").read_bytes())
     cut_and_check(path, tmp_path, seed=3)
+
+
+@pytest.mark.parametrize("keep", ["text", "scalars", "old text", "old json"])
+def test_bytes_changed_anywhere_never_crash(tmp_path: Path, keep: str) -> None:
+    made = MadeRun(
+        scores=((50, 39.0), (100, 44.0), (150, 41.0), (200, 42.53)), val_interval=50, with_class_scalars=True
+    )
+    source = {"text": made.text, "scalars": made.scalars, "old text": made.old_text, "old json": made.old_json}[keep]
+    path = tmp_path / ("fcn_loveda.log" if "text" in keep else "fcn_loveda.log.json")
+    content = source().encode()
+    numbers = random.Random(5)
+    digits = b"9" * 5000
+    for _ in range(60):
+        changed = bytearray(content)
+        for _ in range(numbers.randrange(1, 30)):
+            place = numbers.randrange(len(changed))
+            piece = numbers.choice(
+                [b"\xff", b"\0", b"nan", b"1e999", b"-", b".", b"{", b"}", b"\n", b"[", digits, b'"', b"\x1b["]
+            )
+            changed[place : place + numbers.randrange(8)] = piece
+        path.write_bytes(changed)
+        tables = make_tables(read_runs([path], now=LATER))
+        out = io.StringIO()
+        print_tables(tables, out, width=200)
+        out.getvalue().encode()
+        for table in tables:
+            assert all(write(table).encode() for write in (to_markdown, to_csv, to_json))
+        assert to_page(tables).encode()
 
 
 def test_bytes_lost_in_the_middle(tmp_path: Path) -> None:

@@ -212,6 +212,14 @@ def test_runs_of_different_states_in_a_group(tmp_path: Path) -> None:
     assert cells(table, "best") == ["41.75 ± 1.06"]
 
 
+def test_a_nan_in_a_group_makes_its_mean_nan(tmp_path: Path) -> None:
+    MadeRun(name="fcn_loveda-seed0", seed=0, scores=((100, 30.0), (200, math.nan))).write(tmp_path)
+    MadeRun(name="fcn_loveda-seed1", seed=1, scores=((100, 40.0), (200, 41.0))).write(tmp_path)
+    table = table_of(tmp_path, group="seed")
+    assert cells(table, "last") == ["nan"]
+    assert cells(table, "best") == ["35.50 \u00b1 7.78"]
+
+
 def test_a_nan_is_never_best(tmp_path: Path) -> None:
     MadeRun(name="a_loveda", scores=((100, 30.0), (200, math.nan))).write(tmp_path)
     MadeRun(name="b_loveda", scores=((100, math.nan), (200, math.nan))).write(tmp_path)

@@ -124,7 +124,7 @@ def dense_labels():
 
 
 def test_with_dense_labels_crops_are_accepted_as_stock_accepts_them():
-    labels, ratio, count = dense_labels(), 0.6, 4000
+    labels, ratio, count = dense_labels(), 0.6, 2000
     everything = all_crops(labels, (6, 6))
     accepted = {p for p, crop in everything.items() if is_mixed(crop, ratio)}
     share = len(accepted) / len(everything)
@@ -137,6 +137,20 @@ def test_with_dense_labels_crops_are_accepted_as_stock_accepts_them():
         error = np.sqrt(expected * (1 - expected) / count)
         assert abs(num_accepted / count - expected) < 4 * error, transform
         assert chisquare([found.count(p) for p in sorted(accepted)]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("transform", "numbers_each"), [(RandomCrop, 2), (PointAwareRandomCrop, 1)])
+def test_a_crop_that_never_passes_is_drawn_as_often_as_in_stock(transform, numbers_each, monkeypatch):
+    """Ten crops are tried and an eleventh is taken unchecked; stock draws two numbers each, we one."""
+    randint, drawn = np.random.randint, []
+
+    def counted(*args):
+        drawn.append(args)
+        return randint(*args)
+
+    monkeypatch.setattr(np.random, "randint", counted)
+    transform((4, 4), 0.75)(make_sample(np.zeros((9, 9), dtype=np.uint8)))
+    assert len(drawn) == 11 * numbers_each
 
 
 def test_cat_max_ratio_is_honoured_among_points():

@@ -222,9 +222,8 @@ class ConsoleHook(Hook):
         spent = ", ".join(f"{name} {format_seconds(s)}" for name, s in self._seconds.items())
         self.console.print(f"[bold]time[/]      {spent}")
         self.console.print(f"[bold]next[/]      {escape(self._next_command(runner))}")
-        self.console.print(
-            f"          {python_command()} extract_tables.py {escape(shlex.quote(str(Path(runner.work_dir).parent)))}"
-        )
+        above = shlex.quote(_short(str(Path(runner.work_dir).parent)))
+        self.console.print(f"          {python_command()} extract_tables.py {escape(above)}")
 
     @staticmethod
     def _next_command(runner: Runner) -> str:

@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmseg_ext.engine.random_state import kept_random_state
-from mmseg_ext.pictures import draw_labels, legend, panel, save_picture, sheet
+from mmseg_ext.pictures import SPARSE_SHARE, draw_labels, legend, panel, save_picture, sheet
 from mmseg_ext.registry import HOOKS
 
 
@@ -51,9 +51,11 @@ class TrainPicturesHook(Hook):
                 image_HWC = packed_image(sample["inputs"].numpy(), bgr_to_rgb)
                 labels_HW = sample["data_samples"].gt_sem_seg.data.squeeze(0).numpy()
                 title = Path(sample["data_samples"].img_path).name
-                labelled = 100 * float((labels_HW != 255).mean())
+                labelled_HW = labels_HW != 255
+                count, share = int(labelled_HW.sum()), float(labelled_HW.mean())
+                amount = f"{100 * share:.0f} % labelled" if share >= SPARSE_SHARE else f"{count:,} labelled pixels"
                 drawn = draw_labels(image_HWC, labels_HW, meta["palette"])
-                cells.append((f"{title}  {labelled:.3g} % labelled", drawn))
+                cells.append((f"{title}  {amount}", drawn))
         rows = [panel(cells[i : i + self.columns], height=256) for i in range(0, len(cells), self.columns)]
         path = Path(runner.work_dir) / "pictures" / "training_crops.png"
         width = max(row.shape[1] for row in rows)

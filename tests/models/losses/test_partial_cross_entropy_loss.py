@@ -12,6 +12,8 @@ from mmseg_ext.errors import UserError
 from mmseg_ext.models.losses import PartialCrossEntropyLoss
 from mmseg_ext.models.losses.partial_cross_entropy_loss import partial_cross_entropy
 
+pytestmark = pytest.mark.filterwarnings("ignore:Default ``avg_non_ignore`` is False")
+
 CLASS_WEIGHT = [0.5, 2.0, 0.0, 1.25]
 
 
