@@ -34,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Test; 2 for what the user can mend."""
+    """Test; 2 for what the user can mend, 130 where they stopped it."""
     try:
         args = parse_args(argv)
         os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
@@ -52,6 +52,9 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
     return 0
 
 

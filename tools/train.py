@@ -30,7 +30,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train; 2 for what the user can mend."""
+    """Train; 2 for what the user can mend, 130 where they stopped it."""
     try:
         args = parse_args(argv)
         os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
@@ -42,6 +42,9 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nStopped. Go on from the last checkpoint with --resume.", file=sys.stderr)
+        return 130
     return 0
 
 

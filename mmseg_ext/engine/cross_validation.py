@@ -5,13 +5,13 @@ in pieces.
 """
 
 import json
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from mmseg_ext.engine.child_process import run_to_end
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.confusion_matrix import mean_scores, scores_of_classes
 
@@ -51,16 +51,19 @@ def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_i
         max_iters: The iteration whose evaluation counts: the last.
 
     Raises:
-        UserError: The training failed.
+        UserError: The training failed, or left no evaluation at its end.
     """
     matrix = last_matrix(work_dir)
     if matrix is None or matrix.iteration < max_iters:
         resume = ["--resume"] if (work_dir / "last_checkpoint").is_file() else []
         options = ["--cfg-options", *fold_options(fold, seed)]
-        status = subprocess.run([*command, "--work-dir", str(work_dir), *resume, *options], check=False).returncode
+        run_to_end([*command, "--work-dir", str(work_dir), *resume, *options])
         matrix = last_matrix(work_dir)
-        if status or matrix is None or matrix.iteration < max_iters:
-            raise UserError(f"Training fold {fold}, seed {seed} ended with status {status}; its log is in {work_dir}.")
+        if matrix is None or matrix.iteration < max_iters:
+            raise UserError(
+                f"Expected an evaluation at the last iteration, {max_iters}, in {work_dir}, found none. "
+                "SegmentationMetric leaves it there as confusion_matrix.json; let val_interval divide max_iters."
+            )
     return matrix
 
 

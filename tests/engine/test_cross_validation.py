@@ -62,9 +62,11 @@ def test_a_finished_cell_is_not_run_again_and_a_cut_one_is_resumed(tmp_path):
     assert "--resume" in json.loads((cell / "arguments.json").read_text())
 
 
-def test_a_failed_cell_names_its_folder(tmp_path):
-    with pytest.raises(UserError, match=r"Training fold 0, seed 0 ended with status 3; its log is in .*cell"):
+def test_a_failed_cell_is_told_from_one_without_a_last_evaluation(tmp_path):
+    with pytest.raises(UserError, match=r"it ended with status 3"):
         run_cell([sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "cell", 0, 0, 10)
+    with pytest.raises(UserError, match=r"Expected an evaluation at the last iteration, 10, in .*cell, found none"):
+        run_cell([sys.executable, "-c", "pass"], tmp_path / "cell", 0, 0, 10)
 
 
 def test_folds_are_added_up_before_scoring():

@@ -136,8 +136,8 @@ class ConsoleHook(Hook):
             )
         )
         lines.append(("device", self._device(runner)))
-        lines.append(("pictures", str(Path(runner.work_dir) / "pictures")))
-        lines.append(("log", str(runner.logger.log_file)))
+        lines.append(("pictures", _short(str(Path(runner.work_dir) / "pictures"))))
+        lines.append(("log", _short(str(runner.logger.log_file))))
         return lines
 
     @staticmethod
