@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import is_distributed
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub, MMLogger
 
+from mmseg_ext.confusion_matrix import class_table, count_confusion, mean_scores, scores_of_classes
 from mmseg_ext.errors import UserError
-from mmseg_ext.evaluation.confusion_matrix import class_table, count_confusion, mean_scores, scores_of_classes
 from mmseg_ext.files import replace_file
 from mmseg_ext.registry import METRICS
 
@@ -70,7 +71,12 @@ class SegmentationMetric(BaseMetric):
                 confusion = count_confusion(prediction, labels, num_classes, self.ignore_index)
             except ValueError as error:
                 raise UserError(f"{sample.get('seg_map_path') or sample.get('img_path')}: {error}") from None
-            self.results.append(confusion.cpu())
+            # Several processes keep a matrix an image: mmengine drops the images that padded the last batches by their
+            # place in the list. One process needs the sum alone, whatever the number of images.
+            if self.results and not is_distributed():
+                self.results[0] += confusion.cpu()
+            else:
+                self.results.append(confusion.cpu())
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Sum the matrices and score them."""

@@ -6,7 +6,7 @@ import torch
 from mmseg.evaluation import IoUMetric
 from sklearn.metrics import confusion_matrix, f1_score, jaccard_score, precision_score, recall_score
 
-from mmseg_ext.evaluation.confusion_matrix import class_table, count_confusion, mean_scores, scores_of_classes
+from mmseg_ext.confusion_matrix import class_table, count_confusion, mean_scores, scores_of_classes
 
 # Class 0 right twice, class 1 never predicted, class 2 nowhere, class 3 predicted once and never true.
 HAND = np.array([[2, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
@@ -73,8 +73,10 @@ def test_counts_beyond_float32_stay_exact():
 @pytest.mark.parametrize(
     ("labels", "found", "parts"),
     [
+        ([0, 1, 2, 3], [0, 1, 2, 2], ["labels in 0..2", "[3] at 1 pixels"]),
         ([0, 1, 7, 3], [0, 1, 2, 2], ["labels in 0..2", "255 where ignored", "[3, 7] at 2 pixels"]),
         ([0, 1, -1, 255], [0, 1, 2, 2], ["labels in 0..2", "[-1] at 1 pixels"]),
+        ([0, 1, 2, 255], [0, 3, 2, 9], ["predictions in 0..2", "[3] at 1 pixels"]),
         ([0, 1, 2, 255], [0, 5, 4, 9], ["predictions in 0..2", "[4, 5] at 2 pixels"]),
         ([0, 1, 2, 255], [0, -2, 1, 1], ["predictions in 0..2", "[-2] at 1 pixels"]),
     ],
