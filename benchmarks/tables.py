@@ -1,6 +1,6 @@
 """How fast score tables are made: first pass, second pass, one changed file, ``--help``; and a plain reader beside it.
 
-Usage: ``python benchmarks/tables.py [--runs 1000] [--repeats 5]``
+Usage: ``python benchmarks/tables.py [--runs 1000] [--repeats 5] [--stock-metric]``
 
 Generates runs of 160k iterations, about 1 MB of logs each (text log and scalars.json, 150 classes, ten evaluations),
 in a temporary folder that is deleted at the end. Every measurement is the whole command in a process of its own, the
@@ -32,7 +32,7 @@ STEPS = 160_000
 NUM_CLASSES = 150
 
 
-def make_logs(folder: Path, num_runs: int) -> int:
+def make_logs(folder: Path, num_runs: int, with_class_scalars: bool = True) -> int:
     """Generate the runs; returns the bytes of their logs."""
     from made_logs import MadeRun
 
@@ -51,7 +51,7 @@ def make_logs(folder: Path, num_runs: int) -> int:
             interval=100,
             val_interval=every,
             classes=classes,
-            with_class_scalars=True,
+            with_class_scalars=with_class_scalars,
             num_progress_lines=20,
             seed=index,
             parameters=parameters,
@@ -108,6 +108,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000, help="generated runs")
     parser.add_argument("--repeats", type=int, default=5, help="measurements; their median counts")
+    parser.add_argument(
+        "--stock-metric",
+        action="store_true",
+        help="per-class numbers in the text logs alone, as mmseg's metric has them",
+    )
     arguments = parser.parse_args(argv)
     print(
         f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, rich {version('rich')}, "
@@ -116,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="tables-") as temporary:
         folder = Path(temporary)
         logs, cache, out = folder / "work_dirs", folder / "cache", folder / "out"
-        size = make_logs(logs, arguments.runs)
+        size = make_logs(logs, arguments.runs, not arguments.stock_metric)
         command = ["extract_tables.py", str(logs), "--out", str(out)]
         print(f"{arguments.runs} runs, {size / 1e6:.0f} MB of logs, medians of {arguments.repeats}")
         first, second, changed, helps = [], [], [], []

@@ -6,8 +6,6 @@ class indices, and a palette lists one RGB colour (0 to 255) per class.
 Shape suffixes: H height, W width, C colour channels (RGB).
 """
 
-import os
-import threading
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.files import replace_file
 
 Palette = Sequence[Sequence[int]]
 
@@ -202,7 +201,7 @@ def legend(classes: Sequence[str], palette: Palette, width: int) -> np.ndarray:
         raise UserError(f"Expected one colour for each of {len(classes)} classes, got {len(palette_KC)} colours.")
     if width < 1:
         raise UserError(f"Expected `width` to be at least 1 pixel, got {width}.")
-    font = _font(13)
+    font = ImageFont.load_default(13)
     swatch, line = 14, 22
     places: list[tuple[int, int, str]] = []
     x, y = _GAP, 4
@@ -258,7 +257,7 @@ def panel(columns: Sequence[tuple[str, np.ndarray]], height: int | None = None) 
         raise UserError(f"Expected `height` to be at least 1 pixel, got {height}.")
     pictures = [_scaled(picture, height) for picture in pictures]
     size = min(max(height // 16, 13), 28)
-    font = _font(size)
+    font = ImageFont.load_default(size)
     band = size + 10 if any(title for title, _ in columns) else 0
     width = sum(picture.shape[1] for picture in pictures) + _GAP * (len(pictures) - 1)
     canvas = Image.new("RGB", (width, band + height), _PAPER)
@@ -318,20 +317,8 @@ def save_picture(path: str | Path, image_rgb: np.ndarray) -> Path:
     buffer = BytesIO()
     options = {"quality": 92, "subsampling": 0} if kind == "JPEG" else {}
     Image.fromarray(_checked_image(image_rgb)).save(buffer, kind, **options)
-    write_atomically(path, buffer.getvalue())
+    replace_file(path, buffer.getvalue())
     return path
-
-
-def write_atomically(path: str | Path, data: bytes) -> None:
-    """Write a file so that it is either absent, old or complete, never in between; parent folders are made."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 # --- checks ----------------------------------------------------------------------------------------------------------
@@ -392,10 +379,6 @@ def _scaled(image: np.ndarray, height: int) -> np.ndarray:
     width = max(1, round(image.shape[1] * height / image.shape[0]))
     method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_NEAREST
     return np.asarray(cv2.resize(image, (width, height), interpolation=method))
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=size)
 
 
 def _length(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_ext import pictures
+from mmseg_ext import files, pictures
 from mmseg_ext.errors import UserError
 
 PALETTE = [[10, 20, 30], [255, 0, 0], [0, 255, 0]]
@@ -346,7 +346,7 @@ def test_save_picture_replaces_the_old_file_or_keeps_it(tmp_path, monkeypatch):
     def fail(*args):
         raise OSError("no space left")
 
-    monkeypatch.setattr(type(path), "replace", fail)
+    monkeypatch.setattr(files.os, "replace", fail)
     with pytest.raises(OSError, match="no space left"):
         pictures.save_picture(path, ground(value=3))
     monkeypatch.undo()

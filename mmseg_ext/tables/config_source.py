@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -56,23 +57,17 @@ def split_assignments(source: str) -> list[tuple[str, str]]:
     return chunks
 
 
-def parse_config(source: str, names: frozenset[str]) -> dict[str, Any]:
-    """Read some top-level values of a config.
+def parse_chunks(chunks: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Read assignments.
 
     Args:
-        source: the config's text.
-        names: the assignments to read.
+        chunks: (name, source of the assignment) pairs.
 
     Returns:
-        The values by name. Names that are missing or cannot be read as data are left out.
+        The values by name; those that cannot be read as data are left out.
     """
-    config: dict[str, Any] = {}
-    for name, chunk in split_assignments(source):
-        if name in names:
-            value = _parse_assignment(chunk)
-            if value is not UNKNOWN:
-                config[name] = value
-    return config
+    values = ((name, _parse_assignment(chunk)) for name, chunk in chunks)
+    return {name: value for name, value in values if value is not UNKNOWN}
 
 
 @lru_cache(maxsize=4096)

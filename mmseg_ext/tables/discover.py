@@ -96,7 +96,7 @@ def _visit(folder: Path, found: dict[Path, WorkDir], visited: set[tuple[int, int
         return []
     files = sorted(name for name, is_dir in listed if not is_dir)
     folders = sorted(name for name, is_dir in listed if is_dir and not name.startswith(".") and name not in _SKIPPED)
-    if _STAMP.fullmatch(folder.resolve().name):
+    if folder.name in ("", ".."):  # the current folder, and the like, under their own names
         folder = folder.resolve()
     is_start = "vis_data" in folders or _STAMP.fullmatch(folder.name) is not None
     if is_start and _add_segment(folder, files, "vis_data" in folders, found):

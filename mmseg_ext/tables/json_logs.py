@@ -17,19 +17,20 @@ from .blocks import read_blocks
 from .config_source import base_name
 from .metrics import (
     BestAndLast,
-    class_values_of_row,
     evaluation_from_row,
+    keep_class_values,
     remember_stretch,
     remembered_stretch,
-    set_class_values,
 )
 from .records import Evaluation, LogPart
 from .settings import read_settings
 
 _NUMBER_BYTES = b"0123456789.+-"
 _TIME = re.compile(rb'"time": *(\d{1,9}(?:\.\d+)?(?:e[+-]?\d+)?)[,}]')
+_STEP = re.compile(rb'"step": *(\d{1,12})[,}]')
+_ITER = re.compile(rb'"iter": *(\d{1,12})[,}]')
 _NUMBER = re.compile(rb"\d{1,9}(?=[,}.])")
-_NUM_TIMES = 201
+_NUM_TIMES = 101
 _LONG_ROW = 1000
 
 
@@ -71,6 +72,8 @@ class _Reader:
         examples = dict(zip(kinds, lines, strict=True)) if len(different) > 20 else {}
         train_kinds = set()
         for kind in different:
+            if b'"iter"' not in kind and b'"lr"' not in kind:
+                continue
             row = _parse(examples[kind] if examples else lines[kinds.index(kind)])
             if row is not None and _is_train(row):
                 train_kinds.add(kind)
@@ -189,7 +192,7 @@ class _Reader:
         part = self.part
         part.tests = self.without_step
         for evaluation, (line, scale) in self.kept.chosen():
-            set_class_values(evaluation, class_values_of_row(_parse(line) or {}, scale))
+            keep_class_values(evaluation, _parse(line) or {}, scale)
         if self.times:
             part.seconds_per_step = round(statistics.median(self.times), 6)
         settings = part.settings
@@ -235,11 +238,8 @@ def _is_train(row: dict[str, Any]) -> bool:
 
 
 def _step(line: bytes) -> int | None:
-    row = _parse(line)
-    if row is None:
-        return None
-    step = row.get("step", row.get("iter"))
-    return step if isinstance(step, int) else None
+    match = _STEP.search(line) or _ITER.search(line)
+    return int(match[1]) if match else None
 
 
 def _looks_whole(line: bytes) -> bool:

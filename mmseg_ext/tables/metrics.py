@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Container, Iterable, Mapping
@@ -19,6 +20,7 @@ _SUMMARY_METRIC = re.compile(r"[am][A-Z][A-Za-z]*")
 _BOOKKEEPING = frozenset(
     {"mode", "epoch", "iter", "step", "lr", "base_lr", "time", "data_time", "memory", "eta", "grad_norm"}
 )
+_LAYOUTS: dict[tuple[str, ...], tuple[tuple[str, ...], dict[str, slice]]] = {}
 _STRETCHES: dict[bytes, tuple[str, ...]] = {}
 _NAMES: dict[tuple[str, ...], tuple[str, ...]] = {}
 
@@ -79,14 +81,54 @@ def _role(key: str) -> tuple[int, str]:
     return (_SUMMARY if _SUMMARY_METRIC.fullmatch(name) else _OTHER), printable(name)
 
 
-def class_values_of_row(row: Mapping[str, Any], scale: float = 1.0) -> dict[str, dict[str, float]]:
-    """Return the per-class numbers of a log row, by kind and class."""
-    by_kind: dict[str, dict[str, float]] = {}
+def keep_class_values(evaluation: Evaluation, row: Mapping[str, Any], scale: float = 1.0) -> None:
+    """Store the per-class numbers of a log row in an evaluation; nothing is stored where it has none.
+
+    Args:
+        evaluation: the evaluation of the row.
+        row: names and values of one row.
+        scale: factor on the numbers; 100 for logs that hold fractions.
+    """
+    keys = tuple(row)
+    layout = _LAYOUTS.get(keys)
+    if layout is None:
+        if len(_LAYOUTS) > 1000:
+            _LAYOUTS.clear()
+        layout = _LAYOUTS[keys] = _make_layout(keys)
+    names, places = layout
+    values = list(row.values())
+    if all(set(map(type, values[place])) <= {float, int} for place in places.values()):
+        with contextlib.suppress(OverflowError):  # a whole number of hundreds of digits
+            numbers = {kind: list(map(float, values[place])) for kind, place in places.items()}
+            if scale != 1.0:
+                numbers = {kind: [round(value * scale, 6) for value in column] for kind, column in numbers.items()}
+            evaluation.class_names, evaluation.class_values = names, numbers
+    if evaluation.class_names or not any(map(_class_of, keys)):
+        return
+    by_kind: dict[str, dict[str, float]] = {}  # a row with gaps or odd values: name by name
     for key, value in row.items():
-        place = _class_of(key)
-        if place is not None and _is_number(value):
-            by_kind.setdefault(place[0], {})[place[1]] = value if scale == 1.0 else round(value * scale, 6)
-    return by_kind
+        named = _class_of(key)
+        if named is not None and _is_number(value):
+            by_kind.setdefault(named[0], {})[named[1]] = round(value * scale, 6)
+    set_class_values(evaluation, by_kind)
+
+
+def _make_layout(keys: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, slice]]:
+    """Find where the classes of every kind stand side by side in a row; nothing where they differ between kinds."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for index, key in enumerate(keys):
+        named = _class_of(key)
+        if named is not None:
+            found.setdefault(named[0], []).append((index, named[1]))
+    columns = list(found.values())
+    names = tuple(name for _, name in columns[0]) if columns else ()
+    is_regular = all(
+        tuple(name for _, name in column) == names and column[-1][0] - column[0][0] + 1 == len(column)
+        for column in columns
+    )
+    if not is_regular:
+        return (), {}
+    return share_names(names), {kind: slice(column[0][0], column[-1][0] + 1) for kind, column in found.items()}
 
 
 @lru_cache(maxsize=65536)
@@ -97,11 +139,7 @@ def _class_of(key: str) -> tuple[str, str] | None:
 
 def set_class_values(evaluation: Evaluation, by_kind: Mapping[str, Mapping[str, float]]) -> None:
     """Store per-class numbers, given by kind and class, in an evaluation; a class without a number becomes nan."""
-    tables = list(by_kind.values())
-    if all(table.keys() == tables[0].keys() for table in tables):
-        names = tuple(tables[0]) if tables else ()
-    else:
-        names = tuple(dict.fromkeys(name for table in tables for name in table))
+    names = tuple(dict.fromkeys(name for table in by_kind.values() for name in table))
     evaluation.class_names = share_names(names)
     evaluation.class_values = {kind: [table.get(name, math.nan) for name in names] for kind, table in by_kind.items()}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any
 
-from .config_source import base_name, parse_config, split_assignments
+from .config_source import base_name, parse_chunks, split_assignments
 from .datasets import dataset_from_type, plain_type
 from .records import Settings, printable
 
@@ -31,12 +31,10 @@ _READ = frozenset(
         "total_epochs",
         "evaluation",
         "gpu_ids",
-        "work_dir",
     }
 )
 _NOT_COMPARED = frozenset(
     {
-        "work_dir",
         "randomness",
         "seed",
         "load_from",
@@ -67,16 +65,24 @@ def read_settings(source: str) -> Settings:
     Args:
         source: a dumped config, of mmseg 1.x or 0.x, whole or cut; nothing in it is executed.
     """
-    config = parse_config(source, _READ)
+    chunks = split_assignments(source)
+    settings = replace(_read_chunks(tuple(chunk for chunk in chunks if chunk[0] != "work_dir")))
+    work_dir = parse_chunks([chunk for chunk in chunks if chunk[0] == "work_dir"]).get("work_dir")
+    settings.work_dir = printable(work_dir) if isinstance(work_dir, str) else ""
+    return settings
+
+
+@lru_cache(maxsize=512)
+def _read_chunks(chunks: tuple[tuple[str, str], ...]) -> Settings:
+    """Read the settings from assignments; the runs of a study share them but for the work dir."""
+    config = parse_chunks([chunk for chunk in chunks if chunk[0] in _READ])
     settings = Settings()
     train, val = _datasets(config)
     _read_data(settings, config, train, val)
     _read_model(settings, config)
     _read_schedule(settings, config)
     _read_pipeline(settings, config, train)
-    if isinstance(config.get("work_dir"), str):
-        settings.work_dir = config["work_dir"]
-    settings.fingerprint, settings.fold_fingerprint = _fingerprints(source)
+    settings.fingerprint, settings.fold_fingerprint = _fingerprints(chunks)
     for item in fields(settings):
         value = getattr(settings, item.name)
         if isinstance(value, str):
@@ -84,21 +90,15 @@ def read_settings(source: str) -> Settings:
     return settings
 
 
-def _fingerprints(source: str) -> tuple[str, str]:
+def _fingerprints(chunks: Iterable[tuple[str, str]]) -> tuple[str, str]:
     """Digest a config without its seed, and without its fold too."""
     without_seed, without_fold = hashlib.sha1(usedforsecurity=False), hashlib.sha1(usedforsecurity=False)
-    for name, chunk in split_assignments(source):
+    for name, chunk in chunks:
         if name not in _NOT_COMPARED:
-            seedless, foldless = _normal(chunk)
-            without_seed.update(seedless)
-            without_fold.update(foldless)
+            seedless = _SEED.sub("seed=*", chunk)
+            without_seed.update(seedless.encode("utf-8", "replace"))
+            without_fold.update(_FOLD.sub("fold=*", seedless).encode("utf-8", "replace"))
     return without_seed.hexdigest(), without_fold.hexdigest()
-
-
-@lru_cache(maxsize=4096)
-def _normal(chunk: str) -> tuple[bytes, bytes]:
-    seedless = _SEED.sub("seed=*", chunk)
-    return seedless.encode("utf-8", "replace"), _FOLD.sub("fold=*", seedless).encode("utf-8", "replace")
 
 
 def _dict(value: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
-MAX_ROWS = 50
+MAX_ROWS = 30
 """Rows of a table that are printed; the files hold all of them."""
 
 _STATE_STYLES = {"finished": "green", "running": "cyan", "tested": "green", "crashed": "red", "stopped": "yellow"}

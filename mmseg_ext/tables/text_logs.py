@@ -5,16 +5,18 @@ Only whole lines count: a number in a last line that was cut could be another nu
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
+from functools import lru_cache
 from pathlib import Path
 
 from .blocks import last_message_end, read_blocks
 from .config_source import base_name
 from .metrics import (
     BestAndLast,
-    class_values_of_row,
     evaluation_from_row,
+    keep_class_values,
     remember_stretch,
     remembered_stretch,
     set_class_values,
@@ -31,26 +33,24 @@ _TRAIN_ROW = re.compile(
 _TIME = re.compile(rb"[\s,]time: (\d{1,9}(?:\.\d+)?(?:e[+-]?\d+)?)[,\s]")
 _MEMORY = re.compile(rb"(\d{1,9})(?:,|  \w)")  # more follows in training rows, nothing in those of a validation
 _ITEM = re.compile(r"(.+?): (-?(?:nan|inf|\d+(?:\.\d+)?(?:e[-+]?\d+)?))(?:, |\s\s+|\s*$)", re.IGNORECASE)
+_EVALUATION = re.compile(rb"\((?:val|test)\) ")
 _PARAMETER = re.compile(rb" - torch\.Size\(\[((?:\d{1,9}(?:, \d{1,9}){0,7})?)\]\)")
 _CHECKPOINT_MARK = b"Saving checkpoint at "
 _CHECKPOINT = re.compile(rb"Saving checkpoint at (\d{1,12}) iterations\n")
-_NUM_TIMES = 201
+_NUM_TIMES = 101
 _LONG_ROW = 1000
 _NUMBER_BYTES = b"0123456789.+-"
 
 
-def read_text_log(
-    path: Path, wanted: frozenset[str] = frozenset(), *, with_classes: bool = True, with_costs: bool = True
-) -> LogPart:
+def read_text_log(path: Path, wanted: frozenset[str] = frozenset(), *, is_brief: bool = False) -> LogPart:
     """Read a text log.
 
     Args:
         path: the file.
         wanted: per-class metrics to keep for every evaluation, such as ``IoU.water``.
-        with_classes: keep per-class numbers of the best and the last evaluation.
-        with_costs: read time and memory of the training rows.
+        is_brief: leave out validations, time and memory, which other logs of the same start have told in full.
     """
-    reader = _Reader(wanted, with_classes, with_costs)
+    reader = _Reader(wanted, is_brief)
     for block, is_last in read_blocks(path, b"\n20"):
         reader.read(block, is_last)
     return reader.finish()
@@ -59,10 +59,9 @@ def read_text_log(
 class _Reader:
     """State that is carried from one block of whole messages to the next."""
 
-    def __init__(self, wanted: frozenset[str], with_classes: bool, with_costs: bool) -> None:
+    def __init__(self, wanted: frozenset[str], is_brief: bool) -> None:
         self.wanted = wanted
-        self.with_classes = with_classes
-        self.with_costs = with_costs
+        self.is_brief = is_brief
         self.part = LogPart()
         self.is_last = True
         self.train_step: int | None = None
@@ -128,13 +127,7 @@ class _Reader:
         stop = self._message_end(block, start) if start >= 0 else None
         if stop is None:
             return
-        total = 0
-        for match in _PARAMETER.finditer(block, start, stop):
-            size = 1
-            for number in match[1].replace(b" ", b"").split(b","):
-                size *= int(number) if number else 1
-            total += size
-        self.part.num_parameters = total or None
+        self.part.num_parameters = count_parameters(block[start:stop])
 
     def _message_end(self, block: bytes, position: int) -> int | None:
         """Return where a message ends: before the next dated line; None where the file may have been cut inside it."""
@@ -157,7 +150,7 @@ class _Reader:
                 part.step_interval = step - part.first_step
         last = self._step_at(block, block.rfind(mark))
         part.last_step = part.last_step if last is None else last
-        if self.with_costs:
+        if not self.is_brief:
             self._read_times(block, mark, start)
             self._read_memory(block)
         if last is not None:
@@ -197,16 +190,14 @@ class _Reader:
         return step
 
     def _read_evaluations(self, block: bytes, mark: bytes | None) -> None:
-        for word in (b"(val)", b"(test)"):
-            previous = 0
-            position = block.find(word)
-            while position >= 0:
-                end = block.find(b"\n", position)
-                line = block[position:end]
-                if b"eta: " not in line[:80]:
-                    self._read_evaluation(block, position, line, mark, previous)
-                    previous = position
-                position = block.find(word, end)
+        if self.is_brief and b"Iter(test) [" not in block and b"Epoch(test) [" not in block:
+            return
+        previous = 0
+        for match in _EVALUATION.finditer(block):
+            position = match.start()
+            if block.find(b"eta: ", position, position + 80) < 0:  # else a line of progress
+                self._read_evaluation(block, position, block[position : block.find(b"\n", position)], mark, previous)
+                previous = position
         start = block.rfind(b"per class results")
         is_open = start >= 0 and block.find(b"(val)", start) < 0 and block.find(b"(test)", start) < 0
         self.open_table = block[start:] if is_open else b""
@@ -283,10 +274,9 @@ class _Reader:
         """Return what was read; per-class numbers of the best and the last evaluation are filled in."""
         part = self.part
         for evaluation, (rest, table, scale) in self.kept.chosen():
-            by_kind = class_values_of_row(read_items(rest), scale) if self.with_classes else {}
-            if not by_kind and self.with_classes:
-                by_kind = read_class_table(table) or {}
-            set_class_values(evaluation, by_kind)
+            keep_class_values(evaluation, read_items(rest), scale)
+            if not evaluation.class_names:
+                set_class_values(evaluation, read_class_table(table) or {})
         if self.times:
             part.seconds_per_step = round(statistics.median(self.times), 6)
         settings = part.settings
@@ -295,6 +285,18 @@ class _Reader:
             if part.max_steps is None and settings.max_epochs and self.steps_per_epoch:
                 part.max_steps = settings.max_epochs * self.steps_per_epoch
         return part
+
+
+@lru_cache(maxsize=16)
+def count_parameters(text: bytes) -> int | None:
+    r"""Count parameters from the list of initial values that mmengine logs; None where it lists none.
+
+    Example:
+        >>> count_parameters(b"conv.weight - torch.Size([8, 3, 3, 3]): \nconv.bias - torch.Size([8]): \n")
+        224
+    """
+    sizes = _PARAMETER.findall(text)
+    return sum(math.prod(map(int, size.split(b", "))) if size else 1 for size in sizes) or None
 
 
 def read_items(text: bytes) -> dict[str, float]:
@@ -314,8 +316,10 @@ def without_classes(text: bytes, kinds: tuple[str, ...]) -> bytes:
         >>> without_classes(b"  mIoU: 1.50  IoU.a: 1.00  IoU.b: 2.00  time: 0.1", ("IoU",))
         b'  mIoU: 1.50  time: 0.1'
     """
-    marks = [b" %b." % kind.encode() for kind in kinds] + [b"\t%b." % kind.encode() for kind in kinds]
-    first = min(position for position in map(text.find, marks) if position >= 0)
+    marks = [b" %b." % kind.encode() for kind in kinds]
+    first = min((position for position in map(text.find, marks) if position >= 0), default=-1)
+    if first < 0:
+        return text
     value = text.find(b": ", max(map(text.rfind, marks))) + 2
     ends = [end for end in (text.find(b", ", value), text.find(b"  ", value)) if end >= 0]
     return text[: first + 1] + text[min(ends) + 2 :] if ends else text[:first].rstrip(b", ")

@@ -1,5 +1,6 @@
 """A run of a few seconds: a tiny network on a tiny generated dataset in LoveDA's layout."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,27 @@ def tiny_config(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path = tmp_path / "tiny.py"
     path.write_text(TINY_CONFIG.format(root=ROOT, data=tiny_data))
     return path
+
+
+@pytest.fixture
+def run_tiny(tiny_config: Path) -> Callable:
+    """Train the tiny config for four iterations with some hooks: run_tiny(work_dir, hooks, **options) -> Runner."""
+    from mmseg_ext.engine import launch
+
+    def run(work_dir, hooks, *, resume=False, **options):
+        config = launch.load_config(str(tiny_config), str(work_dir), {"train_cfg.max_iters": 4, **options})
+        config.custom_hooks = hooks
+        return launch.train(config, resume=resume)
+
+    return run
+
+
+@pytest.fixture
+def point_pipeline() -> list[dict]:
+    """A training pipeline that keeps three points an image."""
+    return [
+        {"type": "LoadImageFromFile"},
+        {"type": "LoadAnnotations"},
+        {"type": "mmseg_ext.SamplePoints", "num_points": 3, "seed": 5},
+        {"type": "PackSegInputs"},
+    ]

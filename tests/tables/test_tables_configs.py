@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made_logs import MadeRun
 
-from mmseg_ext.tables.config_source import base_name, parse_config, split_assignments
+from mmseg_ext.tables.config_source import base_name, parse_chunks, split_assignments
 from mmseg_ext.tables.datasets import dataset_from_type, dataset_from_words, factor_from_words
 from mmseg_ext.tables.settings import read_settings
 
@@ -135,14 +135,14 @@ def test_a_cut_config_invents_nothing() -> None:
 
 def test_windows_paths() -> None:
     assert base_name("C:\\Users\\me\\fcn_loveda.py") == "fcn_loveda"
-    config = parse_config("work_dir = 'C:\\Users\\new'\ndata_root = 'D:\\\\x'\n", frozenset({"work_dir", "data_root"}))
+    config = parse_chunks(split_assignments("work_dir = 'C:\\Users\\new'\ndata_root = 'D:\\\\x'\n"))
     assert config == {"work_dir": "C:/Users/new", "data_root": "D:\\x"}
 
 
 def test_values_over_several_lines() -> None:
     source = "a = 1\nb = dict(\n    c=[\n        1,\n    ])\n\nd = '''x\ny = 2\n'''\n"
     assert [name for name, _ in split_assignments(source)] == ["a", "b", "d", "y"]
-    assert parse_config(source, frozenset("abdy")) == {"a": 1, "b": {"c": [1]}}
+    assert parse_chunks(split_assignments(source)) == {"a": 1, "b": {"c": [1]}}
 
 
 def test_seed_and_fold_are_left_out_of_the_fingerprints() -> None:

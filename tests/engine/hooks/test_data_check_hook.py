@@ -25,7 +25,7 @@ from mmseg_ext.engine.hooks import data_check_hook  # noqa: E402
 from mmseg_ext.engine.hooks.data_check_hook import DataCheckHook, class_lines, head_problems  # noqa: E402
 from mmseg_ext.errors import UserError  # noqa: E402
 
-REPO = Path(__file__).resolve().parents[2]
+REPO = Path(__file__).resolve().parents[3]
 CLASSES = ("field", "water", "road")
 
 
