@@ -18,7 +18,7 @@ from .json_logs import read_json_log
 from .merge import join_evaluations, merge_parts, split_restarts
 from .records import LogPart, Run, Settings, TableError, printable
 from .settings import read_settings
-from .text_logs import read_text_log
+from .text_logs import Detail, read_text_log
 
 RUNNING_SECONDS = 15 * 60
 """A run that has not reached its planned iterations counts as running while a log of it is younger than this, in s."""
@@ -97,14 +97,12 @@ class _FileReader:
         self.newest = 0.0
 
     def text_log(self, path: Path | None, scalars: LogPart | None) -> LogPart | None:
-        """Read a text log, in brief where the JSON rows beside it are whole and hold per-class numbers."""
-        is_brief = (
-            scalars is not None
-            and not (scalars.is_cut or scalars.num_bad_lines or scalars.problem)
-            and scalars.seconds_per_step is not None
-            and any(item.class_names for item in scalars.evaluations)
-        )
-        return self.log(path, partial(read_text_log, is_brief=is_brief), kind="brief " if is_brief else "")
+        """Read a text log; what whole JSON rows beside it have told is left out."""
+        detail: Detail = "full"
+        if scalars is not None and not (scalars.is_cut or scalars.num_bad_lines or scalars.problem):
+            has_classes = any(item.class_names for item in scalars.evaluations)
+            detail = "full" if scalars.seconds_per_step is None else "brief" if has_classes else "scores"
+        return self.log(path, partial(read_text_log, detail=detail), kind=f"{detail} ")
 
     def log(self, path: Path | None, read: _Read = read_json_log, kind: str = "") -> LogPart | None:
         """Read a log; a file that cannot be read becomes an empty part that says why."""

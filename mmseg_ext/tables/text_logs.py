@@ -10,6 +10,7 @@ import re
 import statistics
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from .blocks import last_message_end, read_blocks
 from .config_source import base_name
@@ -38,19 +39,21 @@ _PARAMETER = re.compile(rb" - torch\.Size\(\[((?:\d{1,9}(?:, \d{1,9}){0,7})?)\]\
 _CHECKPOINT_MARK = b"Saving checkpoint at "
 _CHECKPOINT = re.compile(rb"Saving checkpoint at (\d{1,12}) iterations\n")
 _NUM_TIMES = 101
+Detail = Literal["full", "scores", "brief"]
 _LONG_ROW = 1000
 _NUMBER_BYTES = b"0123456789.+-"
 
 
-def read_text_log(path: Path, wanted: frozenset[str] = frozenset(), *, is_brief: bool = False) -> LogPart:
+def read_text_log(path: Path, wanted: frozenset[str] = frozenset(), *, detail: Detail = "full") -> LogPart:
     """Read a text log.
 
     Args:
         path: the file.
         wanted: per-class metrics to keep for every evaluation, such as ``IoU.water``.
-        is_brief: leave out validations, time and memory, which other logs of the same start have told in full.
+        detail: what to read; ``scores`` leaves out time and memory, ``brief`` validations too, where another log of
+            the same start has told them already.
     """
-    reader = _Reader(wanted, is_brief)
+    reader = _Reader(wanted, detail)
     for block, is_last in read_blocks(path, b"\n20"):
         reader.read(block, is_last)
     return reader.finish()
@@ -59,9 +62,9 @@ def read_text_log(path: Path, wanted: frozenset[str] = frozenset(), *, is_brief:
 class _Reader:
     """State that is carried from one block of whole messages to the next."""
 
-    def __init__(self, wanted: frozenset[str], is_brief: bool) -> None:
+    def __init__(self, wanted: frozenset[str], detail: Detail) -> None:
         self.wanted = wanted
-        self.is_brief = is_brief
+        self.detail = detail
         self.part = LogPart()
         self.is_last = True
         self.train_step: int | None = None
@@ -150,7 +153,7 @@ class _Reader:
                 part.step_interval = step - part.first_step
         last = self._step_at(block, block.rfind(mark))
         part.last_step = part.last_step if last is None else last
-        if not self.is_brief:
+        if self.detail == "full":
             self._read_times(block, mark, start)
             self._read_memory(block)
         if last is not None:
@@ -190,7 +193,7 @@ class _Reader:
         return step
 
     def _read_evaluations(self, block: bytes, mark: bytes | None) -> None:
-        if self.is_brief and b"Iter(test) [" not in block and b"Epoch(test) [" not in block:
+        if self.detail == "brief" and b"Iter(test) [" not in block and b"Epoch(test) [" not in block:
             return
         previous = 0
         for match in _EVALUATION.finditer(block):
