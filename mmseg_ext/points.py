@@ -8,9 +8,14 @@ Shape suffixes: H height, W width, P labelled pixels.
 """
 
 import hashlib
-from typing import Literal
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+
+from mmseg_ext.errors import UserError
 
 Per = Literal["image", "class"]
 Strategy = Literal["uniform", "class_balanced"]
@@ -124,3 +129,31 @@ def resize_points(labels_HW: np.ndarray, shape: tuple[int, int], ignore_index: i
     # Written last to first: the first point of a pixel is the one that stays.
     resized_HW[new_y_P[::-1], new_x_P[::-1]] = labels_HW[y_P[::-1], x_P[::-1]]
     return resized_HW, len(y_P) - int(np.count_nonzero(resized_HW != ignore_index))
+
+
+def image_name(results: Mapping[str, Any], data_root: str | None, transform: str) -> str:
+    """Name an image by its path relative to the data root, with forward slashes.
+
+    Args:
+        results: A sample with img_name (our datasets give it) or img_path.
+        data_root: Where the data lies; None takes img_name.
+        transform: Who asks, for messages.
+
+    Raises:
+        UserError: The name cannot be known, or the image does not lie below `data_root`.
+    """
+    if data_root is None:
+        if "img_name" in results:
+            return results["img_name"]
+        raise UserError(
+            f"Expected `img_name` in the sample of {results['img_path']}, which its dataset does not give. "
+            f"Set {transform}(data_root=…): points are known by the image's path relative to it."
+        )
+    try:
+        # Symbolic links are not followed: what they point to differs from machine to machine.
+        image = Path(os.path.abspath(results["img_path"]))
+        return image.relative_to(os.path.abspath(data_root)).as_posix()
+    except ValueError:
+        raise UserError(
+            f"Expected images below {transform}(data_root={data_root!r}), got {results['img_path']}."
+        ) from None

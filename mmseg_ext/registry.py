@@ -9,6 +9,7 @@ from mmseg.registry import DATASETS as MMSEG_DATASETS
 from mmseg.registry import HOOKS as MMSEG_HOOKS
 from mmseg.registry import METRICS as MMSEG_METRICS
 from mmseg.registry import MODELS as MMSEG_MODELS
+from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMSEG_OPTIM_WRAPPER_CONSTRUCTORS
 from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
 
 SCOPE = "mmseg_ext"
@@ -18,3 +19,9 @@ TRANSFORMS = Registry("transform", parent=MMSEG_TRANSFORMS, scope=SCOPE, locatio
 MODELS = Registry("model", parent=MMSEG_MODELS, scope=SCOPE, locations=["mmseg_ext.models"])
 HOOKS = Registry("hook", parent=MMSEG_HOOKS, scope=SCOPE, locations=["mmseg_ext.engine"])
 METRICS = Registry("metric", parent=MMSEG_METRICS, scope=SCOPE, locations=["mmseg_ext.evaluation"])
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    "optimizer wrapper constructor",
+    parent=MMSEG_OPTIM_WRAPPER_CONSTRUCTORS,
+    scope=SCOPE,
+    locations=["mmseg_ext.engine"],
+)
