@@ -1,0 +1,17 @@
+"""DINOv2's linear evaluation on ADE20K: ViT-B/14, last layer.
+
+python tools/train.py configs/linear/linear_dinov2-vitb14_1xb16-40k_ade20k-518x518.py
+    --cfg-options model.backbone.checkpoint=timm
+
+Quoted: 47.3 mIoU (DINOv2, TMLR 2024, table 10, "lin.", ViT-B/14). Other sizes are
+settings: arch, out_indices and in_channels; quoted for S, L and g: 44.3, 47.7, 49.0.
+"""
+
+_base_ = [
+    "../_base_/models/linear_dinov2-vitb14.py",
+    "../_base_/datasets/ade20k_518.py",
+    "../_base_/schedules/adamw_linear_40k.py",
+    "../_base_/default_runtime.py",
+]
+crop_size = (518, 518)
+model = dict(data_preprocessor=dict(size=crop_size))

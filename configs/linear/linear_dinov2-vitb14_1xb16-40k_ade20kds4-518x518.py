@@ -1,0 +1,16 @@
+"""The linear evaluation of DINOv2 ViT-B/14 on ADE20K at a quarter of its resolution.
+
+python tools/train.py configs/linear/linear_dinov2-vitb14_1xb16-40k_ade20kds4-518x518.py
+    --cfg-options model.backbone.checkpoint=timm
+
+Not measured yet; nothing is published for it.
+"""
+
+_base_ = [
+    "../_base_/models/linear_dinov2-vitb14.py",
+    "../_base_/datasets/ade20kds4_518.py",
+    "../_base_/schedules/adamw_linear_40k.py",
+    "../_base_/default_runtime.py",
+]
+crop_size = (518, 518)
+model = dict(data_preprocessor=dict(size=crop_size))

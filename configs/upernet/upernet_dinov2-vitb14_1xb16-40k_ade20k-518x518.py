@@ -1,0 +1,16 @@
+"""UPerNet on a frozen DINOv2 ViT-B/14, ADE20K.
+
+python tools/train.py configs/upernet/upernet_dinov2-vitb14_1xb16-40k_ade20k-518x518.py
+    --cfg-options model.backbone.checkpoint=timm
+
+Not measured yet; nothing is published for it.
+"""
+
+_base_ = [
+    "../_base_/models/upernet_dinov2-vitb14.py",
+    "../_base_/datasets/ade20k_518.py",
+    "../_base_/schedules/adamw_40k.py",
+    "../_base_/default_runtime.py",
+]
+crop_size = (518, 518)
+model = dict(data_preprocessor=dict(size=crop_size))

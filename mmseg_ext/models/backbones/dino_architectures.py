@@ -1,0 +1,123 @@
+"""The names of the DINO models, and the timm networks they stand for."""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+from timm.models.convnext import ConvNeXt
+from timm.models.eva import Eva
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.stack import explained_download
+
+Network = VisionTransformer | Eva | ConvNeXt
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network of timm.
+
+    Args:
+        timm_name: With the tag of its weights, where there are any.
+        family: 'dino', 'dinov2', 'dinov2_reg', 'dinov3', 'dinov3_convnext', or 'timm' for a network of no DINO release.
+    """
+
+    timm_name: str
+    family: str
+
+
+def _named_architectures() -> dict[str, Architecture]:
+    table = {}
+    for letter, size in {"s": "small", "b": "base"}.items():
+        for patch in (16, 8):
+            table[f"dino_vit{letter}{patch}"] = Architecture(f"vit_{size}_patch{patch}_224.dino", "dino")
+    for letter, size in {"s": "small", "b": "base", "l": "large", "g": "giant"}.items():
+        table[f"dinov2_vit{letter}14"] = Architecture(f"vit_{size}_patch14_dinov2.lvd142m", "dinov2")
+        table[f"dinov2_vit{letter}14_reg"] = Architecture(f"vit_{size}_patch14_reg4_dinov2.lvd142m", "dinov2_reg")
+    # timm's names without _qkvb drop the bias of query and value, which the official S, S+, B, L and H+ have.
+    for name, size in {"s": "small", "splus": "small_plus", "b": "base", "l": "large", "hplus": "huge_plus"}.items():
+        table[f"dinov3_vit{name}16"] = Architecture(f"vit_{size}_patch16_dinov3_qkvb.lvd1689m", "dinov3")
+    table["dinov3_vit7b16"] = Architecture("vit_7b_patch16_dinov3.lvd1689m", "dinov3")
+    for size in ("tiny", "small", "base", "large"):
+        name = f"dinov3_convnext_{size}"
+        table[name] = Architecture(f"convnext_{size}.dinov3_lvd1689m", "dinov3_convnext")
+    return table
+
+
+ARCHITECTURES = _named_architectures()
+
+
+def find_architecture(arch: str) -> Architecture:
+    """Look up a name of ours, or one of timm's.
+
+    Args:
+        arch: For example 'dinov2_vitb14', 'dinov3_convnext_tiny' or 'vit_base_patch16_224.mae'.
+
+    Raises:
+        UserError: Neither we nor timm know it.
+    """
+    if arch in ARCHITECTURES:
+        return ARCHITECTURES[arch]
+    if not timm.is_model(arch):
+        raise UserError(
+            f"Expected `arch` to be one of {', '.join(ARCHITECTURES)}, or a vision transformer of timm by its name, "
+            f"got {arch!r}."
+        )
+    name, _, tag = arch.partition(".")
+    if name.startswith("convnext"):
+        return Architecture(arch, "dinov3_convnext" if tag.startswith("dinov3") else "timm")
+    for mark, family in {"reg4_dinov2": "dinov2_reg", "dinov2": "dinov2", "dinov3": "dinov3"}.items():
+        if mark in name:
+            return Architecture(arch, family)
+    return Architecture(arch, "dino" if tag == "dino" else "timm")
+
+
+def _hub_name(architecture: Architecture) -> str:
+    """Where timm's weights lie on the Hugging Face hub.
+
+    Raises:
+        UserError: Timm has none.
+    """
+    source = timm.get_pretrained_cfg(architecture.timm_name)
+    if source is None or not source.hf_hub_id:
+        raise UserError(f"Expected timm to have weights for {architecture.timm_name}, it has none. Name a file.")
+    return source.hf_hub_id + (architecture.timm_name if source.hf_hub_id.endswith("/") else "")
+
+
+def create_network(
+    architecture: Architecture, overrides: Mapping[str, Any], drop_path_rate: float, pretrained: bool
+) -> Network:
+    """Build a network for images of any size, without a classifier.
+
+    Args:
+        architecture: From :func:`find_architecture`.
+        overrides: Arguments for timm, over its own.
+        drop_path_rate: Of the last block; the others rise to it linearly.
+        pretrained: Let timm download its weights.
+
+    Raises:
+        UserError: It is no vision transformer and no ConvNeXt.
+    """
+    arguments = {"num_classes": 0, "drop_path_rate": drop_path_rate, **overrides}
+    if not architecture.timm_name.startswith("convnext"):
+        arguments.setdefault("dynamic_img_size", True)
+    try:
+        with explained_download(_hub_name(architecture)) if pretrained else nullcontext():
+            network = timm.create_model(architecture.timm_name, pretrained=pretrained, **arguments)
+    except TypeError as error:
+        raise UserError(
+            f"Expected `arch_overrides` that timm's {architecture.timm_name} takes, got {dict(overrides)} ({error})."
+        ) from error
+    if not isinstance(network, Network):
+        raise UserError(
+            f"Expected `arch` to be a plain vision transformer or a ConvNeXt of timm, got {architecture.timm_name}, "
+            f"a {type(network).__name__}. mmseg.TIMMBackbone takes networks of any kind."
+        )
+    if not isinstance(network, ConvNeXt) and isinstance(network.norm, nn.Identity):
+        # networks that average all patches have their last norm behind the average
+        network.norm, network.fc_norm = network.fc_norm, nn.Identity()
+    return network

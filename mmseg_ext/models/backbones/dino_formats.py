@@ -1,0 +1,282 @@
+"""The formats in which people have DINO weights, told by their keys, and turned into those of timm's networks."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+import torch
+from timm.models.convnext import ConvNeXt
+from timm.models.eva import Eva
+from torch import Tensor
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.models.backbones.dino_architectures import Network
+
+Renamings = tuple[tuple[str, str], ...]
+
+# The weight of the first layer, by which the place of the backbone in a file is found.
+FIRST_LAYERS = (
+    "patch_embed.proj.weight",
+    "embeddings.patch_embeddings.projection.weight",
+    "embeddings.patch_embeddings.weight",
+    "stages.0.downsample_layers.0.weight",
+    "downsample_layers.0.0.weight",
+    "stem.0.weight",
+)
+# What lies beside a backbone in a file: heads, and what this package adds to its own checkpoints.
+BESIDE_BACKBONE = re.compile(
+    r"(?:(?:module|teacher|student|model|backbone)\.)*"
+    r"(?:head|dino_head|ibot_head|classifier|decode_head|auxiliary_head|neck|data_preprocessor|frozen_weights_digest)\b"
+)
+# What official and Hugging Face files hold for pretraining alone, or twice.
+UNUSED = re.compile(
+    r"(?:^mask_token$|\.bias_mask$|^local_cls_norm\.|^norms\.3\.|^pooler\.|^head\.(?!norm\.)|^fc_norm\.|^attn_pool\.)"
+)
+HUGGING_FACE_VIT: Renamings = (
+    (r"^(?:model\.|encoder\.)+", ""),
+    (r"^layers?\.(\d+)\.", r"blocks.\1."),
+    (r"^embeddings\.patch_embeddings\.(?:projection\.)?", "patch_embed.proj."),
+    (r"^embeddings\.position_embeddings$", "pos_embed"),
+    (r"^embeddings\.register_tokens$", "reg_token"),
+    (r"^embeddings\.", ""),
+    (r"\.attention\.(?:attention\.)?(q|k|v)(?:uery|ey|alue|_proj)\.", r".attn.\1."),
+    (r"\.attention\.(?:output\.dense|o_proj)\.", ".attn.proj."),
+    (r"\.layer_scale(\d)\.lambda1$", r".ls\1.gamma"),
+    (r"\.mlp\.weights_in\.", ".mlp.w12."),
+    (r"\.mlp\.weights_out\.", ".mlp.w3."),
+    (r"\.mlp\.gate_proj\.", ".mlp.w1."),
+    (r"\.mlp\.up_proj\.", ".mlp.w2."),
+    (r"\.mlp\.down_proj\.", ".mlp.w3."),
+    (r"\.intermediate\.dense\.", ".mlp.fc1."),
+    (r"\.output\.dense\.", ".mlp.fc2."),
+    (r"\.layernorm_before\.", ".norm1."),
+    (r"\.layernorm_after\.", ".norm2."),
+    (r"^layernorm\.", "norm."),
+)
+# DINOv3's networks without a gate call the two layers as its gated ones call the last two.
+UNGATED: Renamings = ((r"\.mlp\.w2\.", ".mlp.fc1."), (r"\.mlp\.w3\.", ".mlp.fc2."))
+OFFICIAL_VIT: Renamings = (
+    (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),  # training checkpoints keep their blocks in chunks
+    (r"^(?:register_tokens|storage_tokens)$", "reg_token"),
+    (r"^rope_embed\.periods$", "rope.periods"),
+)
+HUGGING_FACE_CONVNEXT: Renamings = (
+    (r"^model\.", ""),
+    (r"^stages\.0\.downsample_layers\.", "stem."),
+    (r"^stages\.(\d)\.downsample_layers\.", r"stages.\1.downsample."),
+    (r"^stages\.(\d)\.layers\.", r"stages.\1.blocks."),
+    (r"\.depthwise_conv\.", ".conv_dw."),
+    (r"\.pointwise_conv(\d)\.", r".mlp.fc\1."),
+    (r"^layer_norm\.", "head.norm."),
+    (r"\.layer_norm\.", ".norm."),
+)
+OFFICIAL_CONVNEXT: Renamings = (
+    (r"^downsample_layers\.0\.", "stem."),
+    (r"^downsample_layers\.(\d)\.", r"stages.\1.downsample."),
+    (r"^stages\.(\d)\.(\d+)\.", r"stages.\1.blocks.\2."),
+    (r"\.dwconv\.", ".conv_dw."),
+    (r"\.pwconv(\d)\.", r".mlp.fc\1."),
+    (r"^norm\.", "head.norm."),
+)
+
+
+def listed(names: Iterable[str], limit: int = 12) -> str:
+    """Name things in a sentence; above the limit, the first of them and how many more."""
+    names = list(names)
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def find_backbone(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """Take the backbone out of a file that may hold it under a prefix, among heads, or as teacher and student.
+
+    Args:
+        weights: Of the whole file.
+        source: The file, for messages.
+
+    Returns:
+        The backbone's weights, without the prefix.
+
+    Raises:
+        UserError: There is none, there are several, or there is something besides that is no head.
+    """
+    prefixes = {key.removesuffix(layer) for key in weights for layer in FIRST_LAYERS if key.endswith(layer)}
+    prefixes = {prefix for prefix in prefixes if not prefix or prefix.endswith(".")}
+    teachers = {prefix for prefix in prefixes if "teacher" in prefix}
+    students = {key for key in weights if teachers and re.match(r"(?:module\.)?student", key)}
+    chosen = teachers or prefixes
+    if not chosen:
+        raise UserError(
+            f"Expected the weights of a DINO backbone in {source}, found no first layer ({' or '.join(FIRST_LAYERS)}) "
+            f"among {listed(weights, 6)}. A checkpoint of a frozen or a LoRA backbone holds only what was trained: "
+            "name the pretrained file here and give this one to `load_from`."
+        )
+    if len(chosen) > 1:
+        raise UserError(f"Expected one backbone in {source}, found {len(chosen)}, under {listed(sorted(chosen))}.")
+    prefix = chosen.pop()
+    if any("depthwise_conv" in key for key in weights):
+        prefix = prefix.removesuffix("model.")  # transformers keeps the last norm beside `model`
+    left_over = [
+        key for key in weights if not key.startswith(prefix) and key not in students and not BESIDE_BACKBONE.match(key)
+    ]
+    if left_over:
+        raise UserError(f"Expected a backbone under {prefix!r} in {source}, found besides it: {listed(left_over)}.")
+    return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+
+
+def recognise(weights: Mapping[str, Tensor]) -> tuple[str, Renamings]:
+    """Tell the format of a backbone's weights from their keys.
+
+    Args:
+        weights: From :func:`find_backbone`.
+
+    Returns:
+        The format in words, and what renames its keys.
+    """
+    if "downsample_layers.0.0.weight" in weights:
+        return "DINOv3 ConvNeXt, official", OFFICIAL_CONVNEXT
+    if any("depthwise_conv" in key for key in weights):
+        return "DINOv3 ConvNeXt, Hugging Face", HUGGING_FACE_CONVNEXT
+    if "stem.0.weight" in weights:
+        return "ConvNeXt, timm", ()
+    if any(key.startswith("embeddings.") for key in weights):
+        if "embeddings.patch_embeddings.weight" in weights:
+            gated = any(".gate_proj." in key for key in weights)
+            return "DINOv3, Hugging Face", HUGGING_FACE_VIT + (() if gated else UNGATED)
+        if "embeddings.register_tokens" in weights:
+            return "DINOv2 with registers, Hugging Face", HUGGING_FACE_VIT
+        if "embeddings.mask_token" in weights:
+            return "DINOv2, Hugging Face", HUGGING_FACE_VIT
+        return "ViT (DINO v1), Hugging Face", HUGGING_FACE_VIT
+    if "storage_tokens" in weights or "rope_embed.periods" in weights:
+        return "DINOv3, official", OFFICIAL_VIT
+    if "register_tokens" in weights:
+        return "DINOv2 with registers, official", OFFICIAL_VIT
+    if "mask_token" in weights:
+        return "DINOv2, official", OFFICIAL_VIT
+    if any(key.endswith((".gamma_1", ".q_bias")) for key in weights):
+        return "DINOv3, timm", ()
+    if "reg_token" in weights:
+        return "DINOv2 with registers, timm", ()
+    return "DINO v1 or timm (they have the same keys)", OFFICIAL_VIT
+
+
+def to_timm(weights: Mapping[str, Tensor], network: Network) -> tuple[dict[str, Tensor], str]:
+    """Turn a backbone's weights into those of a timm network.
+
+    Args:
+        weights: From :func:`find_backbone`.
+        network: Decides between the two ways in which timm writes attention, gates and layer scale.
+
+    Returns:
+        The weights by timm's keys, and the format they came in, in words.
+    """
+    name, renamings = recognise(weights)
+    renamed = {}
+    for key, value in weights.items():
+        for pattern, replacement in renamings:
+            key = re.sub(pattern, replacement, key)
+        renamed[key] = value
+    if not isinstance(network, ConvNeXt):
+        _join_attention(renamed)
+        _mask_bias(renamed)
+        if isinstance(network, Eva):
+            _as_eva(renamed, has_bias=getattr(network.blocks[0].attn, "q_bias", None) is not None)
+        else:
+            _as_vision_transformer(renamed)
+        if "norm.weight" not in renamed and "fc_norm.weight" in renamed:
+            renamed |= {f"norm.{name}": renamed[f"fc_norm.{name}"] for name in ("weight", "bias")}
+        if getattr(network, "no_embed_class", False):
+            _fold_class_position(renamed)
+    return {key: value for key, value in renamed.items() if not UNUSED.search(key)}, name
+
+
+def _join_attention(weights: dict[str, Tensor]) -> None:
+    """Query, key and value in one matrix; a missing bias (DINOv3's keys have none) is zero."""
+    for key in [key for key in weights if key.endswith(".attn.q.weight")]:
+        stem = key.removesuffix("q.weight")
+        weights[stem + "qkv.weight"] = torch.cat([weights.pop(f"{stem}{part}.weight") for part in "qkv"])
+        biases = {part: weights.pop(f"{stem}{part}.bias") for part in "qkv" if f"{stem}{part}.bias" in weights}
+        if biases:
+            zero = torch.zeros_like(next(iter(biases.values())))
+            weights[stem + "qkv.bias"] = torch.cat([biases.get(part, zero) for part in "qkv"])
+
+
+def _mask_bias(weights: dict[str, Tensor]) -> None:
+    """DINOv3 multiplies the bias of query, key and value by a mask, which is zero at the key."""
+    for key in [key for key in weights if key.endswith(".qkv.bias_mask")]:
+        mask = weights.pop(key)
+        bias = key.removesuffix("_mask")
+        if bias in weights and mask.isfinite().all():
+            weights[bias] = weights[bias] * mask
+
+
+def _as_eva(weights: dict[str, Tensor], has_bias: bool) -> None:
+    for key in list(weights):
+        new = re.sub(r"\.ls(\d)\.gamma$", r".gamma_\1", key)
+        for old_layer, new_layer in {"w1": "fc1_g", "w2": "fc1_x", "w3": "fc2"}.items():
+            new = new.replace(f".mlp.{old_layer}.", f".mlp.{new_layer}.")
+        weights[new] = weights.pop(key)
+    for key in [key for key in weights if key.endswith(".attn.qkv.bias")]:
+        query, of_key, value = weights[key].chunk(3)
+        if of_key.any():
+            continue  # timm's network has no place for it: it stays, and is reported as left over
+        del weights[key]
+        if not has_bias and not query.any() and not value.any():
+            continue
+        stem = key.removesuffix("qkv.bias")
+        weights[f"{stem}q_bias"], weights[f"{stem}v_bias"] = query, value
+
+
+def _as_vision_transformer(weights: dict[str, Tensor]) -> None:
+    for key in list(weights):
+        if ".mlp.w1." in key:
+            gate = weights.pop(key)
+            weights[key.replace(".w1.", ".fc1.")] = torch.cat([gate, weights.pop(key.replace(".w1.", ".w2."))])
+        elif ".mlp.w12." in key:
+            weights[key.replace(".w12.", ".fc1.")] = weights.pop(key)
+        elif ".mlp.w3." in key:
+            weights[key.replace(".w3.", ".fc2.")] = weights.pop(key)
+
+
+def _fold_class_position(weights: dict[str, Tensor]) -> None:
+    """Timm's networks with registers add no position to the class token: it goes into the token itself."""
+    position = weights.get("pos_embed")
+    if position is not None and has_class_position(position):
+        weights["cls_token"] = weights["cls_token"] + position[:, :1]
+        weights["pos_embed"] = position[:, 1:]
+
+
+def has_class_position(position_1LC: Tensor) -> bool:
+    """Whether a position embedding has one token more than a square grid."""
+    return round(position_1LC.shape[1] ** 0.5) ** 2 != position_1LC.shape[1]
+
+
+def check_complete(
+    weights: Mapping[str, Tensor], expected: Mapping[str, torch.Size], optional: Iterable[str], what: str
+) -> None:
+    """Make sure that weights are exactly those of a network.
+
+    Args:
+        weights: From :func:`to_timm`.
+        expected: The shapes of the network's weights.
+        optional: Keys that may be missing.
+        what: The file, its format and the architecture, for the message.
+
+    Raises:
+        UserError: A key is missing, left over or of another shape; the message names it.
+    """
+    missing = [key for key in expected if key not in weights and key not in set(optional)]
+    left_over = [key for key in weights if key not in expected]
+    shapes = [
+        f"{key} {tuple(value.shape)}, not {tuple(expected[key])}"
+        for key, value in weights.items()
+        if key in expected and value.shape != expected[key]
+    ]
+    complaints = [
+        f"{kind}: {listed(keys)}"
+        for kind, keys in (("missing", missing), ("left over", left_over), ("of another shape", shapes))
+        if keys
+    ]
+    if any(key.endswith(("q_bias", "qkv.bias")) for key in left_over):
+        complaints.append("timm's DINOv3 networks without `_qkvb` in their name drop the bias: take `dinov3_vit…16`")
+    if complaints:
+        raise UserError(f"Expected {what}; {'; '.join(complaints)}.")

@@ -1,0 +1,87 @@
+"""Low-rank adaptation of linear layers.
+
+Not by the library peft: it wraps layers, and timm's DINOv3 attention reads the weight of the wrapped layer directly, so
+that the adaptation would have no effect, silently. Here a layer stays a linear layer with its keys.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch.nn.functional as F
+from timm.models.eva import EvaAttention
+from torch import Tensor, nn
+
+from mmseg_ext.errors import UserError
+
+DEFAULT_TARGETS = ("attn.qkv", "attn.proj")
+
+
+class LowRankLinear(nn.Linear):
+    """A frozen linear layer plus a trained one of low rank, which begins at zero.
+
+    y = W x + b + (alpha / rank) · B A x, A random and B zero at first. Only A and B are trained.
+
+    Args:
+        layer: Whose weight and bias are taken over, not copied.
+        rank: Rows of A.
+        alpha: The adaptation is multiplied by alpha / rank.
+
+    Reference:
+        Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022, section 4.1.
+    """
+
+    def __init__(self, layer: nn.Linear, rank: int, alpha: float) -> None:
+        super().__init__(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
+        self.weight, self.bias = layer.weight, layer.bias
+        self.weight.requires_grad_(False)
+        if self.bias is not None:
+            self.bias.requires_grad_(False)
+        self.scale = alpha / rank
+        self.lora_a = nn.Parameter(layer.weight.new_empty(rank, layer.in_features))
+        self.lora_b = nn.Parameter(layer.weight.new_zeros(layer.out_features, rank))
+        nn.init.kaiming_uniform_(self.lora_a, a=5**0.5)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply the layer to (…, in_features)."""
+        return super().forward(input) + F.linear(F.linear(input, self.lora_a), self.lora_b) * self.scale
+
+
+def adapt_blocks(blocks: Iterable[nn.Module], settings: Mapping[str, Any]) -> int:
+    """Put low-rank adaptations into transformer blocks, in place.
+
+    Args:
+        blocks: Their other parameters should be frozen already.
+        settings: rank (8), alpha (the rank), targets: the layers of a block by the end of their names
+            ('attn.qkv' and 'attn.proj').
+
+    Returns:
+        How many layers were adapted.
+
+    Raises:
+        UserError: A setting is unknown or no positive number, or no layer bears one of the names.
+    """
+    unknown = set(settings) - {"rank", "alpha", "targets"}
+    if unknown:
+        raise UserError(f"Expected `lora` to hold rank, alpha and targets, got {', '.join(sorted(unknown))} as well.")
+    rank = settings.get("rank", 8)
+    alpha = settings.get("alpha", rank)
+    if not isinstance(rank, int) or isinstance(rank, bool) or rank < 1 or not alpha > 0:
+        raise UserError(f"Expected a `lora` of positive rank and alpha, got rank={rank!r}, alpha={alpha!r}.")
+    targets = settings.get("targets", DEFAULT_TARGETS)
+    targets = (targets,) if isinstance(targets, str) else tuple(targets)
+    count = 0
+    for block in blocks:
+        names = [name for name, module in block.named_modules() if isinstance(module, nn.Linear)]
+        for target in targets:
+            chosen = [name for name in names if f".{name}".endswith(f".{target}")]
+            if not chosen:
+                raise UserError(f"Expected `lora.targets` among {', '.join(names)}, got {target!r}.")
+            for name in chosen:
+                parent = block.get_submodule(name.rpartition(".")[0])
+                layer = block.get_submodule(name)
+                if isinstance(layer, nn.Linear) and not isinstance(layer, LowRankLinear):
+                    setattr(parent, name.rpartition(".")[2], LowRankLinear(layer, rank, alpha))
+                    count += 1
+                if isinstance(parent, EvaAttention):
+                    parent.qkv_bias_separate = True  # otherwise it reads the weight and never calls the layer
+    return count

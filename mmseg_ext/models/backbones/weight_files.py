@@ -1,0 +1,119 @@
+"""Reads the weights of a network from a file, a folder or an address, as data and never as code."""
+
+import argparse
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.stack import explained_download
+
+# What training programs put around the weights; of several networks in one file the teacher is the one to use.
+WRAPPERS = ("teacher", "state_dict", "model", "model_state_dict", "module")
+FOLDER_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+
+
+def read_weights(source: str) -> dict[str, Tensor]:
+    """Read a state dict, without what a training program wrapped around it.
+
+    Args:
+        source: A file (`.safetensors`, or one that torch.save wrote), a folder that the Hugging Face hub's tools wrote,
+            or an http address, which is downloaded once, into torch's cache.
+
+    Returns:
+        Tensors by key, on the CPU.
+
+    Raises:
+        UserError: There is nothing there, the download failed, the file is damaged, or it holds code.
+    """
+    if source.startswith(("http://", "https://")):
+        with explained_download(source), _explained_damage(source), torch.serialization.safe_globals(_harmless()):
+            content = torch.hub.load_state_dict_from_url(source, map_location="cpu", weights_only=True)
+        return _unwrap(content, source)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return _read_folder(path)
+    if not path.is_file():
+        raise UserError(
+            f"Expected the weights of the backbone at {path}, found no file. Give `checkpoint` the path of a file, "
+            "of a folder of the Hugging Face hub, an http address, or 'timm' for timm's own download."
+        )
+    return _unwrap(_read_file(path), str(path))
+
+
+def _harmless() -> list[Any]:
+    """Classes that DINO's training checkpoints hold besides weights, and that do nothing when they are loaded."""
+    return [argparse.Namespace]
+
+
+@contextmanager
+def _explained_damage(source: str) -> Iterator[None]:
+    """Turn what torch and safetensors raise about an unsafe or a damaged file into one clear line."""
+    try:
+        yield
+    except (UnpicklingError, EOFError, RuntimeError, SafetensorError) as error:
+        text = " ".join(str(error).split())
+        found = re.search(r"GLOBAL (\S+) (?:was not|whose)|got <class '([^']+)'>", text)
+        if isinstance(error, UnpicklingError) and found:
+            raise UserError(
+                f"Refused to load {source}: besides weights it holds `{found[1] or found[2]}`, by which a file can run "
+                "its own code. Where you trust it, load it yourself and save its state dict alone with torch.save."
+            ) from None
+        if isinstance(error, RuntimeError) and not re.search("PytorchStreamReader|TorchScript", text):
+            raise
+        raise UserError(
+            f"Expected weights in {source}, got something else or a damaged file ({text[:160]}). Fetch it again."
+        ) from None
+
+
+def _read_file(path: Path) -> Any:
+    with _explained_damage(str(path)):
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with torch.serialization.safe_globals(_harmless()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _read_folder(folder: Path) -> dict[str, Tensor]:
+    """Read the weights of a folder as the Hugging Face tools write it, in one file or in several."""
+    found = next((folder / name for name in FOLDER_FILES if (folder / name).is_file()), None)
+    if found is None:
+        raise UserError(f"Expected one of {', '.join(FOLDER_FILES)} in {folder}, found none. Name the file itself.")
+    if found.suffix != ".json":
+        return _unwrap(_read_file(found), str(found))
+    weights: dict[str, Tensor] = {}
+    for name in sorted(set(json.loads(found.read_text())["weight_map"].values())):
+        if not (folder / name).is_file():
+            raise UserError(f"Expected {folder / name}, which {found.name} names, found none. Fetch it again.")
+        weights |= _unwrap(_read_file(folder / name), str(folder / name))
+    return weights
+
+
+def _unwrap(content: Any, source: str) -> dict[str, Tensor]:
+    while isinstance(content, Mapping):
+        inner = next((content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping)), None)
+        if inner is None:
+            break
+        content = inner
+    weights = {}
+    if isinstance(content, Mapping):
+        weights = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    if not weights:
+        raise UserError(
+            f"Expected a state dict (tensors by name) in {source}, got {type(content).__name__} without any."
+        )
+    return weights

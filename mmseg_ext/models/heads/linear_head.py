@@ -1,0 +1,69 @@
+"""The head of DINO's linear evaluation."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmcv.cnn import build_norm_layer
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import Tensor
+
+from mmseg_ext.registry import MODELS
+
+
+@MODELS.register_module()
+class LinearHead(BaseDecodeHead):
+    """Concatenated features → BatchNorm → dropout → 1 × 1 convolution.
+
+    Args:
+        in_channels: Channels of each feature that is used.
+        num_classes: Classes.
+        in_index: Which of the backbone's outputs; as many as `in_channels`. All of them by default.
+        dropout_ratio: Share of the channels that are dropped, whole, in training.
+        norm_cfg: The normalisation layer.
+        **kwargs: As for any decode head of mmseg.
+
+    Reference:
+        Oquab et al., DINOv2, TMLR 2024, section 7.4 and the released segmentation head; Siméoni et al., DINOv3, 2025,
+        section 6.1.2.
+
+    Example:
+        >>> import torch
+        >>> head = LinearHead(in_channels=8, num_classes=3, norm_cfg=dict(type='BN'))
+        >>> head((torch.zeros(2, 8, 4, 5),)).shape
+        torch.Size([2, 3, 4, 5])
+    """
+
+    def __init__(
+        self,
+        in_channels: int | Sequence[int],
+        num_classes: int,
+        in_index: int | Sequence[int] | None = None,
+        dropout_ratio: float = 0.1,
+        norm_cfg: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        widths = [in_channels] if isinstance(in_channels, int) else list(in_channels)
+        if in_index is None:
+            in_index = list(range(len(widths)))
+        super().__init__(
+            in_channels=widths,
+            channels=sum(widths),
+            num_classes=num_classes,
+            in_index=[in_index] if isinstance(in_index, int) else list(in_index),
+            input_transform="resize_concat",
+            dropout_ratio=dropout_ratio,
+            norm_cfg=norm_cfg or {"type": "SyncBN"},
+            **kwargs,
+        )
+        self.norm = build_norm_layer(self.norm_cfg, self.channels)[1]
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Compute logits.
+
+        Args:
+            inputs: The backbone's outputs, each (N, C, h, w); smaller ones are enlarged to the first of those used.
+
+        Returns:
+            Logits (N, num_classes, h, w).
+        """
+        return self.cls_seg(self.norm(self._transform_inputs(inputs)))

@@ -1,0 +1,11 @@
+"""mmseg's FCNHead, trained at labelled pixels."""
+
+from mmseg.models.decode_heads import FCNHead
+
+from mmseg_ext.models.heads.point_supervision import PointSupervision
+from mmseg_ext.registry import MODELS
+
+
+@MODELS.register_module()
+class PointFCNHead(FCNHead, PointSupervision):
+    """mmseg's FCNHead with the loss of :class:`PointSupervision`: the same arguments and the same state_dict keys."""

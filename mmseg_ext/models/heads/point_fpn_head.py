@@ -1,0 +1,11 @@
+"""mmseg's FPNHead, trained at labelled pixels."""
+
+from mmseg.models.decode_heads import FPNHead
+
+from mmseg_ext.models.heads.point_supervision import PointSupervision
+from mmseg_ext.registry import MODELS
+
+
+@MODELS.register_module()
+class PointFPNHead(FPNHead, PointSupervision):
+    """mmseg's FPNHead with the loss of :class:`PointSupervision`: the same arguments and the same state_dict keys."""

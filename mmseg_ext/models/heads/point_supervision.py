@@ -1,0 +1,146 @@
+"""Decode heads whose loss looks only where labels are."""
+
+from typing import Any, NamedTuple
+
+import torch
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.losses import CrossEntropyLoss
+from torch import Tensor, nn
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.models.losses.interpolation import interpolate_at
+from mmseg_ext.models.losses.label_resolution import label_resolution_cross_entropy
+from mmseg_ext.models.losses.partial_cross_entropy_loss import PartialCrossEntropyLoss
+
+
+class _CrossEntropySettings(NamedTuple):
+    """How a cross-entropy loss weighs and averages."""
+
+    class_weight_C: Tensor | None
+    over_all_pixels: bool
+
+
+def _read_cross_entropy(loss: nn.Module, device: torch.device | None = None) -> _CrossEntropySettings | None:
+    """Read the settings of a cross-entropy loss; None for any other loss."""
+    if isinstance(loss, PartialCrossEntropyLoss):
+        return _CrossEntropySettings(loss.class_weight_C, over_all_pixels=False)
+    if type(loss) is CrossEntropyLoss and not (loss.use_sigmoid or loss.use_mask) and loss.reduction == "mean":
+        weights = None if loss.class_weight is None else torch.tensor(loss.class_weight, device=device)
+        # With class weights, stock divides by the weights of the labelled pixels.
+        return _CrossEntropySettings(weights, over_all_pixels=weights is None and not loss.avg_non_ignore)
+    return None
+
+
+def takes_labelled_pixels(loss: nn.Module) -> bool:
+    """Whether a loss has the same value on a list of the labelled pixels as on the whole map."""
+    return bool(getattr(loss, "takes_labelled_pixels", False))
+
+
+class PointSupervision(BaseDecodeHead):
+    """Gives a decode head a loss that is evaluated at labelled pixels alone.
+
+    Stock heads enlarge all logits to the size of the labels. Here cross-entropy never holds logits of that size, be
+    the labels a handful of points or dense; value and gradients are the same. ``acc_seg`` counts labelled pixels, in
+    percent (0 where there are none; a tie of the highest logits counts as wrong). Parameters, state_dict keys and
+    prediction are those of the stock head.
+
+    A head of your own takes two lines; the mixin stands behind the head, so that a head which calls the loss of its
+    base class several times, for auxiliary outputs, gets this one:
+
+        @MODELS.register_module()
+        class PointPSPHead(PSPHead, PointSupervision):
+            '''PSPHead whose loss looks only where labels are.'''
+
+    KNet's iterative head computes its loss in its ``kernel_generate_head``: make that one a point head.
+
+    Args:
+        *args: Passed to the stock head.
+        **kwargs: Passed to the stock head. `loss_decode` is PartialCrossEntropyLoss by default; it may be that,
+            PartialDiceLoss, mmseg's softmax CrossEntropyLoss, or a list of these.
+
+    Raises:
+        UserError: A loss or a sampler needs the logits of all pixels, or cross-entropy has a single channel.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("loss_decode", {"type": "mmseg_ext.PartialCrossEntropyLoss"})
+        super().__init__(*args, **kwargs)
+        name = type(self).__name__
+        if self.sampler is not None:
+            raise UserError(
+                f"Expected {name} without `sampler`, got {type(self.sampler).__name__}, which needs the logits of all "
+                "pixels. Leave it out, or use the stock head."
+            )
+        for loss in self._losses():
+            if _read_cross_entropy(loss) is not None:
+                if self.out_channels == 1:
+                    raise UserError(
+                        f"Expected one channel a class for {type(loss).__name__} in {name}, got out_channels=1. Leave "
+                        "`out_channels` out, or use mmseg_ext.PartialDiceLoss(use_sigmoid=True)."
+                    )
+            elif not takes_labelled_pixels(loss):
+                raise UserError(
+                    f"Expected the losses of {name} to be PartialCrossEntropyLoss, PartialDiceLoss or mmseg's softmax "
+                    f"CrossEntropyLoss, got {type(loss).__name__}, which may need the logits of all pixels. Change "
+                    "`loss_decode`, or use the stock head."
+                )
+
+    def _losses(self) -> list[Any]:
+        return list(self.loss_decode) if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
+
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
+        """Compute the losses and the accuracy at labelled pixels.
+
+        Args:
+            seg_logits: (N, C, h, w), as the head's forward returns them.
+            batch_data_samples: mmseg's SegDataSample, with the labels in ``gt_sem_seg``.
+
+        Returns:
+            Every loss by its name, and ``acc_seg``: labelled pixels whose label has the highest logit, in percent.
+        """
+        labels_NHW = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        losses: dict[str, Tensor] = {}
+        right = None
+        for loss in self._losses():
+            settings = _read_cross_entropy(loss, seg_logits.device)
+            if settings is not None:
+                computed = label_resolution_cross_entropy(
+                    seg_logits,
+                    labels_NHW,
+                    self.align_corners,
+                    settings.class_weight_C,
+                    ignore_index=self.ignore_index,
+                    denominator=labels_NHW.numel() if settings.over_all_pixels else None,
+                )
+                value = loss.loss_weight * computed.loss
+                right = computed.num_correct, computed.num_labelled
+            else:
+                value, counted = self._loss_of_gathered(loss, seg_logits, labels_NHW)
+                right = right or counted
+            losses[loss.loss_name] = losses[loss.loss_name] + value if loss.loss_name in losses else value
+        if right is not None:
+            num_correct, num_labelled = right
+            losses["acc_seg"] = 100.0 * num_correct / max(num_labelled, 1)
+        return losses
+
+    def _loss_of_gathered(
+        self, loss: nn.Module, seg_logits: Tensor, labels_NHW: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, int]]:
+        """Compute a loss on the list of labelled pixels, as a batch of one image one pixel high."""
+        positions_P = (labels_NHW != self.ignore_index).flatten().nonzero().squeeze(1)
+        labels_P = labels_NHW.flatten()[positions_P].long()
+        shape = (labels_NHW.shape[1], labels_NHW.shape[2])
+        logits_PC = interpolate_at(seg_logits, positions_P, shape, self.align_corners)
+        value = loss(
+            logits_PC.t()[None, :, None],
+            labels_P[None, None],
+            ignore_index=self.ignore_index,
+        )
+        with torch.no_grad():
+            if logits_PC.shape[1] == 1:
+                right_P = (logits_PC.squeeze(1).sigmoid() > self.threshold) == (labels_P == 1)
+            else:
+                own_P1 = logits_PC.gather(1, labels_P[:, None])
+                others_PC = logits_PC.scatter(1, labels_P[:, None], -torch.inf)
+                right_P = own_P1.squeeze(1) > others_PC.amax(1)
+        return value, (right_P.sum(), len(labels_P))

@@ -1,0 +1,145 @@
+"""Dice over the labelled pixels alone.
+
+Shape suffixes: N batch, C classes, H height, W width, P labelled pixels.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.registry import MODELS
+
+
+def partial_dice(
+    logits_NCHW: Tensor,
+    labels_NHW: Tensor,
+    use_sigmoid: bool = False,
+    class_weight_C: Tensor | None = None,
+    weight_NHW: Tensor | None = None,
+    ignore_index: int = 255,
+    eps: float = 1e-3,
+) -> Tensor:
+    """Compute 1 − Dice over the labelled pixels of the batch, averaged over the classes that are labelled in it.
+
+    Dice of a class is (2 Σ w·p·t + eps) / (Σ w·p + Σ w·t + eps), over labelled pixels, with p the probability of the
+    class, t whether it is the label and w the weight of the pixel. A class without a labelled pixel does not count,
+    since its Dice would be near 0 whatever is predicted; with one channel the foreground always counts. Computed in
+    float32 at least. Without labelled pixels (or where all weights are zero) the loss and its gradient are exactly
+    zero.
+
+    Args:
+        logits_NCHW: Floating point.
+        labels_NHW: Integer class indices; `ignore_index` where there is no label. With one channel 1 is the foreground
+            and 0 the background.
+        use_sigmoid: One channel, whose probability is its sigmoid; else softmax over at least two.
+        class_weight_C: Weight of each class in the average, non-negative.
+        weight_NHW: Weight of each pixel, non-negative.
+        ignore_index: Marks pixels without a label.
+        eps: Keeps the quotient of a background-only batch defined.
+
+    Returns:
+        A scalar in [0, 1].
+
+    Raises:
+        UserError: The number of channels does not fit `use_sigmoid` or the class weights.
+
+    Reference:
+        Milletari et al., V-Net, 3DV 2016, with sums in place of sums of squares.
+    """
+    num_channels = logits_NCHW.shape[1]
+    if use_sigmoid != (num_channels == 1):
+        wanted = "one channel with use_sigmoid=True" if use_sigmoid else "at least two channels with use_sigmoid=False"
+        raise UserError(f"Expected {wanted}, got {num_channels}. Change `use_sigmoid` or the head's `out_channels`.")
+    if class_weight_C is not None and len(class_weight_C) != num_channels:
+        raise UserError(f"Expected a `class_weight` of {num_channels} numbers, got {len(class_weight_C)}.")
+    labelled_NHW = labels_NHW != ignore_index
+    logits_PC = logits_NCHW.movedim(1, -1)[labelled_NHW]
+    logits_PC = logits_PC.to(torch.promote_types(logits_PC.dtype, torch.float32))
+    labels_P = labels_NHW[labelled_NHW].long()
+    if use_sigmoid:
+        probabilities_PC = logits_PC.sigmoid()
+        targets_PC = (labels_P == 1).to(logits_PC)[:, None]
+    else:
+        probabilities_PC = logits_PC.softmax(1)
+        targets_PC = F.one_hot(labels_P, num_channels).to(logits_PC)
+    counts_C = logits_PC.new_ones(num_channels) if class_weight_C is None else class_weight_C.to(logits_PC)
+    if weight_NHW is not None:
+        weights_P1 = weight_NHW[labelled_NHW].to(logits_PC)[:, None]
+        probabilities_PC = probabilities_PC * weights_P1
+        shared_C = (probabilities_PC * targets_PC).sum(0)
+        targets_PC = targets_PC * weights_P1
+        some_weight = weights_P1.sum() > 0
+    else:
+        shared_C = (probabilities_PC * targets_PC).sum(0)
+        some_weight = logits_PC.new_tensor(len(labels_P) > 0, dtype=torch.bool)
+    target_sums_C = targets_PC.sum(0)
+    counts_C = counts_C * (some_weight if use_sigmoid else target_sums_C > 0)
+    dice_C = (2 * shared_C + eps) / (probabilities_PC.sum(0) + target_sums_C + eps)
+    total = counts_C.sum()
+    return ((1 - dice_C) * counts_C).sum() / torch.where(total > 0, total, torch.ones_like(total))
+
+
+@MODELS.register_module()
+class PartialDiceLoss(nn.Module):
+    """Dice over the labelled pixels; see :func:`partial_dice`.
+
+    Stock DiceLoss takes every pixel for labelled: most of its gradient pushes on ignored ones.
+
+    Args:
+        use_sigmoid: One channel, whose probability is its sigmoid; else softmax.
+        class_weight: One non-negative weight a class, for the average over the classes.
+        loss_weight: Factor on the loss.
+        eps: Keeps the quotient of a background-only batch defined; positive.
+        loss_name: Key in the log; must begin with 'loss_' to be trained on.
+
+    Raises:
+        UserError: A weight is negative, or `eps` not positive.
+    """
+
+    takes_labelled_pixels = True
+    """The loss of a list of the labelled pixels is that of the whole map."""
+
+    def __init__(
+        self,
+        use_sigmoid: bool = False,
+        class_weight: Sequence[float] | None = None,
+        loss_weight: float = 1.0,
+        eps: float = 1e-3,
+        loss_name: str = "loss_pdice",
+    ) -> None:
+        super().__init__()
+        if class_weight is not None and min(class_weight) < 0:
+            raise UserError(f"Expected non-negative `class_weight`, got {list(class_weight)}.")
+        if not eps > 0:
+            raise UserError(f"Expected positive `eps`, got {eps}.")
+        self.use_sigmoid = use_sigmoid
+        self.loss_weight = loss_weight
+        self.eps = eps
+        self._loss_name = loss_name
+        self.class_weight_C: Tensor | None
+        weights = None if class_weight is None else torch.tensor(list(class_weight), dtype=torch.float32)
+        # Not persistent: a setting, not a weight; the head's state_dict stays that of the stock head.
+        self.register_buffer("class_weight_C", weights, persistent=False)
+
+    def forward(
+        self, pred: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255, **_: object
+    ) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            pred: Logits (N, C, H, W).
+            label: Class indices (N, H, W).
+            weight: Weight of each pixel (N, H, W).
+            ignore_index: Marks pixels without a label.
+            **_: What mmseg's heads pass to losses of other kinds.
+        """
+        loss = partial_dice(pred, label, self.use_sigmoid, self.class_weight_C, weight, ignore_index, self.eps)
+        return self.loss_weight * loss
+
+    @property
+    def loss_name(self) -> str:
+        """Key in the log."""
+        return self._loss_name
