@@ -6,6 +6,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 BENCHMARKS = {
+    "dino.py": [],
+    "points.py": [],
     "tables.py": ["--runs", "200", "--repeats", "3"],
 }
 

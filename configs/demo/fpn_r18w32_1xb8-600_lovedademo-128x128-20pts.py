@@ -2,7 +2,8 @@
 
 python tools/train.py configs/demo/fpn_r18w32_1xb8-600_lovedademo-128x128-20pts.py
 
-Measured: mIoU 44.3 (last = best, seed 0), 2 minutes of processor time.
+Measured: mIoU 42.8 (last = best, seed 0), 75 seconds on two threads (2026-11-20, AMD EPYC, torch 2.15.0).
+One thread rounds differently: 44.3.
 """
 
 _base_ = "./fpn_r18w32_1xb8-600_lovedademo-128x128.py"

@@ -1,6 +1,6 @@
-"""K-Net on a frozen DINOv2 ViT-B/14, LoveDA, 20 labelled points an image.
+r"""K-Net on a frozen DINOv2 ViT-B/14, LoveDA, 20 labelled points an image.
 
-python tools/train.py configs/knet/knet-s3_dinov2-vitb14_upernet_1xb16-40k_loveda-518x518-20pts.py
+python tools/train.py configs/knet/knet-s3_dinov2-vitb14_upernet_1xb16-40k_loveda-518x518-20pts.py \
     --cfg-options model.backbone.checkpoint=timm
 
 Not measured yet; nothing is published for it.

@@ -1,6 +1,6 @@
-"""The linear evaluation of DINOv2 ViT-B/14 on ADE20K at a quarter of its resolution.
+r"""The linear evaluation of DINOv2 ViT-B/14 on ADE20K at a quarter of its resolution.
 
-python tools/train.py configs/linear/linear_dinov2-vitb14_1xb16-40k_ade20kds4-518x518.py
+python tools/train.py configs/linear/linear_dinov2-vitb14_1xb16-40k_ade20kds4-518x518.py \
     --cfg-options model.backbone.checkpoint=timm
 
 Not measured yet; nothing is published for it.

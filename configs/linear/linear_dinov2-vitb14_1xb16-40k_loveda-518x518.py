@@ -1,6 +1,6 @@
-"""The linear evaluation of DINOv2 ViT-B/14 on LoveDA, all labels.
+r"""The linear evaluation of DINOv2 ViT-B/14 on LoveDA, all labels.
 
-python tools/train.py configs/linear/linear_dinov2-vitb14_1xb16-40k_loveda-518x518.py
+python tools/train.py configs/linear/linear_dinov2-vitb14_1xb16-40k_loveda-518x518.py \
     --cfg-options model.backbone.checkpoint=timm
 
 Not measured yet; nothing is published for it.

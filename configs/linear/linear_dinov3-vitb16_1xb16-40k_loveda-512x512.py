@@ -1,6 +1,6 @@
-"""The linear evaluation of DINOv3 ViT-B/16 on LoveDA, all labels.
+r"""The linear evaluation of DINOv3 ViT-B/16 on LoveDA, all labels.
 
-python tools/train.py configs/linear/linear_dinov3-vitb16_1xb16-40k_loveda-512x512.py
+python tools/train.py configs/linear/linear_dinov3-vitb16_1xb16-40k_loveda-512x512.py \
     --cfg-options model.backbone.checkpoint=timm
 
 Not measured yet; nothing is published for it.

@@ -1,6 +1,6 @@
-"""UPerNet on a frozen DINOv2 ViT-B/14, ADE20K at a quarter of its resolution.
+r"""UPerNet on a frozen DINOv2 ViT-B/14, ADE20K at a quarter of its resolution.
 
-python tools/train.py configs/upernet/upernet_dinov2-vitb14_1xb16-40k_ade20kds4-518x518.py
+python tools/train.py configs/upernet/upernet_dinov2-vitb14_1xb16-40k_ade20kds4-518x518.py \
     --cfg-options model.backbone.checkpoint=timm
 
 Not measured yet; nothing is published for it.

@@ -1,6 +1,6 @@
-"""UPerNet on a frozen DINOv2 ViT-B/14, LoveDA, all labels.
+r"""UPerNet on a frozen DINOv2 ViT-B/14, LoveDA, all labels.
 
-python tools/train.py configs/upernet/upernet_dinov2-vitb14_1xb16-40k_loveda-518x518.py
+python tools/train.py configs/upernet/upernet_dinov2-vitb14_1xb16-40k_loveda-518x518.py \
     --cfg-options model.backbone.checkpoint=timm
 
 Not measured yet; nothing is published for it.

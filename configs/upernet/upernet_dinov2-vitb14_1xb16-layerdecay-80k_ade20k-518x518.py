@@ -1,6 +1,6 @@
-"""UPerNet on DINOv2 ViT-B/14, fine-tuned with layer decay 0.8, ADE20K.
+r"""UPerNet on DINOv2 ViT-B/14, fine-tuned with layer decay 0.8, ADE20K.
 
-python tools/train.py configs/upernet/upernet_dinov2-vitb14_1xb16-layerdecay-80k_ade20k-518x518.py
+python tools/train.py configs/upernet/upernet_dinov2-vitb14_1xb16-layerdecay-80k_ade20k-518x518.py \
     --cfg-options model.backbone.checkpoint=timm
 
 Not measured yet; nothing is published for it.

@@ -1,6 +1,6 @@
-"""UPerNet on a fine-tuned DINOv2 ViT-B/14, LoveDA, 20 labelled points an image.
+r"""UPerNet on a fine-tuned DINOv2 ViT-B/14, LoveDA, 20 labelled points an image.
 
-python tools/train.py configs/upernet/upernet_dinov2-vitb14_1xb16-layerdecay-80k_loveda-518x518-20pts.py
+python tools/train.py configs/upernet/upernet_dinov2-vitb14_1xb16-layerdecay-80k_loveda-518x518-20pts.py \
     --cfg-options model.backbone.checkpoint=timm
 
 Not measured yet; nothing is published for it.

@@ -1,13 +1,10 @@
 """Dense labels to a handful of points."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.points import Per, Strategy, keep_points, seed_of_sample
+from mmseg_ext.points import Per, Strategy, image_name, keep_points, seed_of_sample
 from mmseg_ext.registry import TRANSFORMS
 
 
@@ -65,28 +62,11 @@ class SamplePoints(BaseTransform):
         if self.resample:
             sample_seed = int(np.random.randint(0, 2**63, dtype=np.int64))
         else:
-            sample_seed = seed_of_sample(self.seed, self._image_name(results))
+            sample_seed = seed_of_sample(self.seed, image_name(results, self.data_root, type(self).__name__))
         results["gt_seg_map"] = keep_points(
             results["gt_seg_map"], self.num_points, sample_seed, self.per, self.strategy, self.ignore_index
         )
         return results
-
-    def _image_name(self, results: dict) -> str:
-        if self.data_root is None:
-            if "img_name" in results:
-                return results["img_name"]
-            raise UserError(
-                f"Expected `img_name` in the sample of {results['img_path']}, which its dataset does not give. "
-                "Set SamplePoints(data_root=…): the points are fixed by the image's path relative to it."
-            )
-        try:
-            # Symbolic links are not followed: what they point to differs from machine to machine.
-            image = Path(os.path.abspath(results["img_path"]))
-            return image.relative_to(os.path.abspath(self.data_root)).as_posix()
-        except ValueError:
-            raise UserError(
-                f"Expected images below SamplePoints(data_root={self.data_root!r}), got {results['img_path']}."
-            ) from None
 
     def __repr__(self) -> str:
         return (

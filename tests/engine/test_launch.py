@@ -156,7 +156,7 @@ def test_train_then_test_from_the_command_line(trained, tiny_config, tmp_path, t
     for part in ("LoveDADataset, 6 images", "7: background, building", "12 iterations of 2 images", "SyncBN replaced"):
         assert part in text
     assert [line for line in lines if line.startswith("evaluated")][2].startswith("evaluated at 12  aAcc ")
-    assert "python tools/test.py tiny.py work_dirs/tiny/best_mIoU_iter_" in trained.stdout
+    assert "python tools/test.py work_dirs/tiny/tiny.py work_dirs/tiny/best_mIoU_iter_" in trained.stdout
     assert trained.stderr == ""
     assert (work_dir / "pictures" / "training_crops.png").is_file()
     assert len(list((work_dir / "pictures" / "validation").glob("*.png"))) == 4

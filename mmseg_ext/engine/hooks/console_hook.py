@@ -236,6 +236,9 @@ class ConsoleHook(Hook):
         else:
             checkpoint = "CHECKPOINT"
         config = runner.cfg.filename or "CONFIG"
+        # The config that the run left in its work dir holds the command's --cfg-options too.
+        dumped = Path(runner.work_dir) / Path(config).name
+        config = str(dumped) if dumped.is_file() else config
         return f"{python_command()} tools/test.py {shlex.quote(_short(config))} {shlex.quote(_short(checkpoint))}"
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:

@@ -36,7 +36,7 @@ def test_the_console_tells_a_run_from_start_to_end(run_tiny, tmp_path, capsys, p
     ]  # fmt: skip
     assert any(line.startswith("time      data 0:") for line in table)
     assert table[-2].startswith("next  ")
-    assert "python tools/test.py tiny.py run/" in table[-2]
+    assert "python tools/test.py run/tiny.py run/" in table[-2]
     assert "python extract_tables.py " in table[-1]
 
 
