@@ -61,7 +61,7 @@ class DINO(TrainedStateMixin):
 
     Example:
         >>> tiny = dict(embed_dim=32, depth=2, num_heads=2)
-        >>> backbone = DINO('dinov2_vits14', out_indices=(0, 1), arch_overrides=tiny)
+        >>> backbone = DINO('dinov2_vits14', out_indices=(0, 1), frozen=False, arch_overrides=tiny)
         >>> [tuple(features.shape) for features in backbone(torch.zeros(1, 3, 30, 42))]
         [(1, 32, 3, 3), (1, 32, 3, 3)]
     """
