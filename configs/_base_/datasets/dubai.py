@@ -19,8 +19,8 @@ train_pipeline = [
     dict(type="LoadImageFromFile"),
     load_labels,
     dict(type="RandomResize", scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
-    # No cat_max_ratio: it would leave out every crop of a single class, and crops are small here. Networks that had
-    # never seen open water called it vegetation.
+    # No cat_max_ratio: it turns away crops of a single class, which are many where crops are small. A network that had
+    # seen little open water called it vegetation.
     dict(type="RandomCrop", crop_size=crop_size),
     dict(type="RandomFlip", prob=0.5),
     dict(type="PhotoMetricDistortion"),
