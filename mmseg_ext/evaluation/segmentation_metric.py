@@ -98,10 +98,11 @@ class SegmentationMetric(BaseMetric):
         logger = MMLogger.get_current_instance()
         width = max(len(name) for name in classes)
         lines = [f"{'class':<{width}}     IoU     Acc  labelled pixels"]
-        for name, iou, acc, pixels in class_table(confusion_CC, classes):
+        table = class_table(confusion_CC, classes)
+        for name, iou, acc, pixels in table:
             lines.append(f"{name:<{width}}  {iou:6.2f}  {acc:6.2f}  {pixels:>15,}")
         logger.info("per class:\n%s", "\n".join(lines))
-        absent = [n for n, iou, _, _ in class_table(confusion_CC, classes) if np.isnan(iou)]
+        absent = [n for n, iou, _, _ in table if np.isnan(iou)]
         if absent:
             logger.info("Left out of the means, absent from truth and prediction: %s", ", ".join(absent))
 

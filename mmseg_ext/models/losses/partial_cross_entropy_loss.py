@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.models.losses.partial_loss import PartialLoss
 from mmseg_ext.registry import MODELS
 
 
@@ -62,7 +63,7 @@ def partial_cross_entropy(
 
 
 @MODELS.register_module()
-class PartialCrossEntropyLoss(nn.Module):
+class PartialCrossEntropyLoss(PartialLoss):
     """Cross-entropy averaged over the labelled pixels; see :func:`partial_cross_entropy`.
 
     Stock CrossEntropyLoss divides by all pixels, labelled or not: with 20 points in a 512² crop its gradient is 13,000
@@ -83,15 +84,7 @@ class PartialCrossEntropyLoss(nn.Module):
         loss_weight: float = 1.0,
         loss_name: str = "loss_pce",
     ) -> None:
-        super().__init__()
-        if class_weight is not None and min(class_weight) < 0:
-            raise UserError(f"Expected non-negative `class_weight`, got {list(class_weight)}.")
-        self.loss_weight = loss_weight
-        self._loss_name = loss_name
-        self.class_weight_C: Tensor | None
-        weights = None if class_weight is None else torch.tensor(list(class_weight), dtype=torch.float32)
-        # Not persistent: a setting, not a weight; the head's state_dict stays that of the stock head.
-        self.register_buffer("class_weight_C", weights, persistent=False)
+        super().__init__(class_weight, loss_weight, loss_name)
 
     def forward(
         self, pred: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255, **_: object
@@ -106,8 +99,3 @@ class PartialCrossEntropyLoss(nn.Module):
             **_: What mmseg's heads pass to losses of other kinds.
         """
         return self.loss_weight * partial_cross_entropy(pred, label, self.class_weight_C, weight, ignore_index)
-
-    @property
-    def loss_name(self) -> str:
-        """Key in the log."""
-        return self._loss_name

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.models.losses.partial_loss import PartialLoss
 from mmseg_ext.registry import MODELS
 
 
@@ -83,7 +84,7 @@ def partial_dice(
 
 
 @MODELS.register_module()
-class PartialDiceLoss(nn.Module):
+class PartialDiceLoss(PartialLoss):
     """Dice over the labelled pixels; see :func:`partial_dice`.
 
     Stock DiceLoss takes every pixel for labelled: most of its gradient pushes on ignored ones.
@@ -110,19 +111,11 @@ class PartialDiceLoss(nn.Module):
         eps: float = 1e-3,
         loss_name: str = "loss_pdice",
     ) -> None:
-        super().__init__()
-        if class_weight is not None and min(class_weight) < 0:
-            raise UserError(f"Expected non-negative `class_weight`, got {list(class_weight)}.")
+        super().__init__(class_weight, loss_weight, loss_name)
         if not eps > 0:
             raise UserError(f"Expected positive `eps`, got {eps}.")
         self.use_sigmoid = use_sigmoid
-        self.loss_weight = loss_weight
         self.eps = eps
-        self._loss_name = loss_name
-        self.class_weight_C: Tensor | None
-        weights = None if class_weight is None else torch.tensor(list(class_weight), dtype=torch.float32)
-        # Not persistent: a setting, not a weight; the head's state_dict stays that of the stock head.
-        self.register_buffer("class_weight_C", weights, persistent=False)
 
     def forward(
         self, pred: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255, **_: object
@@ -138,8 +131,3 @@ class PartialDiceLoss(nn.Module):
         """
         loss = partial_dice(pred, label, self.use_sigmoid, self.class_weight_C, weight, ignore_index, self.eps)
         return self.loss_weight * loss
-
-    @property
-    def loss_name(self) -> str:
-        """Key in the log."""
-        return self._loss_name
