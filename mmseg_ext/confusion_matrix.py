@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+PIECE = 2**20
+"""Pixels that are counted at a time."""
+
 
 def count_confusion(prediction: Tensor, labels: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
     """Count the labelled pixels by truth and prediction.
@@ -27,16 +30,39 @@ def count_confusion(prediction: Tensor, labels: Tensor, num_classes: int, ignore
     """
     if prediction.shape != labels.shape:
         raise ValueError(f"Expected a prediction of shape {tuple(labels.shape)}, got {tuple(prediction.shape)}.")
-    labelled = labels != ignore_index
-    truth, found = labels[labelled].long(), prediction[labelled].long()
-    for name, values in (("labels", truth), ("predictions", found)):
-        if values.numel() and not (int(values.min()) >= 0 and int(values.max()) < num_classes):
-            wrong = values[(values < 0) | (values >= num_classes)]
-            raise ValueError(
-                f"Expected {name} in 0..{num_classes - 1} (or {ignore_index} where ignored), "
-                f"got {sorted(wrong.unique().tolist())[:5]} at {wrong.numel()} pixels."
-            )
-    return torch.bincount(truth * num_classes + found, minlength=num_classes**2).view(num_classes, num_classes)
+    confusion_CC = torch.zeros(num_classes, num_classes, dtype=torch.long, device=labels.device)
+    # In pieces: int64 copies of a large image would take many times its size.
+    for truth, found in zip(labels.flatten().split(PIECE), prediction.flatten().split(PIECE), strict=True):
+        labelled = truth != ignore_index
+        truth, found = truth[labelled].long(), found[labelled].long()
+        check_range(truth, num_classes, "labels", ignore_index)
+        check_range(found, num_classes, "predictions", ignore_index)
+        counts = torch.bincount(truth * num_classes + found, minlength=num_classes**2)
+        confusion_CC += counts.view(num_classes, num_classes)
+    return confusion_CC
+
+
+def check_range(values: Tensor, num_classes: int, name: str, ignore_index: int = 255) -> None:
+    """Refuse class indices that no class has.
+
+    Args:
+        values: Class indices of labelled pixels, any shape.
+        num_classes: C.
+        name: What the values are, in the plural.
+        ignore_index: For the message: marks pixels without a label.
+
+    Raises:
+        ValueError: A value is not in 0..C-1.
+    """
+    if not values.numel():
+        return
+    lowest, highest = values.aminmax()
+    if int(lowest) < 0 or int(highest) >= num_classes:
+        wrong = values[(values < 0) | (values >= num_classes)]
+        raise ValueError(
+            f"Expected {name} in 0..{num_classes - 1} (or {ignore_index} where ignored), "
+            f"got {sorted(wrong.unique().tolist())[:5]} at {wrong.numel()} pixels."
+        )
 
 
 def scores_of_classes(confusion_CC: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,6 +1,8 @@
 """The metric in mmengine's hands: scalars, file, errors, and a Runner that keeps the best checkpoint by one class."""
 
 import json
+import multiprocessing
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,13 @@ from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmseg.evaluation import IoUMetric
 from mmseg.structures import SegDataSample
+from PIL import Image
 from sklearn.metrics import confusion_matrix
 from torch.utils.data import Dataset
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation import SegmentationMetric
+from mmseg_ext.evaluation.boundary_iou import count_boundary
 from mmseg_ext.registry import METRICS
 
 CLASSES = ("land", "water", "road", "roof")
@@ -29,7 +33,9 @@ def run(tmp_path):
     """A logger with a file and a message hub of this test's own."""
     (tmp_path / "log").mkdir()
     MMLogger.get_instance(tmp_path.name, log_file=str(tmp_path / "log" / "run.log"))
-    return MessageHub.get_instance(tmp_path.name)
+    hub = MessageHub.get_instance(tmp_path.name)
+    hub.update_info("loop_stage", "val")
+    return hub
 
 
 def sample(found, labels, name="masks/1.png"):
@@ -157,6 +163,42 @@ def test_the_matrix_is_written_into_the_log_folder(tmp_path, run):
     assert record["matrix"] == [[1, 1, 0, 0], [0] * 4, [0] * 4, [0] * 4]
 
 
+def test_beside_it_lie_the_arrays_and_a_picture(tmp_path, run):
+    metric = SegmentationMetric(metrics=["mBIoU"])
+    evaluate(metric, random_samples())
+    folder = tmp_path / "log"
+    with np.load(folder / "confusion_matrix.npz") as arrays:
+        assert sorted(arrays) == ["boundary", "classes", "matrix"]
+        np.testing.assert_array_equal(arrays["matrix"], metric.confusion_CC)
+        assert arrays["matrix"].dtype == np.int64
+        assert arrays["classes"].tolist() == list(CLASSES)
+        assert arrays["boundary"].shape == (2, 4)
+        assert arrays["boundary"].dtype == np.int64
+    with Image.open(folder / "confusion_matrix.png") as picture:
+        assert min(picture.size) > 200
+    run.update_info("iter", 99)
+    evaluate(SegmentationMetric(), random_samples())
+    with np.load(folder / "confusion_matrix.npz") as arrays:
+        assert sorted(arrays) == ["classes", "iteration", "matrix"]
+        assert int(arrays["iteration"]) == 100
+
+
+def test_a_test_leaves_the_matrix_of_the_validation_alone(tmp_path, run):
+    run.update_info("iter", 99)
+    evaluate(SegmentationMetric(), [sample([[0, 1]], [[0, 0]])])
+    before = {p.name: p.read_bytes() for p in (tmp_path / "log").glob("confusion_matrix.*")}
+    run.pop_info("loop_stage")  # as mmengine's Runner does after training
+    evaluate(SegmentationMetric(), [sample([[0, 0]], [[0, 0]])])
+    assert {p.name: p.read_bytes() for p in (tmp_path / "log").glob("confusion_matrix.*")} == before
+    assert len(before) == 3
+    assert sorted(p.name for p in (tmp_path / "log").glob("*_test.*")) == [
+        "confusion_matrix_test.json",
+        "confusion_matrix_test.npz",
+        "confusion_matrix_test.png",
+    ]
+    assert json.loads((tmp_path / "log" / "confusion_matrix_test.json").read_text())["matrix"][0] == [2, 0, 0, 0]
+
+
 def test_the_log_holds_the_table_and_the_classes_left_out(tmp_path, run):
     evaluate(SegmentationMetric(), [sample([[0, 0, 0, 0]], [[0, 0, 1, 1]])])
     log = (tmp_path / "log" / "run.log").read_text()
@@ -198,9 +240,98 @@ def test_all_ignored_is_not_a_number():
 
 
 def test_unknown_metrics_are_refused():
-    with pytest.raises(UserError, match="`metrics` among mDice, mFscore, mPrecision, mRecall") as caught:
+    with pytest.raises(UserError, match="`metrics` among mDice, mFscore, mPrecision, mRecall, mBIoU") as caught:
         METRICS.build({"type": "mmseg_ext.SegmentationMetric", "metrics": ["mDice", "mIoU2"]})
     assert "mIoU2" in str(caught.value)
+    with pytest.raises(UserError, match=r"`boundary_width` between 0 and 1, such as 0\.02, got 2"):
+        SegmentationMetric(boundary_width=2)
+
+
+# --- boundaries -------------------------------------------------------------------------------------------------------
+
+
+def test_boundary_iou_is_summed_over_the_images():
+    samples = random_samples(absent=2)
+    counts = np.zeros((2, 4), int)
+    for s in samples:
+        counts += count_boundary(s["pred_sem_seg"]["data"][0].numpy(), s["gt_sem_seg"]["data"][0].numpy(), 4, 0.1)
+    scalars = evaluate(SegmentationMetric(metrics=["mBIoU"], boundary_width=0.1, matrix_file=None), samples)
+    expected = np.where(counts[1] > 0, 100 * counts[0] / np.maximum(counts[1], 1), np.nan)
+    assert 0 < np.nanmin(expected) < np.nanmax(expected) < 100
+    np.testing.assert_allclose([scalars[f"BIoU.{name}"] for name in CLASSES], expected, atol=0.0051)
+    assert scalars["mBIoU"] == pytest.approx(np.nanmean(expected), abs=0.0051)
+    assert list(scalars)[3] == "mBIoU"
+    assert "mBIoU" not in evaluate(SegmentationMetric(matrix_file=None), samples)
+
+
+def test_boundary_iou_of_nothing_is_not_a_number():
+    scalars = evaluate(SegmentationMetric(metrics=["mBIoU"], matrix_file=None), [sample([[0, 1]], [[255, 255]])])
+    assert np.isnan(scalars["mBIoU"])
+    assert np.isnan(scalars["BIoU.land"])
+
+
+# --- the loss ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_loss_is_the_mean_over_all_labelled_pixels():
+    samples = [sample([[0, 1]], [[0, 1]]) for _ in range(3)]
+    for s, (total, pixels) in zip(samples, ((3.0, 1), (1.0, 7), (0.0, 0)), strict=True):
+        s["cross_entropy"] = {"sum": total, "num_pixels": pixels}
+    assert evaluate(SegmentationMetric(matrix_file=None), samples)["val_loss"] == 0.5
+    assert "val_loss" not in evaluate(SegmentationMetric(matrix_file=None), [sample([[0, 1]], [[0, 1]])])
+    assert "val_loss" not in evaluate(SegmentationMetric(matrix_file=None), samples[2:])
+
+
+# --- several processes ------------------------------------------------------------------------------------------------
+
+
+def score_share(rank, store, folder, num_images):
+    """Score every second image in one of two processes, as mmengine's sampler deals them out."""
+    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
+    samples = random_samples(num_images)
+    for i, s in enumerate(samples):
+        s["cross_entropy"] = {"sum": float(i), "num_pixels": i + 1}
+    if num_images > 2:
+        del samples[1]["gt_sem_seg"]
+    indices = (list(range(num_images)) * 2)[: -(-num_images // 2) * 2][rank::2]
+    metric = SegmentationMetric(metrics=["mBIoU"], matrix_file=None, collect_dir=str(Path(folder) / "parts"))
+    metric.dataset_meta = {"classes": CLASSES}
+    for index in indices:
+        metric.process({}, [samples[index]])
+    scalars = metric.evaluate(num_images)
+    (Path(folder) / f"{rank}.json").write_text(json.dumps(scalars))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("num_images", [1, 5, 6])
+def test_two_processes_score_every_image_once(tmp_path, num_images):
+    context = multiprocessing.get_context("fork")
+    store = f"file://{tmp_path / 'store'}"
+    workers = [context.Process(target=score_share, args=(r, store, str(tmp_path), num_images)) for r in (0, 1)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+        assert worker.exitcode == 0
+    samples = random_samples(num_images)
+    for i, s in enumerate(samples):
+        s["cross_entropy"] = {"sum": float(i), "num_pixels": i + 1}
+    if num_images > 2:
+        del samples[1]["gt_sem_seg"]
+    expected = evaluate(SegmentationMetric(metrics=["mBIoU"], matrix_file=None), samples)
+    for rank in (0, 1):
+        found = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert found == pytest.approx(expected, nan_ok=True)
+
+
+def test_what_is_kept_does_not_grow_with_the_images():
+    metric = SegmentationMetric(metrics=["mBIoU"], matrix_file=None)
+    metric.dataset_meta = {"classes": CLASSES}
+    sizes = []
+    for _ in range(3):
+        metric.process({}, random_samples(10))
+        sizes.append(len(pickle.dumps(vars(metric))))
+    assert sizes[0] == sizes[2]
 
 
 class OneImage(Dataset):
@@ -246,7 +377,7 @@ class IterationHook(Hook):
         self.iterations.append(json.loads(path.read_text())["iteration"])
 
 
-def make_runner(work_dir, name, **kwargs):
+def make_runner(work_dir, name, model=None, **kwargs):
     loader = {
         "dataset": OneImage(),
         "batch_size": 1,
@@ -256,7 +387,7 @@ def make_runner(work_dir, name, **kwargs):
     }
     evaluator = {"type": "mmseg_ext.SegmentationMetric"}
     return Runner(
-        model=ScriptedModel(),
+        model=model or ScriptedModel(),
         work_dir=str(work_dir),
         experiment_name=name,
         val_dataloader=loader,
@@ -303,10 +434,49 @@ def test_a_runner_keeps_the_checkpoint_of_the_best_class_and_the_matrix_bears_it
     assert hook.iterations == [1, 2, 3]
 
 
+class LossModel(ScriptedModel):
+    """Finds the same at every step, with a cross-entropy that falls and rises again."""
+
+    def forward(self, inputs, data_samples, mode):
+        if mode == "loss":
+            return super().forward(inputs, data_samples, mode)
+        for data_sample in data_samples:
+            data_sample.pred_sem_seg = PixelData(data=torch.zeros(1, 2, 4, dtype=torch.long))
+            total = {1: 8.0, 2: 4.0, 3: 4.8, 4: 5.6, 5: 6.4}[int(self.steps)]
+            data_sample.cross_entropy = {"sum": total, "num_pixels": 8}
+        return data_samples
+
+
+def test_a_runner_keeps_the_checkpoint_of_the_least_loss_and_stops_early(tmp_path):
+    checkpoint = {"type": "CheckpointHook", "by_epoch": False, "interval": 10, "save_best": "val_loss", "rule": "less"}
+    runner = make_runner(
+        tmp_path,
+        "test_early_stopping",
+        model=LossModel(),
+        train_dataloader={
+            "dataset": OneImage(),
+            "batch_size": 1,
+            "num_workers": 0,
+            "collate_fn": pseudo_collate,
+            "sampler": {"type": "InfiniteSampler", "shuffle": False},
+        },
+        train_cfg={"type": "IterBasedTrainLoop", "max_iters": 5, "val_interval": 1},
+        optim_wrapper={"optimizer": {"type": "SGD", "lr": 0.1}},
+        default_hooks={"checkpoint": checkpoint},
+        custom_hooks=[
+            {"type": "EarlyStoppingHook", "monitor": "val_loss", "rule": "less", "patience": 2, "min_delta": 0.001}
+        ],
+    )
+    runner.train()
+    assert runner.message_hub.get_info("best_score") == 0.5
+    assert [p.name for p in tmp_path.glob("best_*.pth")] == ["best_val_loss_iter_2.pth"]
+    assert runner.iter == 4
+
+
 def test_a_runner_that_only_tests_names_no_iteration(tmp_path):
     runner = make_runner(tmp_path, "test_only_test")
     scores = runner.test()
     assert scores["aAcc"] == 25.0
-    record = json.loads((Path(runner._log_dir) / "confusion_matrix.json").read_text())
+    record = json.loads((Path(runner._log_dir) / "confusion_matrix_test.json").read_text())
     assert record["iteration"] is None
     assert record["matrix"] == [[2, 0, 0, 0]] * 4

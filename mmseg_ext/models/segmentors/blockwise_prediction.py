@@ -1,0 +1,177 @@
+"""Prediction for images of any size."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.structures import PixelData
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+
+from mmseg_ext.confusion_matrix import check_range
+from mmseg_ext.errors import UserError
+from mmseg_ext.models.segmentors.image_logits import ImageLogits
+from mmseg_ext.models.segmentors.predicted_images import Placement, placement_of, predict_images
+
+
+def window_starts(size: int, window_size: int, stride: int) -> list[int]:
+    """Place the windows of ``slide_inference`` along an axis; the last one ends where the axis ends.
+
+    Example:
+        >>> window_starts(10, 4, 3)
+        [0, 3, 6]
+        >>> window_starts(9, 4, 3)
+        [0, 3, 5]
+        >>> window_starts(3, 4, 3)
+        [0]
+    """
+    count = max(size - window_size + stride - 1, 0) // stride + 1
+    return [max(min(index * stride, size - window_size), 0) for index in range(count)]
+
+
+class BlockwisePrediction(EncoderDecoder):
+    """Gives a segmentor a prediction that never holds all logits at the size of the original image.
+
+    Stock segmentors enlarge the logits of all classes to the original image before they look for the highest: 150
+    classes × 3000 × 4000 pixels are 7.2 GB. Here a block of pixels is enlarged, classified and forgotten. The class map
+    is the stock one, but for pixels whose two highest logits differ by no more than the rounding of float32.
+
+    - Whole images: the head's own small logits are all that is kept.
+    - Sliding windows (``test_cfg=dict(mode='slide', …)``): the small logits of the rows of windows that overlap.
+    - A head that enlarges its logits in a way of its own (Mask2Former, EncHead, SAN; see `has_plain_head`), and a
+      segmentor that overrides stock methods of inference: its logits at the size of the network's input are held, as
+      in mmseg, and only the resizing to the original image goes block by block.
+
+    A segmentor of your own takes one line: inherit from this class in the place of mmseg's EncoderDecoder.
+
+    Args:
+        *args: Passed to EncoderDecoder.
+        keep_logits: Leave ``seg_logits`` in the samples, at original size, predicted the stock way in all respects.
+            Test-time augmentation (SegTTAModel) needs them.
+        validation_loss: Compute the cross-entropy of samples that have labels: of every labelled pixel at the size of
+            the labels, softmax or, for one channel, sigmoid. It is left in the sample as
+            ``cross_entropy = {'sum': float, 'num_pixels': int}``, and SegmentationMetric reports ``val_loss``.
+        **kwargs: Passed to EncoderDecoder.
+
+    Raises:
+        UserError: `validation_loss` with a head whose outputs are no logits, or labels that do not fit.
+    """
+
+    def __init__(self, *args: Any, keep_logits: bool = False, validation_loss: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.keep_logits = keep_logits
+        self.validation_loss = validation_loss
+        head = self._last_head()
+        if validation_loss and not (
+            isinstance(head, BaseDecodeHead) and type(head).predict_by_feat is BaseDecodeHead.predict_by_feat
+        ):
+            raise UserError(
+                f"Expected a head that returns logits for `validation_loss`, got {type(head).__name__}, whose scores "
+                "are none. Leave `validation_loss` out."
+            )
+
+    def _last_head(self) -> Any:
+        return self.decode_head[-1] if isinstance(self.decode_head, nn.ModuleList) else self.decode_head
+
+    @property
+    def has_plain_head(self) -> bool:
+        """Whether head and segmentor predict in the stock way, so that the head's own logits are enough."""
+        head, kind = self.decode_head, type(self)
+        return (
+            isinstance(head, BaseDecodeHead)
+            and type(head).predict is BaseDecodeHead.predict
+            and type(head).predict_by_feat is BaseDecodeHead.predict_by_feat
+            and all(
+                getattr(kind, name) is getattr(EncoderDecoder, name)
+                for name in ("inference", "whole_inference", "slide_inference", "encode_decode")
+            )
+        )
+
+    def predict(self, inputs: Tensor, data_samples: Sequence[Any] | None = None) -> list[Any]:
+        """Predict a batch.
+
+        Args:
+            inputs: (N, 3, H, W), floating point, normalised and padded.
+            data_samples: mmseg's SegDataSample, with the meta information of the images; None for results at the size
+                of the inputs.
+
+        Returns:
+            The samples with ``pred_sem_seg`` (1, H, W) at original size; int64, or 0 and 1 in floating point for one
+            channel.
+        """
+        overridden = type(self).postprocess_result is not EncoderDecoder.postprocess_result
+        if overridden or (self.keep_logits and not self.validation_loss):
+            return super().predict(inputs, data_samples)
+        if data_samples is None:
+            shape = inputs.shape[2:]  # a torch.Size, as stock heads expect
+            meta = {"ori_shape": shape, "img_shape": shape, "pad_shape": shape, "padding_size": [0, 0, 0, 0]}
+            metas = [meta] * len(inputs)
+        else:
+            metas = [sample.metainfo for sample in data_samples]
+        seg_logits = None
+        if self.keep_logits or not self.has_plain_head:
+            seg_logits = self.inference(inputs, metas)
+            logits = ImageLogits.of_whole(seg_logits, tuple(seg_logits.shape[2:]), self.align_corners)
+        else:
+            logits = self._image_logits(inputs, metas)
+        if data_samples is None:
+            height, width = logits.shape
+            placements = [Placement((0, height), (0, width), None, logits.shape)] * len(inputs)
+            data_samples = [SegDataSample() for _ in metas]
+        else:
+            placements = [placement_of(meta, logits.shape) for meta in metas]
+        labels = [self._labels(sample, placement) for sample, placement in zip(data_samples, placements, strict=True)]
+        head = self._last_head()
+        ignore_index = getattr(head, "ignore_index", 255)
+        threshold = getattr(head, "threshold", None)  # of one channel; other heads have none
+        found = predict_images(logits, placements, 0.5 if threshold is None else threshold, labels, ignore_index)
+        if self.keep_logits:
+            self.postprocess_result(seg_logits, data_samples)
+        for sample, prediction, labels_HW in zip(data_samples, found, labels, strict=True):
+            if not self.keep_logits:
+                sample.pred_sem_seg = PixelData(data=prediction.prediction_HW[None])
+            if labels_HW is not None:
+                sample.cross_entropy = {"sum": prediction.cross_entropy, "num_pixels": prediction.num_labelled}
+        return list(data_samples)
+
+    def _image_logits(self, inputs: Tensor, metas: list[dict]) -> ImageLogits:
+        """Arrange for the logits that ``whole_inference`` or ``slide_inference`` would return."""
+        mode = self.test_cfg.get("mode", "whole")
+        if mode not in ("whole", "slide"):
+            raise UserError(f"Expected `test_cfg.mode` to be 'whole' or 'slide', got {mode!r}.")
+        if mode == "slide":
+            shape = (inputs.shape[2], inputs.shape[3])
+            window = tuple(min(size, limit) for size, limit in zip(self.test_cfg.crop_size, shape, strict=True))
+            tops, lefts = (
+                window_starts(*axis) for axis in zip(shape, self.test_cfg.crop_size, self.test_cfg.stride, strict=True)
+            )
+
+            def compute(top: int, left: int) -> Tensor:
+                crops = inputs[:, :, top : top + window[0], left : left + window[1]]
+                return self.decode_head.forward(self.extract_feat(crops))
+
+            return ImageLogits(shape, window, tops, lefts, compute, self.align_corners)
+        logits_NChw = self.decode_head.forward(self.extract_feat(inputs))
+        # The head itself says to which size it would enlarge them.
+        enlarged = self.decode_head.predict_by_feat(logits_NChw.new_empty(logits_NChw.shape, device="meta"), metas)
+        return ImageLogits.of_whole(logits_NChw, tuple(enlarged.shape[2:]), self.align_corners)
+
+    def _labels(self, sample: SegDataSample, placement: Placement) -> Tensor | None:
+        """Return the labels to compute the cross-entropy of, None where it is not asked for or there are none."""
+        if not self.validation_loss or "gt_sem_seg" not in sample:
+            return None
+        head = self._last_head()
+        labels_HW = sample.gt_sem_seg.data.squeeze(0).to(next(self.parameters()).device)
+        name = sample.get("seg_map_path") or sample.get("img_path")
+        if tuple(labels_HW.shape) != tuple(placement.shape):
+            raise UserError(
+                f"{name}: Expected labels at the size of the original image {tuple(placement.shape)} for "
+                f"`validation_loss`, got {tuple(labels_HW.shape)}. Load them after Resize in the test pipeline."
+            )
+        try:
+            labelled = labels_HW[labels_HW != head.ignore_index]
+            check_range(labelled, max(self.out_channels, 2), "labels", head.ignore_index)
+        except ValueError as error:
+            raise UserError(f"{name}: {error}") from None
+        return labels_HW
