@@ -49,6 +49,7 @@ def prepare(trust_checkpoint: bool = False) -> None:
     forbid_pip_install()
     safe_checkpoints(trust=trust_checkpoint)
     explain_download_errors()
+    explain_missing_weights()
 
 
 def _is_ours(function: Any) -> bool:
@@ -83,7 +84,8 @@ class _OpsStandIn(ModuleType):
 
         def missing_op(*args: Any, **kwargs: Any) -> None:
             mend = (
-                "On a CUDA tensor use mmseg_ext.MultiScaleDeformableAttention, which needs no compiled op."
+                "On a CUDA tensor use mmseg_ext.MultiScaleDeformableAttention (Mask2Former: "
+                "type='mmseg_ext.Mask2FormerHead' for the head), which needs no compiled op."
                 if name.startswith("ms_deform_attn")
                 else "Install an mmcv that was built with its ops for this torch and this GPU."
             )
@@ -322,6 +324,22 @@ def explain_download_errors() -> None:
 
     if not _is_ours(stock):
         _replace_everywhere("load_pretrained", stock, load_pretrained)
+
+
+def explain_missing_weights() -> None:
+    """End a load of weights by mmengine from a path where no file is, in one line that says what to do."""
+    from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
+
+    def load(filename: str, map_location: Any = None) -> Any:
+        path = Path(filename).expanduser()
+        if not path.is_file():
+            raise UserError(
+                f"Expected weights at {path}, found no file. Name another (`checkpoint=` of the backbone or of its "
+                "`init_cfg`, `load_from=` for a whole model), or go without: --cfg-options model.backbone.init_cfg=None"
+            )
+        return load_from_local(filename, map_location)
+
+    CheckpointLoader.register_scheme(prefixes="", loader=load, force=True)
 
 
 @lru_cache(maxsize=1)

@@ -61,6 +61,8 @@ def test_a_fresh_process_finds_components_from_the_scope_mmseg(tmp_path):
         ("TRANSFORMS", "PointSafeResize"),
         ("TRANSFORMS", "PointAwareRandomCrop"),
         ("MODELS", "PartialCrossEntropyLoss"),
+        ("MODELS", "MultiScaleDeformableAttention"),
+        ("MODELS", "Mask2FormerHead"),
         ("METRICS", "SegmentationMetric"),
         ("METRICS", "PredictionWriter"),
     ],

@@ -102,7 +102,10 @@ def test_ops_raise_only_when_called(monkeypatch, mmcv):
     assert not hasattr(ext, "__wrapped__")
     with pytest.raises(stack.MissingOpError, match=r"`nms` needs compiled ops.*Install an mmcv"):
         ext.nms(1, iou_threshold=0.5)
-    with pytest.raises(RuntimeError, match=r"ms_deform_attn_forward.*mmseg_ext\.MultiScaleDeformableAttention"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"ms_deform_attn_forward.*mmseg_ext\.MultiScaleDeformableAttention.*mmseg_ext\.Mask2FormerHead",
+    ):
         ext.ms_deform_attn_forward()
     assert ext.get_compiler_version() == "n/a"
 
@@ -441,6 +444,15 @@ def test_the_caches_work_without_a_network(tmp_path):
     refusal = out.splitlines()[-1]
     assert refusal.startswith(f"Refused to load {tmp_path}/torch/hub/checkpoints/evil.pth: besides weights it holds")
     assert "`mmseg_ext.stack.prepare`" in refusal
+
+
+def test_weights_that_are_not_there_end_in_one_line(tmp_path):
+    from mmengine.runner.checkpoint import _load_checkpoint
+
+    with pytest.raises(
+        UserError, match=r"Expected weights at .*/swin\.pth, found no file\. Name another .*init_cfg=None"
+    ):
+        _load_checkpoint(str(tmp_path / "swin.pth"))
 
 
 def test_other_errors_pass_through():

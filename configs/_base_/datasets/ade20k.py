@@ -1,40 +1,44 @@
 """ADE20K at its original resolution, all labels, 150 classes. mmseg's own settings for ADE20K at 512 × 512.
 
+Every evaluation gives two scores: at the resolution of the data (mIoU) and, by predictions enlarged to them, on the
+original labels (original/mIoU), which compares factors fairly. At factor 1 the two are one. The first alone:
+--cfg-options val_dataloader.dataset.original_labels=False test_dataloader.dataset.original_labels=False
+
 Labels 1..150 become 0..149 and 0 ("other") is ignored: LoadAnnotations follows the dataset's ``reduce_zero_label``.
 """
 
 dataset_type = "mmseg_ext.DownsampledADE20KDataset"
 factor = 1
 crop_size = (512, 512)
-load_labels = dict(type="LoadAnnotations")
+load_labels = dict(type="mmseg_ext.LoadAnnotations")
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="mmseg_ext.LoadImageFromFile"),
     load_labels,
-    dict(type="RandomResize", scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
-    dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PhotoMetricDistortion"),
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.RandomResize", scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type="mmseg_ext.RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type="mmseg_ext.RandomFlip", prob=0.5),
+    dict(type="mmseg_ext.PhotoMetricDistortion"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=(2048, 512), keep_ratio=True),
+    dict(type="mmseg_ext.LoadImageFromFile"),
+    dict(type="mmseg_ext.Resize", scale=(2048, 512), keep_ratio=True),
     load_labels,  # after Resize: predictions are compared at the original size
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 img_ratios = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
 tta_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="mmseg_ext.LoadImageFromFile"),
     dict(
         type="TestTimeAug",
         transforms=[
-            [dict(type="Resize", scale_factor=ratio, keep_ratio=True) for ratio in img_ratios],
+            [dict(type="mmseg_ext.Resize", scale_factor=ratio, keep_ratio=True) for ratio in img_ratios],
             [
-                dict(type="RandomFlip", prob=0.0, direction="horizontal"),
-                dict(type="RandomFlip", prob=1.0, direction="horizontal"),
+                dict(type="mmseg_ext.RandomFlip", prob=0.0, direction="horizontal"),
+                dict(type="mmseg_ext.RandomFlip", prob=1.0, direction="horizontal"),
             ],
             [load_labels],
-            [dict(type="PackSegInputs")],
+            [dict(type="mmseg_ext.PackSegInputs")],
         ],
     ),
 ]
@@ -50,8 +54,11 @@ val_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(type=dataset_type, factor=factor, split="val", pipeline=test_pipeline),
+    dataset=dict(type=dataset_type, factor=factor, split="val", original_labels=True, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type="mmseg_ext.SegmentationMetric")
+val_evaluator = [
+    dict(type="mmseg_ext.SegmentationMetric"),
+    dict(type="mmseg_ext.OriginalResolutionMetric", load_labels=load_labels),
+]
 test_evaluator = val_evaluator

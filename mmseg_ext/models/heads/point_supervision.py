@@ -20,11 +20,19 @@ class _CrossEntropySettings(NamedTuple):
     over_all_pixels: bool
 
 
+def _is_cross_entropy(loss: nn.Module) -> bool:
+    """Whether a loss is a cross-entropy over softmax."""
+    if isinstance(loss, PartialCrossEntropyLoss):
+        return True
+    return type(loss) is CrossEntropyLoss and not (loss.use_sigmoid or loss.use_mask) and loss.reduction == "mean"
+
+
 def _read_cross_entropy(loss: nn.Module, device: torch.device | None = None) -> _CrossEntropySettings | None:
     """Read the settings of a cross-entropy loss; None for any other loss."""
     if isinstance(loss, PartialCrossEntropyLoss):
-        return _CrossEntropySettings(loss.class_weight_C, over_all_pixels=False)
-    if type(loss) is CrossEntropyLoss and not (loss.use_sigmoid or loss.use_mask) and loss.reduction == "mean":
+        weights = loss.class_weight_C
+        return _CrossEntropySettings(weights if weights is None else weights.to(device), over_all_pixels=False)
+    if _is_cross_entropy(loss):
         weights = None if loss.class_weight is None else torch.tensor(loss.class_weight, device=device)
         # With class weights, stock divides by the weights of the labelled pixels.
         return _CrossEntropySettings(weights, over_all_pixels=weights is None and not loss.avg_non_ignore)
@@ -72,7 +80,7 @@ class PointSupervision(BaseDecodeHead):
                 "pixels. Leave it out, or use the stock head."
             )
         for loss in self._losses():
-            if _read_cross_entropy(loss) is not None:
+            if _is_cross_entropy(loss):
                 if self.out_channels == 1:
                     raise UserError(
                         f"Expected one channel a class for {type(loss).__name__} in {name}, got out_channels=1. Leave "

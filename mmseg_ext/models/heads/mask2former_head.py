@@ -1,0 +1,46 @@
+"""Mask2Former's head, on any device."""
+
+from typing import Any
+
+from mmengine.model import BaseModule
+from mmseg.models.decode_heads import Mask2FormerHead as MMSegMask2FormerHead
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.models.layers import MultiScaleDeformableAttention
+from mmseg_ext.registry import MODELS
+
+
+@MODELS.register_module()
+class Mask2FormerHead(MMSegMask2FormerHead):
+    """mmseg's head of the same name, its attention being `MultiScaleDeformableAttention` of this package.
+
+    Arguments, state_dict, initialisation and losses are mmseg's. mmdet's pixel decoder names mmcv's attention layer in
+    its code and lets no config choose another; this head replaces it.
+
+    Args:
+        num_classes: Classes.
+        **kwargs: As for mmseg's head, with ``pixel_decoder=dict(type='mmdet.MSDeformAttnPixelDecoder', …)``.
+
+    Raises:
+        UserError: mmdet's models could not be imported.
+
+    Reference:
+        Cheng et al., Masked-attention Mask Transformer for Universal Image Segmentation, CVPR 2022.
+    """
+
+    def __init__(self, num_classes: int, **kwargs: Any) -> None:
+        if MMSegMask2FormerHead.__mro__[1] is BaseModule:  # mmseg's way to go on without mmdet
+            raise UserError(
+                "Expected mmdet's models for Mask2Former; they could not be imported when mmseg.models was. Call "
+                "mmseg_ext.stack.prepare() before that, as tools/train.py does; or: python -m pip install "
+                "onedl-mmdetection"
+            )
+        super().__init__(num_classes=num_classes, **kwargs)
+        for layer in self.pixel_decoder.encoder.layers:
+            layer.self_attn = MultiScaleDeformableAttention(**layer.self_attn_cfg)
+
+    def init_weights(self) -> None:
+        """Initialise as mmseg's does. mmdet's decoder draws all matrices anew, and then mends mmcv's layers alone."""
+        super().init_weights()
+        for layer in self.pixel_decoder.encoder.layers:
+            layer.self_attn.init_weights()
