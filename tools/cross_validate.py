@@ -21,19 +21,22 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         stack.prepare()
-        from mmseg_ext.engine.cross_validation import format_summary, run_cell, summarize
+        from mmseg_ext.engine.cross_validation import format_summary, original_matrices, run_cell, summarize
         from mmseg_ext.engine.launch import load_config
         from mmseg_ext.files import replace_file
 
         config = load_config(args.config, args.work_dir)
         folder, name = Path(config.work_dir), Path(args.config).stem
         command = [sys.executable, str(Path(__file__).resolve().with_name("train.py")), args.config]
-        matrices = {}
+        matrices, cells = {}, {}
         for seed in args.seeds:
             for fold in args.folds:
-                cell = folder / f"fold{fold}_seed{seed}"
+                cell = cells[fold, seed] = folder / f"fold{fold}_seed{seed}"
                 matrices[fold, seed] = run_cell(command, cell, fold, seed, config.train_cfg.max_iters)
         summary = summarize(matrices)
+        originals = original_matrices(cells, matrices)
+        if originals:
+            summary["original"] = summarize(originals)
         replace_file(folder / "cross_validation.json", json.dumps(summary, indent=1))
         replace_file(folder / "cross_validation.md", format_summary(name, summary))
         print(format_summary(name, summary), end="")

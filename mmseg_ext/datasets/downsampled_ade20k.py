@@ -5,6 +5,7 @@ from typing import Any
 
 from mmseg.datasets import ADE20KDataset
 
+from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
 from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images, pair_masks
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import DATASETS
@@ -12,6 +13,7 @@ from mmseg_ext.registry import DATASETS
 FACTORS = (1, 2, 4, 8)
 ORIGINAL = "data/ade/ADEChallengeData2016"
 SPLIT_FOLDERS = {"train": "training", "val": "validation"}
+MEND = "Unpack ADEChallengeData2016.zip there, or set `data_root`; data/README.md shows the tree."
 
 
 @DATASETS.register_module()
@@ -19,16 +21,21 @@ class DownsampledADE20KDataset(NamedSegDataset):
     """ADE20K (150 classes) at 1/factor of its resolution.
 
     Layout: ``images/{training,validation}/ADE_*.jpg`` and ``annotations/{training,validation}/ADE_*.png``. Masks hold 0
-    for "other", ignored, and 1..150; with ``reduce_zero_label`` (always on) these become 255 and 0..149.
+    for "other", ignored, and 1..150; with ``reduce_zero_label`` (always on) these become 255 and 0..149. A copy is made
+    by tools/downsample.py; its ``dataset.json`` is checked.
 
     Args:
         factor: 1 (the original), 2, 4 or 8.
         data_root: Defaults to data/ade/ADEChallengeData2016_ds_{factor}, without the suffix at factor 1.
         split: 'train' (20,210 images) or 'val' (2,000).
+        original_labels: Tell `OriginalResolutionMetric` where the masks lie that the copy was made of.
+        original_root: Where the original lies, if elsewhere than the copy's ``dataset.json`` says.
+        verify: Check the copy's ``dataset.json``; False takes a folder that another program has made as it is.
         **kwargs: Passed to mmseg's BaseSegDataset.
 
     Raises:
-        UserError: The copy is missing (the message says how to make it), or an argument is out of range.
+        UserError: The copy is missing (the message has the command that makes it), is of another factor or incomplete,
+            or an argument is out of range.
 
     Reference:
         Zhou et al., Scene Parsing through ADE20K Dataset, CVPR 2017. Licence: BSD-3 (annotations), images for
@@ -37,26 +44,36 @@ class DownsampledADE20KDataset(NamedSegDataset):
 
     METAINFO = ADE20KDataset.METAINFO
 
-    def __init__(self, factor: int, data_root: str | None = None, split: str = "train", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        factor: int,
+        data_root: str | None = None,
+        split: str = "train",
+        original_labels: bool = False,
+        original_root: str | None = None,
+        verify: bool = True,
+        **kwargs: Any,
+    ) -> None:
         if factor not in FACTORS:
             raise UserError(f"Expected `factor` to be one of {', '.join(map(str, FACTORS))}, got {factor!r}.")
         if split not in SPLIT_FOLDERS:
             raise UserError(f"Expected `split` to be one of {', '.join(SPLIT_FOLDERS)}, got {split!r}.")
         self.factor = factor
         self.split = split
+        self.original_labels = original_labels
+        self.original_root = original_root
+        self.verify = verify
         root = data_root or (ORIGINAL if factor == 1 else f"{ORIGINAL}_ds_{factor}")
         super().__init__(data_root=root, img_suffix=".jpg", seg_map_suffix=".png", reduce_zero_label=True, **kwargs)
 
     def list_samples(self) -> list[dict]:
         """List the split's images."""
         root, folder = Path(self.data_root), SPLIT_FOLDERS[self.split]
-        mend = (
-            "Unpack ADEChallengeData2016.zip there, or set `data_root`; data/README.md shows the tree."
-            if self.factor == 1
-            else f"Reduce ADE20K's images by area averaging and its masks to 1/{self.factor} into the same tree there, "
-            "or set `data_root`; data/README.md shows the tree."
-        )
-        images = list_images(root / "images" / folder, [".jpg"], mend)
+        copy = DownsampledCopy(root, self.factor, "ade20k", ORIGINAL, self.original_root, self.verify)
+        images = list_images(root / "images" / folder, copy.image_suffixes, MEND)
+        copy.check_images(images)
         mask_of = {image: root / "annotations" / folder / f"{image.stem}.png" for image in images}
         pair_masks(images, mask_of)
+        if self.original_labels:
+            self._metainfo["original_labels"] = copy.original_roots([mask_of[image] for image in images])
         return [{"img_path": image, "seg_map_path": mask_of[image]} for image in images]

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
 from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images, pair_masks
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import DATASETS
 
 NUM_FOLDS = 3
+ORIGINAL = "data/dubai"
 MEND = (
     "Unpack the dataset so that it holds tile_1 … tile_6, each with images/ and masks/, or set `data_root`; "
     "data/README.md shows the tree."
@@ -25,13 +27,18 @@ class DubaiAerialDataset(NamedSegDataset):
     Holding out whole tiles leaves nine images of another place, too few to tell anything.
 
     Args:
-        data_root: The folder that holds the tiles.
+        data_root: The folder that holds the tiles. Defaults to data/dubai, at another factor data/dubai_ds_{factor}.
         split: 'train' (the other folds), 'val' (this fold) or 'all'.
         fold: 0, 1 or 2.
+        factor: 1 (the original), or that of a copy which tools/downsample.py has made; its ``dataset.json`` is checked.
+        original_labels: Tell `OriginalResolutionMetric` where the masks lie that the copy was made of.
+        original_root: Where the original lies, if elsewhere than the copy's ``dataset.json`` says.
+        verify: Check the copy's ``dataset.json``; False takes a folder that another program has made as it is.
         **kwargs: Passed to mmseg's BaseSegDataset.
 
     Raises:
-        UserError: A folder is missing or empty, a mask is missing, or an argument is out of range.
+        UserError: A folder is missing or empty, a mask is missing, a copy is of another factor or incomplete, or an
+            argument is out of range.
 
     Reference:
         Humans in the Loop with the Mohammed Bin Rashid Space Centre, Semantic Segmentation Dataset, 2020. Licence: CC0.
@@ -42,29 +49,51 @@ class DubaiAerialDataset(NamedSegDataset):
         "palette": [[0x3C, 0x10, 0x98], [0x84, 0x29, 0xF6], [0x6E, 0xC1, 0xE4], [0xFE, 0xDD, 0x3A], [0xE2, 0xA9, 0x29]],
     }
 
-    def __init__(self, data_root: str = "data/dubai", split: str = "train", fold: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        data_root: str | None = None,
+        split: str = "train",
+        fold: int = 0,
+        factor: int = 1,
+        original_labels: bool = False,
+        original_root: str | None = None,
+        verify: bool = True,
+        **kwargs: Any,
+    ) -> None:
         if split not in ("train", "val", "all"):
             raise UserError(f"Expected `split` to be one of train, val, all, got {split!r}.")
         if fold not in range(NUM_FOLDS):
             raise UserError(f"Expected `fold` to be one of 0, 1, 2, got {fold!r}.")
+        if not isinstance(factor, int) or factor < 1:
+            raise UserError(f"Expected `factor` to be a whole number, 1 or more, got {factor!r}.")
         self.split = split
         self.fold = fold
+        self.factor = factor
+        self.original_labels = original_labels
+        self.original_root = original_root
+        self.verify = verify
+        data_root = data_root or (ORIGINAL if factor == 1 else f"{ORIGINAL}_ds_{factor}")
         super().__init__(data_root=data_root, img_suffix=".jpg", seg_map_suffix=".png", **kwargs)
 
     def list_samples(self) -> list[dict]:
         """List the fold's images, tile by tile."""
         root = Path(self.data_root)
+        copy = DownsampledCopy(root, self.factor, "dubai", ORIGINAL, self.original_root, self.verify)
         if not root.is_dir():
             raise UserError(f"Expected the folder {root}, found none. {MEND}")
         tiles = sorted(p for p in root.glob("tile_*") if p.is_dir())
         if not tiles:
             raise UserError(f"Expected folders tile_1 … tile_6 in {root}, found none. {MEND}")
-        samples = []
+        samples: list[dict] = []
         for tile in tiles:
-            images = [i for i in list_images(tile / "images", [".jpg"], MEND) if self._belongs(i)]
+            everything = list_images(tile / "images", copy.image_suffixes, MEND)
+            copy.check_images(everything)
+            images = [image for image in everything if self._belongs(image)]
             mask_of = {image: tile / "masks" / f"{image.stem}.png" for image in images}
             pair_masks(images, mask_of)
             samples += [{"img_path": i, "seg_map_path": mask_of[i], "tile": tile.name} for i in images]
+        if self.original_labels:
+            self._metainfo["original_labels"] = copy.original_roots([sample["seg_map_path"] for sample in samples])
         return samples
 
     def _belongs(self, image: Path) -> bool:

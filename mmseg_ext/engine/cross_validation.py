@@ -24,10 +24,14 @@ class Matrix(NamedTuple):
     confusion_CC: np.ndarray
 
 
-def last_matrix(work_dir: Path) -> Matrix | None:
+OWN_MATRIX, ORIGINAL_MATRIX = "confusion_matrix.json", "confusion_matrix_original.json"
+"""Where `SegmentationMetric` and `OriginalResolutionMetric` leave theirs."""
+
+
+def last_matrix(work_dir: Path, file_name: str = OWN_MATRIX) -> Matrix | None:
     """Read the matrix of a run's last evaluation, None before the first."""
     found = []
-    for path in work_dir.glob("*/confusion_matrix.json"):
+    for path in work_dir.glob(f"*/{file_name}"):
         record = json.loads(path.read_text())
         if record["iteration"] is not None:
             found.append(Matrix(record["classes"], record["iteration"], np.array(record["matrix"], dtype=np.int64)))
@@ -67,6 +71,26 @@ def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_i
     return matrix
 
 
+def original_matrices(cells: dict[tuple[int, int], Path], own: dict[tuple[int, int], Matrix]) -> dict:
+    """Read the matrices against the original labels of a downsampled copy.
+
+    Args:
+        cells: The work dir of each cell, by (fold, seed).
+        own: The matrices at the resolution of the data.
+
+    Returns:
+        Matrices by (fold, seed); none where a cell lacks one, or where they are those of `own`.
+    """
+    found = {}
+    for cell, work_dir in cells.items():
+        matrix = last_matrix(work_dir, ORIGINAL_MATRIX)
+        if matrix is None or matrix.iteration != own[cell].iteration:
+            return {}
+        found[cell] = matrix
+    is_other = any(not np.array_equal(found[cell].confusion_CC, own[cell].confusion_CC) for cell in found)
+    return found if is_other else {}
+
+
 def summarize(matrices: dict[tuple[int, int], Matrix]) -> dict:
     """Add up the folds of each seed and score the sums.
 
@@ -97,11 +121,16 @@ def summarize(matrices: dict[tuple[int, int], Matrix]) -> dict:
 
 
 def format_summary(name: str, summary: dict) -> str:
-    """Write a summary as a Markdown table, a row a seed."""
+    """Write a summary as a Markdown table, a row a seed; and one more where it has scores on the original labels."""
+    lines = [f"# {name}: folds {', '.join(map(str, summary['folds']))} added up, last iteration", "", *_table(summary)]
+    if "original" in summary:
+        lines += ["", "Predictions enlarged to the original labels:", "", *_table(summary["original"])]
+    return "\n".join(lines) + "\n"
+
+
+def _table(summary: dict) -> list[str]:
     classes = list(next(iter(summary["seeds"].values()))["IoU"])
     lines = [
-        f"# {name}: folds {', '.join(map(str, summary['folds']))} added up, last iteration",
-        "",
         "| seed | mIoU | mAcc | aAcc | " + " | ".join(classes) + " |",
         "|---" * (4 + len(classes)) + "|",
     ]
@@ -111,4 +140,4 @@ def format_summary(name: str, summary: dict) -> str:
     if summary["std"]:
         cells = [f"{summary['mean'][k]:.2f} ± {summary['std'][k]:.2f}" for k in ("mIoU", "mAcc", "aAcc")]
         lines.append("| mean | " + " | ".join(cells) + " |" + " |" * len(classes))
-    return "\n".join(lines) + "\n"
+    return lines

@@ -68,17 +68,17 @@ def make_columns(rows: Sequence[Row], metric: str) -> list[Column]:
 
 
 def _extra_metrics(rows: Sequence[Row]) -> list[str]:
-    """Return further metrics: mAcc and aAcc first, tests last."""
+    """Return further metrics: mIoU, that on the original labels, mAcc and aAcc first, tests last."""
     known = {"best", "last", "best_delta", "last_delta", "config", "run", "backbone", "head", "factor", "labels"}
     known |= {"done", "planned", "best_step", "last_step", "parameters", "seconds", "memory", "date", "state", "seed"}
     known.add("n")
     names = list(dict.fromkeys(name for row in rows for name in row.values if name not in known))
-    order = {"mIoU": 0, "mAcc": 1, "aAcc": 2}
-    return sorted(names, key=lambda name: (name.startswith("test "), order.get(name.removeprefix("test "), 3)))
+    order = {"mIoU": 0, "original/mIoU": 1, "mAcc": 2, "aAcc": 3}
+    return sorted(names, key=lambda name: (name.startswith("test "), order.get(name.removeprefix("test "), 4)))
 
 
 def _metric_column(name: str) -> Column:
-    weight = 6 if name in ("mIoU", "mAcc", "aAcc", "test mIoU") else 4
+    weight = {"original/mIoU": 8, "mIoU": 6, "mAcc": 6, "aAcc": 6, "test mIoU": 6}.get(name, 4)
     template = "{:.4f}" if "loss" in name else "{:.2f}"
     return Column(name, name, _number(name, template), is_descending=not is_lower_better(name), weight=weight)
 

@@ -16,6 +16,9 @@ Payload = TypeVar("Payload")
 CLASS_METRIC = re.compile(r"([A-Z][A-Za-z]*)\.(.+)")
 """``IoU.water``: a kind and a class."""
 
+ORIGINAL_PREFIX = "original/"
+"""Stands before the scores of a downsampled copy against its original labels: ``original/mIoU``."""
+
 _SUMMARY_METRIC = re.compile(r"[am][A-Z][A-Za-z]*")
 _BOOKKEEPING = frozenset(
     {"mode", "epoch", "iter", "step", "lr", "base_lr", "time", "data_time", "memory", "eta", "grad_norm"}
@@ -78,7 +81,13 @@ def _role(key: str) -> tuple[int, str]:
     if CLASS_METRIC.fullmatch(key):
         return _CLASS, key
     name = key.rsplit("/", 1)[-1]  # an evaluator's prefix: val/mIoU is mIoU
-    return (_SUMMARY if _SUMMARY_METRIC.fullmatch(name) else _OTHER), printable(name)
+    role = _SUMMARY if _SUMMARY_METRIC.fullmatch(name) else _OTHER
+    return role, printable(ORIGINAL_PREFIX + name if key.endswith(ORIGINAL_PREFIX + name) else name)
+
+
+def is_summary_metric(name: str) -> bool:
+    """Tell whether a metric is a mean over the classes or the images: mIoU, aAcc, original/mIoU."""
+    return _SUMMARY_METRIC.fullmatch(name.removeprefix(ORIGINAL_PREFIX)) is not None
 
 
 def keep_class_values(evaluation: Evaluation, row: Mapping[str, Any], scale: float = 1.0) -> None:

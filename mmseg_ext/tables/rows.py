@@ -8,12 +8,12 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from .metrics import better, is_class_metric
+from .metrics import ORIGINAL_PREFIX, better, is_class_metric, is_summary_metric
 from .records import Evaluation, Run
 
 _SEED_NAME = re.compile(r"[-_]seed[-_=]?\d+(?=[-_]|$)", re.IGNORECASE)
 _FOLD_NAME = re.compile(r"[-_]fold[-_=]?\d+(?=[-_]|$)", re.IGNORECASE)
-_SUMMARY = re.compile(r"[am][A-Z][A-Za-z]*|loss")
+_FACTOR = re.compile(r"_ds_?\d+\b|\bfactor \d+(?:, )?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +111,10 @@ def _row_of_run(run: Run, metric: str) -> Row:
         "last_step": last.step if last else None,
     }
     for name, value in (last.metrics if last else {}).items():
-        if name != metric and (_SUMMARY.fullmatch(name) or is_class_metric(name)):
+        if name != metric and (name == "loss" or is_summary_metric(name) or is_class_metric(name)):
             values["val loss" if name == "loss" else name] = value
     for name, value in (run.tests[-1].metrics if run.tests else {}).items():
-        if _SUMMARY.fullmatch(name):
+        if name == "loss" or is_summary_metric(name):
             values[f"test {name}"] = value
     values.update(
         {
@@ -127,7 +127,7 @@ def _row_of_run(run: Run, metric: str) -> Row:
         }
     )
     shown = last or (run.tests[-1] if run.tests else None)
-    return Row(values, [run], _aspects(run), _class_scores(shown))
+    return Row(values, [run], _aspects(run, metric), _class_scores(shown))
 
 
 def _class_scores(evaluation: Evaluation | None) -> dict[str, dict[str, float]]:
@@ -138,9 +138,15 @@ def _class_scores(evaluation: Evaluation | None) -> dict[str, dict[str, float]]:
     }
 
 
-def _aspects(run: Run) -> dict[str, str]:
-    """Write what a fair comparison keeps equal; an empty text where the logs do not say."""
+def _aspects(run: Run, metric: str) -> dict[str, str]:
+    """Write what a fair comparison keeps equal; an empty text where the logs do not say.
+
+    On the original labels, copies at any factor are evaluated on the same.
+    """
     settings = run.settings
+    evaluated_on = settings.evaluated_on
+    if metric.startswith(ORIGINAL_PREFIX):
+        evaluated_on = _FACTOR.sub("", evaluated_on).rstrip(", ")
     gpus = run.num_gpus or 1
     batch = settings.batch_size * gpus if settings.batch_size is not None else None
     return {
@@ -150,7 +156,7 @@ def _aspects(run: Run) -> dict[str, str]:
         "crop": settings.crop,
         "batch": "" if batch is None else str(batch),
         "data": settings.train_data or ("whole" if settings.fingerprint else ""),
-        "evaluation": settings.evaluated_on,
+        "evaluation": evaluated_on,
     }
 
 

@@ -5,6 +5,8 @@ from collections import Counter
 import pytest
 
 from mmseg_ext.datasets import DubaiAerialDataset
+from mmseg_ext.downsampling.copying import Filters, Target, make_copies
+from mmseg_ext.downsampling.layouts import LAYOUTS
 from mmseg_ext.errors import UserError
 
 TILES = [f"tile_{t}" for t in range(1, 7)]
@@ -62,6 +64,7 @@ def test_the_metainfo_is_what_the_masks_hold_not_what_classes_json_says():
         ({"fold": 3}, ["`fold`", "0, 1, 2", "3"]),
         ({"fold": -1}, ["`fold`", "-1"]),
         ({"fold": "0"}, ["`fold`", "'0'"]),
+        ({"factor": 0}, ["`factor`", "1 or more", "0"]),
     ],
 )
 def test_arguments_out_of_range(small_dubai_root, arguments, parts):
@@ -108,3 +111,28 @@ def test_a_name_without_part_number_is_an_error(small_dubai_root):
     with pytest.raises(UserError, match=r"Expected a name like image_part_001\.jpg") as caught:
         DubaiAerialDataset(str(small_dubai_root))
     assert str(stray) in str(caught.value)
+
+
+def test_a_copy_at_half_the_resolution(small_dubai_root):
+    layout = LAYOUTS["dubai"]
+    copy = small_dubai_root.with_name("dubai_ds_2")
+    with pytest.raises(
+        UserError, match=r"Make it with: python tools/downsample\.py data/dubai .*dubai_ds_2 --factor 2"
+    ):
+        names(copy, factor=2)
+    make_copies(small_dubai_root, [Target(2, copy)], layout, Filters(ignored=layout.ignored))
+    for split in ("train", "val"):
+        assert names(copy, factor=2, split=split) == names(small_dubai_root, split=split)
+    dataset = DubaiAerialDataset(str(copy), "val", factor=2, original_labels=True)
+    assert dataset.metainfo["original_labels"] == {"copy": str(copy), "original": str(small_dubai_root)}
+    with pytest.raises(UserError, match="Expected factor 4"):
+        names(copy, factor=4)
+    (copy / "tile_2" / "images" / "image_part_003.jpg").unlink()
+    with pytest.raises(UserError, match="tile_2/images the 6 images"):
+        names(copy, factor=2)
+
+
+def test_the_root_follows_the_factor(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for factor, root in ((1, "data/dubai"), (4, "data/dubai_ds_4")):
+        assert DubaiAerialDataset(factor=factor, lazy_init=True).data_root == root

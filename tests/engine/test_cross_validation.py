@@ -9,6 +9,7 @@ from mmseg_ext.engine.cross_validation import (
     fold_options,
     format_summary,
     last_matrix,
+    original_matrices,
     run_cell,
     summarize,
 )
@@ -25,11 +26,11 @@ record = {"classes": ["a", "b"], "iteration": %d, "matrix": [[3, 1], [2, 4]]}
 """
 
 
-def write_matrix(work_dir, time, iteration, matrix):
+def write_matrix(work_dir, time, iteration, matrix, name="confusion_matrix.json"):
     folder = work_dir / time
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     record = {"classes": ["a", "b"], "iteration": iteration, "matrix": matrix}
-    (folder / "confusion_matrix.json").write_text(json.dumps(record))
+    (folder / name).write_text(json.dumps(record))
 
 
 def test_the_last_evaluation_of_a_resumed_run_counts(tmp_path):
@@ -100,3 +101,21 @@ def test_the_options_name_every_loader():
         "test_dataloader.dataset.fold=2",
         "randomness.seed=7",
     ]
+
+
+def test_scores_on_the_original_labels_get_a_table_of_their_own(tmp_path):
+    cells = {(fold, 0): tmp_path / f"fold{fold}" for fold in range(2)}
+    for work_dir in cells.values():
+        write_matrix(work_dir, "t", 20, [[3, 1], [2, 4]])
+    own = {cell: last_matrix(work_dir) for cell, work_dir in cells.items()}
+    assert original_matrices(cells, own) == {}
+    for work_dir in cells.values():
+        write_matrix(work_dir, "t", 20, [[3, 1], [2, 4]], "confusion_matrix_original.json")
+    assert original_matrices(cells, own) == {}, "the data are the original"
+    write_matrix(cells[0, 0], "t", 20, [[30, 10], [10, 50]], "confusion_matrix_original.json")
+    originals = original_matrices(cells, own)
+    assert originals[0, 0].confusion_CC.tolist() == [[30, 10], [10, 50]]
+    text = format_summary("study", {**summarize(own), "original": summarize(originals)})
+    first, second = text.split("Predictions enlarged to the original labels:")
+    assert "| 0 | 53.57 |" in first
+    assert "| 0 | 64.53 |" in second

@@ -3,6 +3,10 @@
 Another fold:
 --cfg-options train_dataloader.dataset.fold=1 val_dataloader.dataset.fold=1 test_dataloader.dataset.fold=1,
 or all three in turn by tools/cross_validate.py.
+
+Every evaluation gives two scores, which differ on downsampled copies alone: at the resolution of the data (mIoU) and,
+by predictions enlarged to them, on the original labels (original/mIoU). The first alone:
+--cfg-options val_dataloader.dataset.original_labels=False test_dataloader.dataset.original_labels=False
 """
 
 dataset_type = "mmseg_ext.DubaiAerialDataset"
@@ -16,21 +20,21 @@ load_labels = dict(
     unknown="ignore",  # tiles 3, 5 and 6 hold a few pixels of #000000
 )
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="mmseg_ext.LoadImageFromFile"),
     load_labels,
-    dict(type="RandomResize", scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type="mmseg_ext.RandomResize", scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
     # No cat_max_ratio: it turns away crops of a single class, which are many where crops are small. A network that had
     # seen little open water called it vegetation.
-    dict(type="RandomCrop", crop_size=crop_size),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PhotoMetricDistortion"),
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.RandomCrop", crop_size=crop_size),
+    dict(type="mmseg_ext.RandomFlip", prob=0.5),
+    dict(type="mmseg_ext.PhotoMetricDistortion"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=scale, keep_ratio=True),
+    dict(type="mmseg_ext.LoadImageFromFile"),
+    dict(type="mmseg_ext.Resize", scale=scale, keep_ratio=True),
     load_labels,
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 train_dataloader = dict(
     batch_size=8,
@@ -44,8 +48,13 @@ val_dataloader = dict(
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(type=dataset_type, data_root=data_root, split="val", fold=0, pipeline=test_pipeline),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, split="val", fold=0, original_labels=True, pipeline=test_pipeline
+    ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type="mmseg_ext.SegmentationMetric")
+val_evaluator = [
+    dict(type="mmseg_ext.SegmentationMetric"),
+    dict(type="mmseg_ext.OriginalResolutionMetric", load_labels=load_labels),
+]
 test_evaluator = val_evaluator

@@ -1,0 +1,20 @@
+"""Dubai at two thirds of its size, all labels: the reference of the label-budget curve.
+
+python tools/cross_validate.py configs/fpn/pointfpn_r18w32_1xb8-1500_dubai-128x128.py
+"""
+
+_base_ = [
+    "../_base_/models/fpn_r18w32.py",
+    "../_base_/datasets/dubai_128x128.py",
+    "../_base_/schedules/adamw_1500.py",
+    "../_base_/default_runtime.py",
+]
+model = dict(
+    data_preprocessor=dict(size=(128, 128)),
+    decode_head=dict(
+        type="mmseg_ext.PointFPNHead",
+        num_classes=5,
+        loss_decode=dict(_delete_=True, type="mmseg_ext.PartialCrossEntropyLoss"),
+    ),
+)
+custom_hooks = [*_base_.custom_hooks, dict(type="mmseg_ext.ChannelsLastHook")]

@@ -1,0 +1,25 @@
+"""Dubai at 1/4 of its resolution, all labels: differs from the config at full resolution in the data alone.
+
+python tools/downsample.py data/dubai --factor 4
+python tools/cross_validate.py configs/fpn/pointfpn_r18w32_1xb8-1500_dubaids4-128x128.py
+
+The images are brought to the same shorter side of 512 pixels and cropped at 128 × 128, as at full resolution: the
+network sees as much ground, in as many pixels, for as many iterations. What the score loses is what the images lost.
+The predictions are scored on the copy's labels (mIoU) and on the original ones (original/mIoU).
+"""
+
+_base_ = [
+    "../_base_/models/fpn_r18w32.py",
+    "../_base_/datasets/dubaids4_128x128.py",
+    "../_base_/schedules/adamw_1500.py",
+    "../_base_/default_runtime.py",
+]
+model = dict(
+    data_preprocessor=dict(size=(128, 128)),
+    decode_head=dict(
+        type="mmseg_ext.PointFPNHead",
+        num_classes=5,
+        loss_decode=dict(_delete_=True, type="mmseg_ext.PartialCrossEntropyLoss"),
+    ),
+)
+custom_hooks = [*_base_.custom_hooks, dict(type="mmseg_ext.ChannelsLastHook")]

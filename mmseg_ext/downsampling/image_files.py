@@ -1,0 +1,155 @@
+"""Images and label files as they lie on disk: decoded without loss of what they are, encoded as the same kind.
+
+Shape suffixes: H height, W width, C colour channels (BGR, as OpenCV has them).
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
+
+_COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+_PNG_START, _JPEG_START, _JPEG_END = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"\xff\xd9"
+_GRAY, _RGB = 0, 2  # colour types of PNG
+_PILLOW_FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
+_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, cv2.error)
+
+
+class UnusableFileError(Exception):
+    """A file that cannot be reduced; the text says what is wrong, and reads on after the path."""
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A decoded label file.
+
+    Attributes:
+        labels: (H, W), uint8, uint16 or bool: labels or palette indices; or colours (H, W, 3), uint8 BGR.
+        palette: RGB bytes of a palette file, three an index; None for other files.
+        by_opencv: Whether OpenCV writes this kind as it was; Pillow does the others.
+    """
+
+    labels: np.ndarray
+    palette: bytes | None = None
+    by_opencv: bool = True
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Decode an image as training does: (H, W, 3), uint8 or uint16 BGR, turned by its EXIF orientation.
+
+    Raises:
+        UnusableFileError: It cannot be decoded, or is truncated.
+    """
+    data = _read(path)
+    if data.startswith(_JPEG_START) and _JPEG_END not in data[-64:]:
+        _judge_with_pillow(data)  # some versions of OpenCV fill up what is missing with grey
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _COLOR)
+    except cv2.error as error:
+        raise UnusableFileError(f"cannot be decoded ({error})") from error
+    if image is None:
+        _judge_with_pillow(data)
+        raise UnusableFileError("cannot be decoded by OpenCV")
+    return np.asarray(image)
+
+
+def encode_image(image: np.ndarray, suffix: str, quality: int) -> bytes:
+    """Encode an image in the format of a file suffix.
+
+    Args:
+        image: (H, W, 3), uint8 or uint16 BGR.
+        suffix: One of IMAGE_SUFFIXES.
+        quality: Of JPEG, 1 to 100. Colours are kept at the full resolution (4:4:4): the copy loses no more of them
+            than its factor takes.
+    """
+    options: list[int] = []
+    if suffix.lower() in _JPEG_SUFFIXES:
+        options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    return _encode(image, suffix, options)
+
+
+def read_label_file(path: Path) -> LabelFile:
+    """Decode a label file; palette files stay indices with their palette.
+
+    Raises:
+        UnusableFileError: It cannot be decoded, or is of a kind that cannot be written again as it was.
+    """
+    data = _read(path)
+    if data.startswith(_JPEG_START):
+        raise UnusableFileError("is a JPEG, which blurs labels")
+    depth_and_kind = (data[24], data[25]) if data.startswith(_PNG_START) and len(data) > 25 else None
+    if depth_and_kind in ((8, _GRAY), (16, _GRAY), (8, _RGB)):
+        try:
+            labels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        except cv2.error as error:
+            raise UnusableFileError(f"cannot be decoded ({error})") from error
+        # A single transparent colour, which PNG knows too, becomes a fourth channel.
+        if labels is not None and (labels.ndim == 2 or labels.shape[2] == 3):
+            return LabelFile(np.asarray(labels))
+    try:
+        with Image.open(io.BytesIO(data)) as mask:
+            mask.load()
+            if mask.mode == "P":
+                return LabelFile(np.asarray(mask), bytes(mask.getpalette("RGB") or b""), by_opencv=False)
+            if mask.mode == "RGB":
+                return LabelFile(np.ascontiguousarray(np.asarray(mask)[..., ::-1]), by_opencv=False)
+            if mask.mode in ("1", "L", "I;16"):
+                return LabelFile(np.asarray(mask), by_opencv=False)
+            raise UnusableFileError(f"holds pixels of mode {mask.mode}; labels are indices or RGB colours")
+    except _DECODE_ERRORS as error:
+        raise UnusableFileError(f"cannot be decoded ({error})") from error
+
+
+def encode_label_file(file: LabelFile, labels: np.ndarray, suffix: str) -> bytes:
+    """Encode reduced labels as the kind that the original was.
+
+    Args:
+        file: The original.
+        labels: (h, w) or (h, w, 3), of its dtype.
+        suffix: One of LABEL_SUFFIXES.
+    """
+    if file.by_opencv:
+        return _encode(labels, suffix, [])
+    image = Image.fromarray(labels[..., ::-1] if labels.ndim == 3 else labels)
+    if file.palette is not None:
+        image = Image.frombytes("P", image.size, labels.tobytes())
+        image.putpalette(file.palette)
+    buffer = io.BytesIO()
+    kind = _PILLOW_FORMATS[suffix.lower()]
+    image.save(buffer, kind, **({"compression": "tiff_adobe_deflate"} if kind == "TIFF" else {}))
+    return buffer.getvalue()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnusableFileError(f"cannot be read ({error.strerror})") from error
+    if not data:
+        raise UnusableFileError("is empty")
+    return data
+
+
+def _encode(pixels: np.ndarray, suffix: str, options: list[int]) -> bytes:
+    done, data = cv2.imencode(suffix.lower(), pixels, options)
+    if not done:
+        raise UnusableFileError(f"cannot be written as {suffix}")
+    return data.tobytes()
+
+
+def _judge_with_pillow(data: bytes) -> None:
+    """Raise if Pillow, which says what is wrong, cannot decode the file either."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+    except _DECODE_ERRORS as error:
+        text = "is no image" if "cannot identify" in str(error) else f"cannot be decoded ({error})"
+        raise UnusableFileError(text) from error
