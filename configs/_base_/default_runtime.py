@@ -13,11 +13,13 @@ log_processor = dict(by_epoch=False)
 log_level = "INFO"
 load_from = None
 resume = False
-tta_model = dict(type="SegTTAModel")
+tta_model = dict(type="mmseg_ext.SegTTAModel")
 
 custom_hooks = [
     dict(type="mmseg_ext.DataCheckHook"),
     dict(type="mmseg_ext.TrainPicturesHook"),
     dict(type="mmseg_ext.ValidationPicturesHook"),
+    dict(type="mmseg_ext.PointPicturesHook"),
+    dict(type="mmseg_ext.BinaryThresholdHook"),
     dict(type="mmseg_ext.ConsoleHook"),
 ]

@@ -1,0 +1,91 @@
+"""Pictures of the points that a run trains on, and of what it makes of them."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmseg_ext.engine.hooks.validation_pictures_hook import path_below
+from mmseg_ext.engine.random_state import kept_random_state
+from mmseg_ext.pictures import colorize, draw_points, panel, save_picture, segmentation_legend, sheet
+from mmseg_ext.registry import HOOKS
+
+POINT_STEPS = ("SamplePoints", "LoadPointAnnotations")
+
+
+class PointImage(NamedTuple):
+    """A training image and its points."""
+
+    title: str
+    sample: dict
+    points_HW: np.ndarray
+
+
+def _name(transform: Any) -> str:
+    return type(transform).__name__
+
+
+@HOOKS.register_module()
+class PointPicturesHook(Hook):
+    """Draw training images with their points, enlarged, beside the prediction, at every evaluation.
+
+    The picture is ``<work_dir>/pictures/training_points.png``, replaced by each evaluation. Runs that do not train on
+    points (SamplePoints or LoadPointAnnotations in the pipeline of an unwrapped dataset) get none. The random state is
+    left as it was. With ``resample=True`` the points shown are one draw of many.
+
+    Args:
+        num_images: Images to draw, spread evenly over the training set.
+        height: Height of a picture in pixels.
+    """
+
+    priority = "LOW"
+
+    def __init__(self, num_images: int = 4, height: int = 256) -> None:
+        self.num_images = num_images
+        self.height = height
+        self._images: list[PointImage] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Choose the images and load their points, once."""
+        dataset = runner.train_dataloader.dataset
+        transforms = list(getattr(getattr(dataset, "pipeline", None), "transforms", ()))
+        last = max((i for i, t in enumerate(transforms) if _name(t) in POINT_STEPS), default=None)
+        if last is None or not is_main_process():
+            return
+        root = getattr(dataset, "data_root", None)
+        self._images = []
+        with kept_random_state():
+            for index in np.linspace(0, len(dataset) - 1, min(self.num_images, len(dataset))).astype(int):
+                sample: Any = dataset.get_data_info(int(index))
+                for transform in transforms[: last + 1]:
+                    sample = transform(sample)
+                points_HW = sample.pop("gt_seg_map")
+                title = f"{path_below(sample['img_path'], root)}: {int((points_HW != 255).sum())} points"
+                self._images.append(PointImage(title, {**sample, "seg_fields": []}, points_HW))
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Predict the images with the pipeline of the validation, draw and save."""
+        if not self._images:
+            return
+        meta = runner.val_dataloader.dataset.metainfo
+        steps = runner.val_dataloader.dataset.pipeline.transforms
+        steps = [t for t in steps if not _name(t).endswith("Annotations") and _name(t) != "LoadImageFromFile"]
+        rows = []
+        with kept_random_state(), torch.no_grad():
+            for image in self._images:
+                packed: Any = {**image.sample, "seg_fields": []}
+                for step in steps:
+                    packed = step(packed)
+                prediction_HW = runner.model.test_step(pseudo_collate([packed]))[0].pred_sem_seg.data
+                prediction_HW = prediction_HW.squeeze(0).cpu().numpy().astype(np.int64)
+                image_HWC = np.ascontiguousarray(image.sample["img"][..., ::-1])
+                drawn = draw_points(image_HWC, image.points_HW, meta["palette"])
+                columns = [(image.title, drawn), ("prediction", colorize(prediction_HW, meta["palette"]))]
+                rows.append(panel(columns, height=self.height))
+        strip = segmentation_legend(meta["classes"], meta["palette"], max(row.shape[1] for row in rows))
+        save_picture(Path(runner.work_dir) / "pictures" / "training_points.png", sheet(rows, strip))

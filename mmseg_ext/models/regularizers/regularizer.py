@@ -1,0 +1,100 @@
+"""What a regulariser sees, and what all of them share.
+
+Shape suffixes: N batch, H and W height and width of the images, h and w of some smaller map.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
+
+from mmseg_ext.errors import UserError
+
+
+def check_loss_settings(loss_name: str, start: int) -> None:
+    """Check what every added loss is told.
+
+    Raises:
+        UserError: The name would keep the loss from being trained on, or the start is negative.
+    """
+    if not loss_name.startswith("loss_"):
+        raise UserError(f"Expected `loss_name` to begin with 'loss_', got '{loss_name}': it would not be trained on.")
+    if start < 0:
+        raise UserError(f"Expected `start` of at least 0 iterations, got {start}.")
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """Widen half precision; leave double precision as it is."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+class TrainingBatch(NamedTuple):
+    """One training step as a regulariser sees it.
+
+    Attributes:
+        colors_N3HW: Images as they entered the network, without the normalisation; about [0, 1].
+        features: Feature maps of the backbone itself, before the neck, each (N, channels, h, w).
+        logits_NChw: What the decode head returned.
+        labels_NHW: Integers; `ignore_index` where there is no label.
+        image_NHW: bool; False where an image was padded.
+        ignore_index: Marks pixels without a label.
+    """
+
+    colors_N3HW: Tensor
+    features: Sequence[Tensor]
+    logits_NChw: Tensor
+    labels_NHW: Tensor
+    image_NHW: Tensor
+    ignore_index: int = 255
+
+    def colors_at(self, size: tuple[int, int]) -> Tensor:
+        """Average the colours to a size (h, w); returns (N, 3, h, w)."""
+        return adaptive_avg_pool2d(at_least_float32(self.colors_N3HW), size)
+
+    def image_at(self, size: tuple[int, int]) -> Tensor:
+        """Find the cells of a map of size (h, w) that are image, not padding, by more than half; bool (N, h, w)."""
+        return adaptive_avg_pool2d(self.image_NHW.float(), size) > 0.5
+
+    def unlabelled_at(self, size: tuple[int, int]) -> Tensor:
+        """Find the cells of a map of size (h, w) that are image and hold no labelled pixel; bool (N, h, w)."""
+        labelled_NHW = (self.labels_NHW != self.ignore_index).float()
+        return self.image_at(size) & (adaptive_max_pool2d(labelled_NHW, size) == 0)
+
+
+class Regularizer(nn.Module, ABC):
+    """A loss on the pixels that nobody labelled.
+
+    Computed in float32 also under automatic mixed precision.
+
+    Args:
+        loss_weight: Factor on the loss.
+        loss_name: Key in the log; must begin with 'loss_' to be trained on.
+        start: Training iterations before the loss is added.
+
+    Raises:
+        UserError: A setting is out of range.
+    """
+
+    def __init__(self, loss_weight: float, loss_name: str, start: int = 0) -> None:
+        super().__init__()
+        if not loss_name.startswith("loss_"):
+            raise UserError(
+                f"Expected `loss_name` to begin with 'loss_', got '{loss_name}': it would not be trained on."
+            )
+        if start < 0:
+            raise UserError(f"Expected `start` of at least 0 iterations, got {start}.")
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+        self.start = start
+
+    def forward(self, batch: TrainingBatch) -> Tensor:
+        """Compute the weighted loss, a scalar, differentiable by the logits."""
+        with torch.autocast(batch.logits_NChw.device.type, enabled=False):
+            return self.loss_weight * self.compute(batch)
+
+    @abstractmethod
+    def compute(self, batch: TrainingBatch) -> Tensor:
+        """Compute the loss without its weight."""

@@ -1,0 +1,170 @@
+"""An encoder-decoder that also learns from the pixels that nobody labelled."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.utils import SampleList, add_prefix
+from torch import Tensor, nn
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.models.regularizers import Regularizer, TrainingBatch
+from mmseg_ext.models.segmentors.blockwise_prediction import BlockwisePrediction
+from mmseg_ext.models.segmentors.class_priors import ClassPriors
+from mmseg_ext.models.segmentors.mean_teacher import MeanTeacher, last_logits
+from mmseg_ext.registry import MODELS
+
+
+def _with_background(logits_NChw: Tensor) -> Tensor:
+    """Write one sigmoid channel as the softmax of two."""
+    return torch.cat([torch.zeros_like(logits_NChw), logits_NChw], 1) if logits_NChw.shape[1] == 1 else logits_NChw
+
+
+@MODELS.register_module()
+class SparseEncoderDecoder(BlockwisePrediction):
+    """``mmseg_ext.EncoderDecoder`` whose regularisers also see image, features and labels.
+
+    Each regulariser adds its loss to those of the heads, under its own name; so does the teacher. The network and the
+    names of its weights are those of EncoderDecoder; a checkpoint also holds the teacher, the class priors and the
+    number of training iterations, so a resumed run goes on where it was. Where there is a teacher, it predicts.
+
+    Args:
+        *args: Passed to :class:`BlockwisePrediction`.
+        regularizers: Configs of regularisers, such as ``[dict(type='mmseg_ext.PottsLoss')]``.
+        teacher: Settings of :class:`MeanTeacher`, such as ``dict(start=500)``; None for no teacher.
+        class_priors: Settings of :class:`ClassPriors`, such as ``dict()``, for points that were drawn class by class;
+            None for points that were drawn from all pixels. All losses and the accuracies of training are then over
+            logits for the priors of the points, predictions for those of the areas.
+        **kwargs: Passed to :class:`BlockwisePrediction`.
+
+    Raises:
+        UserError: Two losses bear one name, or the decode head does not compute its loss from logits.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        regularizers: Sequence[dict] = (),
+        teacher: dict | None = None,
+        class_priors: dict | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        heads = [m for m in self.modules() if isinstance(m, BaseDecodeHead) and type(m).loss is not BaseDecodeHead.loss]
+        if heads:
+            raise UserError(
+                f"Expected heads whose loss is computed from their logits, got {type(heads[0]).__name__}, which has a "
+                "loss of its own. Use EncoderDecoder with it."
+            )
+        self.regularizers = nn.ModuleList(MODELS.build(r) for r in regularizers)
+        self.teacher = MeanTeacher(self._student(), **teacher) if teacher is not None else None
+        self.class_priors = ClassPriors(self.num_classes, **class_priors) if class_priors is not None else None
+        added: list[Any] = [*self.regularizers, *([self.teacher] if self.teacher else [])]
+        names = [loss.loss_name for loss in added]
+        if len(set(names)) < len(names):
+            raise UserError(f"Expected regularisers of different `loss_name`, got {names}.")
+        # As a buffer it comes through a checkpoint; regularisers start by it.
+        self.iteration: Tensor
+        self.register_buffer("iteration", torch.zeros((), dtype=torch.long))
+
+    def _student(self) -> dict[str, nn.Module]:
+        student: dict[str, nn.Module] = {"backbone": self.backbone, "decode_head": self.decode_head}
+        return student | ({"neck": self.neck} if self.with_neck else {})
+
+    @contextmanager
+    def _predicting(self) -> Iterator[None]:
+        """Put what predicts in the place of backbone, neck and decode head."""
+        own = self._student()
+        try:
+            for name, module in (self.teacher.modules_to_predict_with if self.teacher else {}).items():
+                setattr(self, name, module)
+            yield
+        finally:
+            for name, module in own.items():
+                setattr(self, name, module)
+
+    def predict(self, inputs: Tensor, data_samples: Sequence[Any] | None = None) -> list[Any]:
+        """Predict a batch, by the teacher if it is to; see :meth:`BlockwisePrediction.predict`."""
+        with self._predicting():
+            return super().predict(inputs, data_samples)
+
+    def _forward(self, inputs: Tensor, data_samples: Sequence[Any] | None = None) -> Tensor:
+        """Compute the raw output of the decode head, the teacher's if it is to predict."""
+        with self._predicting():
+            return super()._forward(inputs, data_samples)
+
+    def _colors(self, inputs: Tensor) -> Tensor:
+        """Take the normalisation out of the network's input; about [0, 1]."""
+        preprocessor = self.data_preprocessor
+        if getattr(preprocessor, "_enable_normalize", False):
+            inputs = inputs * preprocessor.std + preprocessor.mean
+        return inputs / 255
+
+    def _training_batch(
+        self, inputs: Tensor, features: Sequence[Tensor], logits: Tensor, data_samples: SampleList
+    ) -> TrainingBatch:
+        labels_NHW = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in data_samples])
+        image_NHW = torch.zeros_like(labels_NHW, dtype=torch.bool)
+        for image_HW, sample in zip(image_NHW, data_samples, strict=True):
+            height, width = sample.metainfo.get("img_shape", image_HW.shape)[:2]
+            image_HW[:height, :width] = True
+        return TrainingBatch(
+            self._colors(inputs),
+            features,
+            _with_background(logits),
+            labels_NHW,
+            image_NHW,
+            self.decode_head.ignore_index,
+        )
+
+    def _for_points(self, output: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
+        """Shift the logits of a head, of all its stages, to the priors of the points."""
+        if self.class_priors is None:
+            return output
+        if isinstance(output, Tensor):
+            return self.class_priors.shift(output)
+        return [self.class_priors.shift(stage) for stage in output]
+
+    def _auxiliary_losses(self, features: Sequence[Tensor], data_samples: SampleList) -> dict[str, Tensor]:
+        several = isinstance(self.auxiliary_head, nn.ModuleList)
+        losses = {}
+        for i, head in enumerate(self.auxiliary_head if several else [self.auxiliary_head]):
+            computed = head.loss_by_feat(self._for_points(head(features)), data_samples)
+            losses.update(add_prefix(computed, f"aux_{i}" if several else "aux"))
+        return losses
+
+    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
+        """Compute the losses of the heads, the regularisers and the teacher.
+
+        Args:
+            inputs: Images as the data preprocessor returns them, (N, 3, H, W).
+            data_samples: With the labels in ``gt_sem_seg``.
+
+        Returns:
+            Every loss by its name.
+        """
+        features = self.backbone(inputs)
+        decoded = self.neck(features) if self.with_neck else features
+        output = self.decode_head(decoded)
+        batch = self._training_batch(inputs, features, last_logits(output), data_samples)
+        iteration = int(self.iteration)
+        if self.class_priors is not None:
+            if self.class_priors.stop is None or iteration < self.class_priors.stop:
+                self.class_priors.update(batch)
+            output = self._for_points(output)
+            batch = batch._replace(logits_NChw=_with_background(last_logits(output)))
+        losses = add_prefix(self.decode_head.loss_by_feat(output, data_samples), "decode")
+        if self.with_auxiliary_head:
+            losses.update(self._auxiliary_losses(decoded, data_samples))
+        due = [r for r in self.regularizers if isinstance(r, Regularizer) and iteration >= r.start]
+        for regularizer in due:
+            losses[regularizer.loss_name] = regularizer(batch)
+        if self.teacher is not None:
+            self.teacher.follow(self._student())
+            if iteration >= self.teacher.start:
+                teacher_logits = last_logits(self._for_points(self.teacher.logits(inputs, self._student())))
+                losses[self.teacher.loss_name] = self.teacher.loss(batch, _with_background(teacher_logits))
+        self.iteration += 1
+        return losses

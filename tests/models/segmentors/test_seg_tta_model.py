@@ -1,0 +1,128 @@
+"""Test-time augmentation against averaging by hand."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import SegTTAModel as StockSegTTAModel
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import nn
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.models import SegTTAModel
+from mmseg_ext.models.segmentors.seg_tta_model import mean_probabilities
+
+
+class Scripted(nn.Module):
+    """A segmentor of which only the head's settings are asked for."""
+
+    def __init__(self, out_channels, threshold=0.5):
+        super().__init__()
+        self.out_channels = out_channels
+        self.decode_head = nn.Module()
+        self.decode_head.threshold = threshold
+
+    def test_step(self, data):
+        return data["data_samples"]
+
+
+def samples_of(outputs):
+    """One image's samples, one an augmentation."""
+    samples = []
+    for output in outputs:
+        sample = SegDataSample(metainfo={"img_path": "1.png", "ori_shape": tuple(output.shape[1:])})
+        sample.seg_logits = PixelData(data=output)
+        sample.gt_sem_seg = PixelData(data=torch.zeros(1, *output.shape[1:], dtype=torch.long))
+        samples.append(sample)
+    return samples
+
+
+def test_one_channel_is_averaged_as_probabilities():
+    torch.manual_seed(0)
+    logits = [torch.randn(1, 4, 5) * 4 for _ in range(3)]
+    expected = torch.stack([x.sigmoid() for x in logits]).mean(0)
+    (merged,) = SegTTAModel(Scripted(1, 0.4)).merge_preds([samples_of([x.sigmoid() for x in logits])])
+    torch.testing.assert_close(merged.seg_logits.data, expected)
+    assert torch.equal(merged.pred_sem_seg.data, (expected > 0.4).float())
+    assert merged.pred_sem_seg.data.shape == (1, 4, 5)
+    assert merged.ori_shape == (4, 5)
+    assert merged.img_path == "1.png"
+    assert "gt_sem_seg" in merged
+
+
+def test_background_for_certain_stays_background():
+    outputs = [torch.full((1, 2, 2), -8.0).sigmoid() for _ in range(2)]
+    (ours,) = SegTTAModel(Scripted(1)).merge_preds([samples_of(outputs)])
+    (stock,) = StockSegTTAModel(Scripted(1)).merge_preds([samples_of(outputs)])
+    assert not ours.pred_sem_seg.data.any()
+    assert stock.pred_sem_seg.data.all()  # the sigmoid of nearly 0 is just above 0.5
+
+
+def test_several_channels_are_averaged_as_by_mmseg():
+    torch.manual_seed(0)
+    images = [[torch.randn(4, 5, 6) for _ in range(3)] for _ in range(2)]
+    ours = SegTTAModel(Scripted(4)).merge_preds([samples_of(outputs) for outputs in images])
+    stock = StockSegTTAModel(Scripted(4)).merge_preds([samples_of(outputs) for outputs in images])
+    for found, expected, outputs in zip(ours, stock, images, strict=True):
+        assert torch.equal(found.pred_sem_seg.data, expected.pred_sem_seg.data)
+        torch.testing.assert_close(found.seg_logits.data, torch.stack([x.softmax(0) for x in outputs]).mean(0))
+    half = mean_probabilities([x.half() for x in images[0]])
+    assert half.dtype == torch.float32
+
+
+def test_what_cannot_be_averaged_is_an_error():
+    with pytest.raises(ValueError, match=r"probabilities in 0\.\.1, got -8 to -8"):
+        mean_probabilities([torch.full((1, 2, 2), -8.0)])
+    sample = SegDataSample(metainfo={"img_path": "1.png"})
+    with pytest.raises(UserError, match="leaves `seg_logits` in its samples, got Scripted"):
+        SegTTAModel(Scripted(1)).merge_preds([[sample]])
+
+
+@pytest.mark.parametrize("kind", ["EncoderDecoder", "mmseg_ext.EncoderDecoder"])
+@pytest.mark.parametrize("out_channels", [1, 2])
+def test_a_segmentor_and_its_mirrored_image(kind, out_channels, mmseg_scope):
+    torch.manual_seed(0)
+    head = {
+        "type": "FCNHead",
+        "in_channels": 8,
+        "in_index": 0,
+        "channels": 4,
+        "num_convs": 1,
+        "dropout_ratio": 0.0,
+        "num_classes": 2,
+        "out_channels": out_channels,
+        "threshold": 0.45,
+        "loss_decode": {"type": "CrossEntropyLoss", "use_sigmoid": out_channels == 1},
+    }
+    backbone = {"type": "ResNetV1c", "depth": 18, "stem_channels": 8, "base_channels": 8, "num_stages": 1}
+    backbone |= {"strides": (1,), "dilations": (1,), "out_indices": (0,), "norm_cfg": {"type": "BN"}}
+    module = {
+        "type": kind,
+        "data_preprocessor": {"type": "SegDataPreProcessor", "mean": [0.0] * 3, "std": [50.0] * 3},
+        "backbone": backbone,
+        "decode_head": head,
+        "test_cfg": ConfigDict(mode="whole"),
+    }
+    model = MODELS.build({"type": "mmseg_ext.SegTTAModel", "module": module}).eval()
+    image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 20, 24), dtype=np.uint8))
+    inputs, samples = [], []
+    for flip in (False, True):
+        meta = {"img_path": "1.png", "ori_shape": (10, 12), "img_shape": (20, 24), "flip": flip}
+        meta |= {"flip_direction": "horizontal"} if flip else {}
+        inputs.append([image.flip(2) if flip else image])
+        samples.append([SegDataSample(metainfo=meta)])
+    with torch.no_grad():
+        (found,) = model.test_step({"inputs": inputs, "data_samples": samples})
+        probabilities = []
+        for flip in (False, True):
+            x = (image.flip(2) if flip else image)[None].float() / 50
+            logits = nn.functional.interpolate(model.module._forward(x), (20, 24), mode="bilinear")
+            logits = logits.flip(3) if flip else logits
+            logits = nn.functional.interpolate(logits, (10, 12), mode="bilinear")[0]
+            probabilities.append(logits.sigmoid() if out_channels == 1 else logits.softmax(0))
+    mean = torch.stack(probabilities).mean(0)
+    torch.testing.assert_close(found.seg_logits.data, mean)
+    expected = (mean > 0.45).float() if out_channels == 1 else mean.argmax(0, keepdim=True)
+    assert torch.equal(found.pred_sem_seg.data, expected)
