@@ -25,8 +25,10 @@ from mmseg_ext import stack
 stack.prepare()
 
 import torch  # noqa: E402
+from comparison import less_is_better, publish  # noqa: E402
 from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch  # noqa: E402
 from torch import Tensor  # noqa: E402
+from torch_memory import held_memory  # noqa: E402
 
 from mmseg_ext.models.layers.deformable_attention import multi_scale_deformable_attention  # noqa: E402
 
@@ -90,26 +92,6 @@ def stock(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
 def ours(value: Tensor, locations: Tensor, weights: Tensor) -> Tensor:
     """Attend by this package's."""
     return multi_scale_deformable_attention(value, SPATIAL_SHAPES, locations, weights)
-
-
-def held_memory(step: Callable[[], object], device: str) -> tuple[int, int]:
-    """Return the bytes that a step holds at most and at its end, beyond what was held before."""
-    if device == "cuda":
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        result = step()
-        held = torch.cuda.memory_allocated() - before
-        del result
-        return torch.cuda.max_memory_allocated() - before, held
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        result = step()
-    held = peak = 0
-    events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        held += event.nbytes()
-        peak = max(peak, held)
-    del result
-    return peak, held
 
 
 def measure(
@@ -176,8 +158,13 @@ def main(argv: Sequence[str] | None = None) -> int:
                 ("backward", theirs.backward, own.backward),
                 ("both", *([f + b for f, b in zip(s.forward, s.backward, strict=True)] for s in (theirs, own))),
             ):
+                middle = [statistics.median(t) * 1e3 for t in (b, a)]
+                publish(less_is_better(f"deformable attention, {name}, {what}", *middle, "ms", against="mmcv"))
                 print(f"{name:<22} {what + ', ms':<20} " + _format_times(a, b), flush=True)
             for what, x, y in (("most memory, MB", theirs.memory, own.memory), ("kept, MB", theirs.kept, own.kept)):
+                publish(
+                    less_is_better(f"deformable attention, {name}, {what[:-4]}", y / 1e6, x / 1e6, "MB", against="mmcv")
+                )
                 print(f"{name:<22} {what:<20} {x / 1e6:20.4g} {y / 1e6:20.4g} {x / y:15.2f}")
             largest = ", ".join(f"{what} {value:.0e}" for what, value in zip(NAMES, differences, strict=True))
             print(f"{name:<22} differences: {largest}")

@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from mmseg_ext import stack  # noqa: E402
 
@@ -28,6 +28,7 @@ stack.prepare()
 
 import timm  # noqa: E402
 import torch  # noqa: E402
+from comparison import less_is_better, publish  # noqa: E402
 
 from mmseg_ext.models import DINO  # noqa: E402
 from mmseg_ext.models.backbones.dino_architectures import find_architecture  # noqa: E402
@@ -98,7 +99,10 @@ def compare_forward(size: str, side: int, batch: int, repeats: int, device: torc
         sides["transformers"] = lambda: other(images)
     with torch.no_grad():
         results = medians(sides, repeats, device)
-    table(f"forward, ViT-{size.upper()}/14 at {side}², batch {batch}", results, "ms", 1e3)
+    title = f"forward, ViT-{size.upper()}/14 at {side}², batch {batch}"
+    table(title, results, "ms", 1e3)
+    first, *others = results.items()
+    publish(*(less_is_better(f"DINO: {title}", first[1] * 1e3, value * 1e3, "ms", against=n) for n, value in others))
     if device.type == "cuda":
         for name, seconds in results.items():
             print(f"  {name:<28}{batch / seconds:10.1f} images/s")

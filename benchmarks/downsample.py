@@ -25,6 +25,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from comparison import more_is_better, publish
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -164,6 +165,9 @@ def _compare(
     name = "1/" + ", 1/".join(map(str, factors))
     for side in ("one process", "two processes"):
         wall, used = (a / b for a, b in zip(rates[side], rates["bare"], strict=True))
+        mark = 0.9 if side == "one process" else 1.8
+        what = f"downsample, {name}, {side}"
+        publish(more_is_better(what, rates[side][0], rates["bare"][0], "images/s", mark, against="bare loop"))
         print(
             f"{name:<16} {side:<14} {rates['bare'][0]:26.1f} ({rates['bare'][1]:.1f}) {rates[side][0]:10.1f} "
             f"({rates[side][1]:.1f}) {wall:8.2f} ({used:.2f})",

@@ -11,23 +11,25 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path[:0] = [str(Path(__file__).resolve().parents[i]) for i in (1, 0)]
 
-from mmseg_ext import stack
+from mmseg_ext import stack  # noqa: E402
 
 stack.prepare()
 
 import torch  # noqa: E402
+from comparison import less_is_better, publish  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
 from mmseg.registry import MODELS  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
 from torch import Tensor  # noqa: E402
+from torch_memory import peak_memory  # noqa: E402
 
 LOSSES = {
     "FCNHead": {"type": "CrossEntropyLoss", "avg_non_ignore": True, "loss_name": "loss_seg"},
@@ -67,23 +69,6 @@ def make_batch(
             labels_HW.fill_(255).view(-1)[places] = kept
     samples = [SegDataSample(gt_sem_seg=PixelData(data=labels_HW[None].to(device))) for labels_HW in labels_NHW]
     return logits_NChw.requires_grad_(), samples
-
-
-def peak_memory(step: Callable[[], object], device: str) -> int:
-    """Return the bytes that a step holds at most, beyond what was held before."""
-    if device == "cuda":
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        step()
-        return torch.cuda.max_memory_allocated() - before
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        step()
-    held = peak = 0
-    events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        held += event.nbytes()
-        peak = max(peak, held)
-    return peak
 
 
 def measure(heads: Sequence[Any], logits: Tensor, samples: list, repeats: Sequence[int], device: str) -> list[Measured]:
@@ -148,6 +133,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             stock, ours = measure(heads, logits, samples, (args.repeats, 4 * args.repeats), args.device)
             name = f"{small}² → {large}², " + ("dense labels" if points is None else f"{points} points an image")
             print(_format_row(name, stock, ours), flush=True)
+            times = [statistics.median(side.seconds) * 1e3 for side in (ours, stock)]
+            publish(
+                less_is_better(f"point head: {name}", *times, "ms"),
+                less_is_better(f"point head: {name}", ours.memory / 1e6, stock.memory / 1e6, "MB"),
+            )
     return 0
 
 

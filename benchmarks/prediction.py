@@ -28,14 +28,15 @@ stack.prepare()
 
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
+from comparison import less_is_better, publish, within  # noqa: E402
 from mmengine.config import ConfigDict  # noqa: E402
 from mmengine.model import BaseModule  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
-from points import peak_memory  # noqa: E402
 from torch import Tensor  # noqa: E402
+from torch_memory import peak_memory  # noqa: E402
 
 from mmseg_ext.confusion_matrix import count_confusion  # noqa: E402
 from mmseg_ext.registry import MODELS  # noqa: E402
@@ -137,6 +138,7 @@ def measure_large(case: Case, num_classes: int) -> None:
         seconds = time.perf_counter() - start[0], time.process_time() - start[1]
         count_confusion(prediction_1HW[0], torch.zeros(size.original, dtype=torch.uint8), num_classes)
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    publish(within(f"prediction, {case}, loss, matrix", grown / 1e6, 1000, "MB", mark=1.0, against="1 GB"))
     full = num_classes * case.original[0] * case.original[1] * 4
     print(
         f"{case}, ours alone, with the loss and the confusion matrix: {seconds[0]:.2f} s ({seconds[1]:.2f} s of "
@@ -162,6 +164,11 @@ def measure_pair(case: Case, num_classes: int, device: str, repeats: int, with_l
             cpu[side].append(time.process_time() - start[1])
     walls, cpus = ([statistics.median(times) for times in both] for both in (wall, cpu))
     cells = [f"{walls[side] * 1e3:8.4g} ms {memory[side] / 1e6:8.4g} MB" for side in (0, 1)]
+    title = f"prediction, {case}" + (", loss" if with_loss else "")
+    publish(
+        less_is_better(title, walls[1] * 1e3, walls[0] * 1e3, "ms"),
+        less_is_better(title, memory[1] / 1e6, memory[0] / 1e6, "MB"),
+    )
     loss_text = "" if loss is None else f", loss {abs(our_loss - loss) / loss:.0e}"
     print(
         f"{str(case) + (', loss' if with_loss else ''):<48} {cells[0]:>24} {cells[1]:>24}"

@@ -24,15 +24,16 @@ from mmseg_ext import stack
 stack.prepare()
 
 import torch  # noqa: E402
+from comparison import less_is_better, publish  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 from mmengine.model import revert_sync_batchnorm  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
 from mmseg.registry import MODELS  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
-from points import peak_memory  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn.functional import adaptive_avg_pool2d, normalize, unfold  # noqa: E402
+from torch_memory import peak_memory  # noqa: E402
 
 from mmseg_ext.models.regularizers import TrainingBatch  # noqa: E402
 
@@ -56,7 +57,7 @@ def direct_potts(batch: TrainingBatch) -> Tensor:
 
 def direct_gated_crf(batch: TrainingBatch, radius: int = 5, xy: float = 6.0, rgb: float = 0.1) -> Tensor:
     """The kernel over windows that are unfolded."""
-    n, c, h, w = batch.logits_NChw.shape
+    n, _, h, w = batch.logits_NChw.shape
     side = 2 * radius + 1
 
     def windows(values: Tensor) -> Tensor:
@@ -138,8 +139,13 @@ def compare_losses(num_classes: int, repeats: int) -> None:
         times = take_turns(steps, repeats)
         apart = abs(values[0] - values[1]) / abs(values[1])
         slope = float((gradients[0] - gradients[1]).abs().max() / gradients[1].abs().max())
+        title = f"{name}, {num_classes} classes"
+        publish(
+            less_is_better(title, *times, "ms", against="direct"),
+            less_is_better(title, *memory, "MB", against="direct"),
+        )
         print(
-            f"{name + f', {num_classes} classes':<34} {times[0]:9.1f} {memory[0]:8.1f}   {times[1]:9.1f} {memory[1]:8.1f}"
+            f"{title:<34} {times[0]:9.1f} {memory[0]:8.1f}   {times[1]:9.1f} {memory[1]:8.1f}"
             f"   {times[1] / times[0]:7.1f} {memory[1] / memory[0]:7.1f}   value {apart:.0e}, gradient {slope:.0e}",
             flush=True,
         )
@@ -183,7 +189,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         torch.set_num_threads(args.threads)
     print(
         f"{time.strftime('%Y-%m-%d')}, torch {torch.__version__}, mmsegmentation {version('onedl-mmsegmentation')}, "
-        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.2f}"
+        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, load "
+        f"{os.getloadavg()[0]:.2f}"
     )
     print(f"{'':<34} {'ours: ms':>9} {'MB':>8}   {'direct: ms':>9} {'MB':>8}   {'time ×':>7} {'memory ×':>7}   apart")
     with DefaultScope.overwrite_default_scope("mmseg"):

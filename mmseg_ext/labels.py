@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.png_decoding import RGB, decode_plain_png
 
 Color = tuple[int, int, int]
 
@@ -50,6 +51,9 @@ def read_rgb_mask(path: str | Path) -> np.ndarray:
         UserError: The file is missing or cannot be decoded.
     """
     try:
+        rgb_HWC = decode_plain_png(Path(path).read_bytes(), RGB)
+        if rgb_HWC is not None:
+            return rgb_HWC
         with Image.open(path) as mask:
             return np.asarray(mask.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:

@@ -4,10 +4,16 @@ python tools/dataset_stats.py configs/fpn/pointfpn_r18w32_1xb8-1500_dubai-128x12
     --cfg-options train_dataloader.dataset.split=all --out work_dirs/dubai_statistics.json
 python tools/cross_validate.py configs/fpn/pointfpn_r18w32_1xb8-1500_dubai-128x128-rareclass.py
 
-One file serves all folds: the sampler counts the training images alone.
+One file serves all folds: the sampler counts the training images alone. At DAFormer's temperature of 0.01 86 % of the
+draws would be for roads (all 54 images); 0.1 draws roads 38 %, vegetation 32 % and buildings 25 %.
 """
 
 _base_ = "./pointfpn_r18w32_1xb8-1500_dubai-128x128.py"
 train_dataloader = dict(
-    sampler=dict(_delete_=True, type="mmseg_ext.RareClassSampler", statistics="work_dirs/dubai_statistics.json")
+    sampler=dict(
+        _delete_=True,
+        type="mmseg_ext.RareClassSampler",
+        statistics="work_dirs/dubai_statistics.json",
+        temperature=0.1,
+    )
 )

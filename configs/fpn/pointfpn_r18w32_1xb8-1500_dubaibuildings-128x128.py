@@ -23,3 +23,4 @@ model = dict(
     ),
 )
 custom_hooks = [*_base_.custom_hooks, dict(type="mmseg_ext.ChannelsLastHook")]
+default_hooks = dict(checkpoint=dict(save_best="binary/IoU", rule="greater"))

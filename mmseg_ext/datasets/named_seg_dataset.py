@@ -3,9 +3,11 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 
+from mmseg_ext.decoded_cache import KEY, DecodedCache
 from mmseg_ext.errors import UserError
 
 
@@ -49,7 +51,28 @@ class NamedSegDataset(BaseSegDataset):
 
     The name has forward slashes and is the same on every machine; `SamplePoints` fixes a sample's points by it.
     Subclasses say in :meth:`list_samples` what they hold.
+
+    Args:
+        *args: Passed to mmseg's BaseSegDataset.
+        cache_dir: A folder for decoded images and masks: our loading transforms then decode each file once, not once an
+            epoch. None keeps nothing.
+        cache_gb: Most that the folder may take, in GB.
+        **kwargs: Passed to mmseg's BaseSegDataset.
+
+    Raises:
+        UserError: The cache's folder cannot be made, or its limit is not positive.
     """
+
+    def __init__(self, *args: Any, cache_dir: str | None = None, cache_gb: float = 10.0, **kwargs: Any) -> None:
+        self.decoded_cache = None if cache_dir is None else DecodedCache(cache_dir, cache_gb)
+        super().__init__(*args, **kwargs)
+
+    def get_data_info(self, idx: int) -> dict:
+        """Get a sample's entry, with the cache that its loading transforms use."""
+        info = super().get_data_info(idx)
+        if self.decoded_cache is not None:
+            info[KEY] = self.decoded_cache
+        return info
 
     @abstractmethod
     def list_samples(self) -> list[dict]:

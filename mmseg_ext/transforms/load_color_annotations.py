@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmseg_ext.decoded_cache import cached
 from mmseg_ext.errors import UserError
 from mmseg_ext.labels import Color, colors_to_indices, format_color, parse_color, read_rgb_mask
 from mmseg_ext.registry import TRANSFORMS
@@ -52,13 +54,8 @@ class LoadColorAnnotations(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Load ``results['seg_map_path']``."""
         path = results["seg_map_path"]
-        labels_HW, unknown = colors_to_indices(read_rgb_mask(path), self.palette, self.ignore_colors, self.ignore_index)
-        if unknown and self.unknown == "error":
-            found = ", ".join(f"{format_color(c)} ({n} pixels)" for c, n in sorted(unknown.items())[:5])
-            raise UserError(
-                f"Expected only colours of `palette` and `ignore_colors` in {path}, got {found}. "
-                "Name them in `ignore_colors`, or set unknown='ignore'."
-            )
+        settings = f"{type(self).__name__} {sorted(vars(self).items())}"  # those of subclasses, too
+        labels_HW = cached(results, path, settings, lambda: self._load(path))
         label_map = results.get("label_map")
         if label_map:
             if len(label_map) != len(self.palette):
@@ -68,11 +65,31 @@ class LoadColorAnnotations(BaseTransform):
                 )
             new_index = np.arange(256, dtype=np.uint8)
             new_index[list(label_map)] = list(label_map.values())
-            labels_HW = new_index[labels_HW]
+            labels_HW = cv2.LUT(labels_HW, new_index)
         results["gt_seg_map"] = labels_HW
         results["seg_fields"].append("gt_seg_map")
         return results
 
+    def _load(self, path: str) -> np.ndarray:
+        labels_HW, unknown = colors_to_indices(
+            self.read_mask(path), self.palette, self.ignore_colors, self.ignore_index
+        )
+        if unknown and self.unknown == "error":
+            found = ", ".join(f"{format_color(c)} ({n} pixels)" for c, n in sorted(unknown.items())[:5])
+            raise UserError(
+                f"Expected only colours of `palette` and `ignore_colors` in {path}, got {found}. "
+                "Name them in `ignore_colors`, or set unknown='ignore'."
+            )
+        return labels_HW
+
+    def read_mask(self, path: str) -> np.ndarray:
+        """Read the mask's colours, (H, W, 3) uint8 RGB."""
+        return read_rgb_mask(path)
+
     def __repr__(self) -> str:
         colors = [format_color(c) for c in self.palette]
-        return f"{type(self).__name__}(palette={colors}, unknown={self.unknown!r}, ignore_index={self.ignore_index})"
+        ignored = [format_color(c) for c in self.ignore_colors]
+        return (
+            f"{type(self).__name__}(palette={colors}, ignore_colors={ignored}, unknown={self.unknown!r}, "
+            f"ignore_index={self.ignore_index})"
+        )

@@ -48,6 +48,17 @@ def plain(steps):
     return [dict(step) for step in steps]
 
 
+def stock_name(name):
+    """The stock transform that a drop-in stands for: it has the same arguments and results, tested in test_drop_ins."""
+    assert name.removeprefix("mmseg_ext.") in {*(step["type"] for step in TRAIN), "Resize"}
+    assert name.startswith("mmseg_ext."), "the base configs use the drop-ins"
+    return name.removeprefix("mmseg_ext.")
+
+
+def as_stock(steps):
+    return [{**step, "type": stock_name(step["type"])} for step in steps]
+
+
 def loveda(data_root, split):
     settings = base("loveda")[f"{split}_dataloader"].dataset
     return DATASETS.build({**settings, "data_root": str(data_root)})
@@ -70,7 +81,7 @@ def of_type(pipeline, kind):
 @pytest.mark.parametrize("name", VALIDATION_SCALE)
 def test_every_number_and_the_order(name):
     config = base(name)
-    assert plain(config.train_dataloader.dataset.pipeline) == TRAIN
+    assert as_stock(config.train_dataloader.dataset.pipeline) == TRAIN
     validation = [
         {"type": "LoadImageFromFile"},
         {"type": "Resize", "scale": VALIDATION_SCALE[name], "keep_ratio": True},
@@ -79,10 +90,13 @@ def test_every_number_and_the_order(name):
     ]
     for split in ("val", "test"):
         loader = config[f"{split}_dataloader"]
-        assert plain(loader.dataset.pipeline) == validation
+        assert as_stock(loader.dataset.pipeline) == validation
         assert loader.batch_size == 1
         assert loader.sampler == {"type": "DefaultSampler", "shuffle": False}
-        assert config[f"{split}_evaluator"] == {"type": "mmseg_ext.SegmentationMetric"}
+        evaluators = config[f"{split}_evaluator"]
+        first, *more = evaluators if isinstance(evaluators, list) else [evaluators]
+        assert first == {"type": "mmseg_ext.SegmentationMetric"}
+        assert all(metric["type"] == "mmseg_ext.OriginalResolutionMetric" for metric in more)
     assert config.train_dataloader.batch_size == 4
     assert config.train_dataloader.sampler == {"type": "InfiniteSampler", "shuffle": True}
 
@@ -90,16 +104,16 @@ def test_every_number_and_the_order(name):
 @pytest.mark.parametrize("name", VALIDATION_SCALE)
 def test_test_time_augmentation_is_six_scales_by_two_flips(name):
     load, augment = base(name).tta_pipeline
-    assert load == {"type": "LoadImageFromFile"}
+    assert as_stock([load]) == [{"type": "LoadImageFromFile"}]
     scales, flips, labels, pack = augment.transforms
-    assert [(s.type, s.scale_factor, s.keep_ratio) for s in scales] == [
+    assert [(stock_name(s.type), s.scale_factor, s.keep_ratio) for s in scales] == [
         ("Resize", ratio, True) for ratio in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
     ]
-    assert [(f.type, f.prob, f.direction) for f in flips] == [
+    assert [(stock_name(f.type), f.prob, f.direction) for f in flips] == [
         ("RandomFlip", 0.0, "horizontal"),
         ("RandomFlip", 1.0, "horizontal"),
     ]
-    assert [s.type for s in (*labels, *pack)] == ["LoadAnnotations", "PackSegInputs"]
+    assert [stock_name(s.type) for s in (*labels, *pack)] == ["LoadAnnotations", "PackSegInputs"]
 
 
 @pytest.mark.parametrize(("name", "factor"), [("ade20k", 1), ("ade20kds4", 4)])

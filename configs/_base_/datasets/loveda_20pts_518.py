@@ -2,19 +2,19 @@
 
 _base_ = "./loveda_518.py"
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="mmseg_ext.LoadImageFromFile"),
     {{_base_.load_labels}},
     dict(type="mmseg_ext.SamplePoints", num_points=20),
     dict(
-        type="RandomResize",
+        type="mmseg_ext.RandomResize",
         scale=(2048, 512),
         ratio_range=(0.5, 2.0),
         keep_ratio=True,
         resize_type="mmseg_ext.PointSafeResize",
     ),
     dict(type="mmseg_ext.PointAwareRandomCrop", crop_size={{_base_.crop_size}}, cat_max_ratio=0.75),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PhotoMetricDistortion"),
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.RandomFlip", prob=0.5),
+    dict(type="mmseg_ext.PhotoMetricDistortion"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

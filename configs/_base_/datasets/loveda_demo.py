@@ -5,21 +5,21 @@ data_root = "data/loveda_demo"
 crop_size = (128, 128)
 scale = (256, 256)
 ratio_range = (0.75, 1.5)  # narrower than the stock 0.5 to 2.0: a short training sees few sizes
-load_labels = dict(type="LoadAnnotations")
+load_labels = dict(type="mmseg_ext.LoadAnnotations")
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="mmseg_ext.LoadImageFromFile"),
     load_labels,
-    dict(type="RandomResize", scale=scale, ratio_range=ratio_range, keep_ratio=True),
-    dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PhotoMetricDistortion"),
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.RandomResize", scale=scale, ratio_range=ratio_range, keep_ratio=True),
+    dict(type="mmseg_ext.RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type="mmseg_ext.RandomFlip", prob=0.5),
+    dict(type="mmseg_ext.PhotoMetricDistortion"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=scale, keep_ratio=True),
+    dict(type="mmseg_ext.LoadImageFromFile"),
+    dict(type="mmseg_ext.Resize", scale=scale, keep_ratio=True),
     load_labels,
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 train_dataloader = dict(
     batch_size=8,

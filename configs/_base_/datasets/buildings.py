@@ -1,0 +1,40 @@
+"""Aerial images with masks of buildings in data/buildings/{images,masks}; a fifth is held out for validation.
+
+Masks hold 0 and 255; where they hold 0 and 1, write kind="0/1" below.
+"""
+
+dataset_type = "mmseg_ext.BinaryMaskDataset"
+data_root = "data/buildings"
+crop_size = (512, 512)
+load_labels = dict(type="mmseg_ext.LoadBinaryAnnotations", kind="0/255")
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    load_labels,
+    dict(type="RandomResize", scale=(4096, 1024), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type="RandomCrop", crop_size=crop_size),
+    dict(type="RandomFlip", prob=[0.25, 0.25, 0.25], direction=["horizontal", "vertical", "diagonal"]),
+    dict(type="PhotoMetricDistortion"),
+    dict(type="PackSegInputs"),
+]
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    load_labels,
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="InfiniteSampler", shuffle=True),
+    dataset=dict(type=dataset_type, data_root=data_root, split="train", foreground="building", pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(type=dataset_type, data_root=data_root, split="val", foreground="building", pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader
+val_evaluator = [dict(type="mmseg_ext.SegmentationMetric"), dict(type="mmseg_ext.ThresholdMetric")]
+test_evaluator = val_evaluator

@@ -1,0 +1,47 @@
+"""DeepGlobe land cover at a quarter of its resolution (2448 becomes 612), fold 0 of five; "unknown" is ignored.
+
+python tools/downsample.py data/deepglobe --factor 4
+"""
+
+dataset_type = "mmseg_ext.DeepGlobeLandCoverDataset"
+factor = 4
+crop_size = (512, 512)
+load_labels = dict(
+    type="mmseg_ext.LoadBinarizedColorAnnotations",
+    palette=["#00FFFF", "#FFFF00", "#FF00FF", "#00FF00", "#0000FF", "#FFFFFF"],
+    ignore_colors=["#000000"],  # "unknown"
+)
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    load_labels,
+    dict(type="RandomResize", scale=(612, 612), ratio_range=(0.85, 1.5), keep_ratio=True),
+    dict(type="RandomCrop", crop_size=crop_size),
+    dict(type="RandomFlip", prob=[0.25, 0.25, 0.25], direction=["horizontal", "vertical", "diagonal"]),
+    dict(type="PhotoMetricDistortion"),
+    dict(type="PackSegInputs"),
+]
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    load_labels,
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="InfiniteSampler", shuffle=True),
+    dataset=dict(type=dataset_type, split="train", fold=0, factor=factor, pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(type=dataset_type, split="val", fold=0, factor=factor, original_labels=True, pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader
+val_evaluator = [
+    dict(type="mmseg_ext.SegmentationMetric"),
+    dict(type="mmseg_ext.OriginalResolutionMetric", load_labels=load_labels),
+]
+test_evaluator = val_evaluator

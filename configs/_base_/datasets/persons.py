@@ -1,0 +1,41 @@
+"""Photographs with masks of persons in data/persons/{images,masks}; a fifth is held out for validation.
+
+Masks hold 0 and 255; where they hold 0 and 1, write kind="0/1" below.
+"""
+
+dataset_type = "mmseg_ext.BinaryMaskDataset"
+data_root = "data/persons"
+crop_size = (320, 320)
+load_labels = dict(type="mmseg_ext.LoadBinaryAnnotations", kind="0/255")
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    load_labels,
+    dict(type="RandomResize", scale=(1280, 384), ratio_range=(0.75, 1.5), keep_ratio=True),
+    dict(type="RandomCrop", crop_size=crop_size),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PhotoMetricDistortion"),
+    dict(type="PackSegInputs"),
+]
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=(1280, 384), keep_ratio=True),
+    load_labels,  # after Resize: predictions are compared at the original size
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="InfiniteSampler", shuffle=True),
+    dataset=dict(type=dataset_type, data_root=data_root, split="train", foreground="person", pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(type=dataset_type, data_root=data_root, split="val", foreground="person", pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader
+val_evaluator = [dict(type="mmseg_ext.SegmentationMetric"), dict(type="mmseg_ext.ThresholdMetric")]
+test_evaluator = val_evaluator

@@ -1,0 +1,46 @@
+"""Masks of one class and its background."""
+
+from mmcv.transforms import BaseTransform
+
+from mmseg_ext.binary_masks import BinaryKind, check_kind, describe_kind, label_counts, mend_for, read_binary_mask
+from mmseg_ext.data_check import LabelFileReport, LabelSpec, MaskFacts, Problem
+from mmseg_ext.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadBinaryAnnotations(BaseTransform):
+    """Load a mask of 0 and 255, or of 0 and 1, as class indices: 0 background, 1 foreground, 255 not labelled.
+
+    Required keys: seg_map_path. Added keys: gt_seg_map (uint8 (H, W)); 'gt_seg_map' joins seg_fields.
+
+    Args:
+        kind: '0/255' (nothing is ignored), or '0/1' where 255 means "not labelled".
+
+    Raises:
+        UserError: A mask cannot be read or holds other values than its kind allows; the message names the file.
+    """
+
+    def __init__(self, kind: BinaryKind = "0/255") -> None:
+        check_kind(kind)
+        self.kind = kind
+
+    def transform(self, results: dict) -> dict:
+        """Load ``results['seg_map_path']``."""
+        results["gt_seg_map"] = read_binary_mask(results["seg_map_path"], self.kind)
+        results["seg_fields"].append("gt_seg_map")
+        return results
+
+    def judge_mask(self, path: str, facts: MaskFacts, spec: LabelSpec) -> LabelFileReport:
+        """Judge a mask before training, by what was read of it."""
+        report = LabelFileReport(size=(facts.height, facts.width))
+        report.counts, bad = label_counts(facts, self.kind)
+        if bad or not facts.values:
+            shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(bad.items())[:5])
+            more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+            what = f"holds {shown or 'a photograph'}{more}, where only {describe_kind(self.kind)} may be"
+            mend = mend_for(self.kind, {int(value) for value in bad if not value.startswith("#")})
+            report.problems.append(Problem(path, what, mend, "values of a binary mask"))
+        return report
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(kind={self.kind!r})"

@@ -1,0 +1,60 @@
+"""Colour masks, several colours of which are one class."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mmseg_ext.data_check import LabelFileReport, LabelSpec, MaskFacts, judge_mask
+from mmseg_ext.errors import UserError
+from mmseg_ext.registry import TRANSFORMS
+from mmseg_ext.transforms.load_color_annotations import LoadColorAnnotations
+
+
+@TRANSFORMS.register_module()
+class LoadGroupedColorAnnotations(LoadColorAnnotations):
+    """Load a colour mask as class indices, several colours being one class: one class against the rest, for example.
+
+    Keys, and what the other arguments mean, are those of `LoadColorAnnotations`.
+
+    Args:
+        groups: The colours of each class of the dataset, in the order of its classes.
+        ignore_index: What pixels without a class become.
+        ignore_colors: Colours that mean "not labelled".
+        unknown: What happens to pixels of any other colour: 'error' or 'ignore'.
+
+    Raises:
+        UserError: As for `LoadColorAnnotations`; or a group is empty.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Sequence[str | Sequence[int]]],
+        ignore_index: int = 255,
+        ignore_colors: Sequence[str | Sequence[int]] = (),
+        unknown: str = "error",
+    ) -> None:
+        if not groups or not all(groups):
+            raise UserError(f"Expected `groups` to list the colours of every class, got {groups!r}.")
+        super().__init__([color for group in groups for color in group], ignore_index, ignore_colors, unknown)
+        self.class_of = [index for index, group in enumerate(groups) for _ in group]
+
+    def transform(self, results: dict) -> dict:
+        """Load ``results['seg_map_path']``."""
+        loaded = super().transform({**results, "label_map": None})
+        class_of_label = np.arange(256, dtype=np.uint8)
+        class_of_label[: len(self.class_of)] = self.class_of
+        results["gt_seg_map"] = class_of_label[loaded["gt_seg_map"]]
+        return results
+
+    def judge_mask(self, path: str, facts: MaskFacts, spec: LabelSpec) -> LabelFileReport:
+        """Judge a mask before training, by what was read of it."""
+        of_colors = replace(
+            spec,
+            reader="color",
+            palette=self.palette,
+            ignore_colors=self.ignore_colors,
+            unknown="ignore" if self.unknown == "ignore" else "error",
+            label_map=dict(enumerate(self.class_of)),
+        )
+        return judge_mask(path, facts, of_colors)
