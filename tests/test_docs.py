@@ -51,8 +51,8 @@ def test_the_leaf_of_the_page_differs_as_it_says(tmp_path):
     leaf.write_text(code.replace(base, str(ROOT / "configs" / "demo" / base)))
     steps = [step.type for step in Config.fromfile(leaf).train_dataloader.dataset.pipeline]
     whole = [step.type for step in Config.fromfile(ROOT / "configs" / "demo" / base).train_dataloader.dataset.pipeline]
-    assert "PhotoMetricDistortion" in whole
-    assert steps == [step for step in whole if step != "PhotoMetricDistortion"]
+    assert "mmseg_ext.PhotoMetricDistortion" in whole
+    assert steps == [step for step in whole if step != "mmseg_ext.PhotoMetricDistortion"]
 
 
 def test_the_config_of_the_readme_is_the_leaf_it_shows(tmp_path):

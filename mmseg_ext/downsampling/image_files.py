@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmseg_ext.png_decoding import GRAY, RGB, decode_plain_png, read_png_header
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-_PNG_START, _JPEG_START, _JPEG_END = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"\xff\xd9"
-_GRAY, _RGB = 0, 2  # colour types of PNG
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PILLOW_FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, cv2.error)
 
@@ -85,8 +86,12 @@ def read_label_file(path: Path) -> LabelFile:
     data = _read(path)
     if data.startswith(_JPEG_START):
         raise UnusableFileError("is a JPEG, which blurs labels")
-    depth_and_kind = (data[24], data[25]) if data.startswith(_PNG_START) and len(data) > 25 else None
-    if depth_and_kind in ((8, _GRAY), (16, _GRAY), (8, _RGB)):
+    header = read_png_header(data)
+    depth_and_kind = (header.bit_depth, header.color_type) if header else None
+    if depth_and_kind in ((8, GRAY), (16, GRAY), (8, RGB)):
+        plain = decode_plain_png(data, depth_and_kind[1])
+        if plain is not None:
+            return LabelFile(plain if plain.ndim == 2 else np.asarray(cv2.cvtColor(plain, cv2.COLOR_RGB2BGR)))
         try:
             labels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error as error:
