@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmseg_ext.binary_accuracy import correct_binary_accuracy
 from mmseg_ext.errors import UserError
 
 # Warnings of the stack that tell its own developers something, and a user nothing.
@@ -157,6 +158,7 @@ def seed_to_resume(work_dir: str | Path) -> int | None:
 
 def build_runner(config: Config) -> Runner:
     """Build the config's Runner."""
+    correct_binary_accuracy()
     if not torch.cuda.is_available():
         adapt_to_cpu(config)
     if "runner_type" in config:
@@ -223,16 +225,36 @@ def draw_predictions(config: Config, show: bool, show_dir: str | None, wait_time
         config.visualizer.save_dir = show_dir
 
 
+def mirror_pipeline(pipeline: Sequence[dict]) -> list[dict]:
+    """Turn a test pipeline into one that gives each image twice, the second time mirrored left to right.
+
+    The image is mirrored right after it is loaded, before the labels are, which stay as they are.
+
+    Raises:
+        UserError: The pipeline does not begin by loading the image.
+    """
+    first, *others = pipeline
+    if not first["type"].rpartition(".")[2].startswith("Load"):
+        raise UserError(
+            f"Expected a test pipeline that begins by loading the image for --tta, got {first['type']}. "
+            "Write a `tta_pipeline` into the config."
+        )
+    flips = [{"type": "RandomFlip", "prob": prob, "direction": "horizontal"} for prob in (0.0, 1.0)]
+    return [first, {"type": "TestTimeAug", "transforms": [flips, *([step] for step in others)]}]
+
+
 def use_tta(config: Config) -> None:
     """Test with the config's ``tta_pipeline`` and ``tta_model``, in place.
 
+    A config without a ``tta_pipeline`` gets each image and its mirror image; see :func:`mirror_pipeline`.
+
     Raises:
-        UserError: The config lacks one of them.
+        UserError: The config has no ``tta_model``.
     """
-    for name in ("tta_pipeline", "tta_model"):
-        if name not in config:
-            raise UserError(f"Expected `{name}` in the config for --tta, found none.")
-    config.test_dataloader.dataset.pipeline = config.tta_pipeline
+    if "tta_model" not in config:
+        raise UserError("Expected `tta_model` in the config for --tta, found none.")
+    pipeline = config.get("tta_pipeline") or mirror_pipeline(config.test_dataloader.dataset.pipeline)
+    config.test_dataloader.dataset.pipeline = pipeline
     config.tta_model.module = config.model
     config.model = config.tta_model
 

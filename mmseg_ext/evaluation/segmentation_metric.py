@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.dist import get_dist_info
+from mmengine.dist import get_world_size
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub, MMLogger
 
@@ -16,6 +16,7 @@ from mmseg_ext.confusion_matrix import class_table, count_confusion, mean_scores
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.boundary_iou import boundary_scores, count_boundary
 from mmseg_ext.evaluation.confusion_matrix_picture import draw_confusion_matrix
+from mmseg_ext.evaluation.sampler_padding import got_padding
 from mmseg_ext.files import replace_file
 from mmseg_ext.registry import METRICS
 
@@ -146,14 +147,12 @@ class SegmentationMetric(BaseMetric):
             size: Images of the data set. A process that got one more than its share, so that all have as many, got
                 its last one twice in all: mmengine's sampler deals out image i to process i modulo their number.
         """
-        rank, num_processes = get_dist_info()
         counts = self._total or Counts.zero(len(self.dataset_meta["classes"]))
-        is_padding = num_processes > 1 and (self._num_images - 1) * num_processes + rank >= size
-        if self._latest is not None and not is_padding:
+        if self._latest is not None and not got_padding(self._num_images, size):
             counts += self._latest
         self._total, self._latest, self._num_images = None, None, 0
         self.results = [counts]
-        return super().evaluate(num_processes)
+        return super().evaluate(get_world_size())
 
     def compute_metrics(self, results: list[Counts]) -> dict[str, float]:
         """Sum the counts of the processes and score them."""

@@ -1,0 +1,66 @@
+"""What the writers of one class against the rest share.
+
+Shape suffixes: H height, W width, N images, C classes.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.evaluation.submissions.submission_writer import SubmissionWriter
+
+
+def foreground_scores(confusions_N22: np.ndarray) -> dict[str, float]:
+    """Score the foreground over all pixels, and as a mean over the images.
+
+    Args:
+        confusions_N22: One matrix an image, truth in rows.
+
+    Returns:
+        IoU and Dice over all pixels, and ImageDice, the mean of the images' Dice, in percent; an image that has no
+        foreground in truth and file counts 100 in ImageDice. NaN where there is nothing to score.
+    """
+    hit_N = confusions_N22[:, 1, 1].astype(np.float64)
+    either_N = confusions_N22[:, 1, 0] + confusions_N22[:, 0, 1] + hit_N
+    with np.errstate(invalid="ignore"):
+        dice_N = np.where(either_N == 0, 1.0, 2 * hit_N / (either_N + hit_N))
+        hit, either = np.float64(hit_N.sum()), np.float64(either_N.sum())
+        iou, dice = hit / either, 2 * hit / (either + hit)
+    return {"IoU": float(100 * iou), "Dice": float(100 * dice), "ImageDice": float(100 * dice_N.mean())}
+
+
+class MaskSubmission(SubmissionWriter):
+    """A writer of one class against the rest.
+
+    Args:
+        output: See :class:`SubmissionWriter`.
+        class_index: The class to write.
+        **kwargs: Passed to :class:`SubmissionWriter`.
+
+    Raises:
+        UserError: The dataset has no such class.
+    """
+
+    def __init__(self, output: str, class_index: int = 1, **kwargs: Any) -> None:
+        super().__init__(output, **kwargs)
+        self.class_index = class_index
+
+    def check_classes(self, num_classes: int) -> None:
+        """Refuse a class that the dataset does not have."""
+        if not 0 <= self.class_index < num_classes:
+            raise UserError(
+                f"Expected `class_index` of {type(self).__name__} in 0..{num_classes - 1}, got {self.class_index}."
+            )
+
+    def num_written_classes(self) -> int:
+        """Return 2: the class, and all others."""
+        return 2
+
+    def select(self, class_map_HW: np.ndarray) -> np.ndarray:
+        """Return 1 where the class is."""
+        return (class_map_HW == self.class_index).astype(np.uint8)
+
+    def scores(self, confusions_NCC: np.ndarray) -> dict[str, float]:
+        """Score the foreground; see :func:`foreground_scores`."""
+        return foreground_scores(confusions_NCC)

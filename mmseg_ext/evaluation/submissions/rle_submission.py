@@ -1,0 +1,91 @@
+"""Kaggle's run-length file."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.evaluation.submissions.mask_submission import MaskSubmission
+from mmseg_ext.evaluation.submissions.run_length import decode_rle, encode_rle
+from mmseg_ext.files import replace_file
+from mmseg_ext.registry import METRICS
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Read a CSV file of two columns, images and texts.
+
+    Raises:
+        UserError: The header or a row is not as expected; names the line.
+    """
+    csv.field_size_limit(2**31 - 1)  # a detailed mask is longer than the usual 131072 characters
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        if header != list(columns):
+            raise UserError(f"{path}: Expected the columns {', '.join(columns)}, got {', '.join(header) or 'none'}.")
+        for row in reader:
+            if len(row) != 2:
+                raise UserError(f"{path}:{reader.line_num}: Expected 2 fields, got {len(row)}.")
+            yield row[0], row[1]
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Mapping[str, str]) -> None:
+    """Write a CSV file of two columns whole or not at all."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows.items())
+    replace_file(path, text.getvalue())
+
+
+@METRICS.register_module()
+class RLESubmission(MaskSubmission):
+    """Write Kaggle's run-length file: one row an image, pixels counted down the columns from 1.
+
+    An image without a positive pixel is a row whose second field is empty.
+
+    Scalars, where there are masks, of the file as it was read back, in percent: ``rle/IoU`` and ``rle/Dice`` of the
+    class over all pixels, and ``rle/ImageDice``, the mean over the images.
+
+    Args:
+        output: The CSV file; see :class:`SubmissionWriter`.
+        class_index: The class to write.
+        columns: Names of the two columns.
+        **kwargs: Passed to :class:`SubmissionWriter`.
+    """
+
+    default_prefix = "rle"
+
+    def __init__(
+        self,
+        output: str = "submission.csv",
+        class_index: int = 1,
+        columns: Sequence[str] = ("ImageId", "EncodedPixels"),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(output, class_index, **kwargs)
+        if len(columns) != 2:
+            raise UserError(f"Expected two `columns` of RLESubmission, got {list(columns)}.")
+        self.columns = tuple(columns)
+
+    def encode(self, prediction_HW: np.ndarray) -> str:
+        """Return the runs."""
+        return encode_rle(prediction_HW)
+
+    def write(self, path: Path, contents: Mapping[str, str]) -> None:
+        """Write the file."""
+        write_rows(path, self.columns, contents)
+
+    def read(self, path: Path, shapes: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, np.ndarray]]:
+        """Read the file."""
+        for name, rle in read_rows(path, self.columns):
+            if name not in shapes:
+                raise UserError(f"{path}: Expected images of the test set, got {name!r}.")
+            try:
+                yield name, decode_rle(rle, shapes[name]).astype(np.uint8)
+            except UserError as error:
+                raise UserError(f"{path}: {name}: {error}") from None

@@ -1,0 +1,123 @@
+"""The threshold of one sigmoid channel."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dist import get_dist_info
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MessageHub, MMLogger
+
+from mmseg_ext.binary_threshold import CRITERIA, ThresholdCurve, count_probabilities
+from mmseg_ext.errors import UserError
+from mmseg_ext.evaluation.sampler_padding import got_padding
+from mmseg_ext.registry import METRICS
+
+
+@METRICS.register_module()
+class ThresholdMetric(BaseMetric):
+    """Score one sigmoid channel at every threshold, and choose the best in validation.
+
+    ``mmseg_ext.BinaryThresholdHook`` (in ``default_runtime.py``) gives the chosen threshold to the network and to its
+    checkpoints, and draws the curve. The predictions of the validation that chooses it are still those of the one
+    before: the scores here, not those of ``SegmentationMetric``, are what the checkpoint reaches. Keep the best by
+    ``save_best='binary/IoU', rule='greater'``.
+
+    Scalars, in percent but for the first: ``binary/threshold``; at it ``binary/IoU``, ``binary/F1``,
+    ``binary/precision``, ``binary/recall`` of the foreground over all pixels and ``binary/mIoU``, the mean over both
+    classes; ``binary/AP``, the average precision. Outside of validation nothing is chosen, which would be fitting to
+    the test images: ``binary/AP`` is the only scalar.
+
+    Memory does not grow with the number of images, in one process or in several. The curve of the latest evaluation is
+    kept in ``curve``.
+
+    Args:
+        criterion: What the chosen threshold is best in: 'IoU' or 'F1' of the foreground over all pixels (the same
+            threshold, as F1 = 2 IoU / (1 + IoU)), or 'mIoU'.
+        num_bins: Thresholds to try, a power of two: multiples of its inverse.
+        ignore_index: Marks pixels without a label.
+        **kwargs: Passed to mmengine's BaseMetric (prefix, collect_device).
+
+    Raises:
+        UserError: There are no probabilities of one channel, or a label is neither 0 nor 1; names the file.
+    """
+
+    default_prefix = "binary"
+
+    def __init__(self, criterion: str = "IoU", num_bins: int = 1024, ignore_index: int = 255, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if criterion not in CRITERIA:
+            raise UserError(f"Expected `criterion` among {', '.join(CRITERIA)}, got {criterion!r}.")
+        if num_bins < 2 or num_bins & (num_bins - 1):
+            raise UserError(f"Expected `num_bins` to be a power of two, such as 1024, got {num_bins}.")
+        self.criterion = criterion
+        self.num_bins = num_bins
+        self.ignore_index = ignore_index
+        self.curve: ThresholdCurve | None = None
+        self.chosen: int | None = None
+        self._start()
+
+    def _start(self) -> None:
+        self._total_2B = np.zeros((2, self.num_bins + 1), np.int64)  # without the latest image
+        self._latest_2B = self._total_2B.copy()
+        self._num_images = 0
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count one batch.
+
+        Args:
+            data_batch: Not used.
+            data_samples: As dicts, with seg_logits, the probabilities (1, H, W), and gt_sem_seg (1, H, W).
+        """
+        for sample in data_samples:
+            self._total_2B += self._latest_2B
+            self._latest_2B = self._count(sample)
+            self._num_images += 1
+
+    def _count(self, sample: dict) -> np.ndarray:
+        if "gt_sem_seg" not in sample:
+            return np.zeros_like(self._total_2B)
+        if "seg_logits" not in sample:
+            raise UserError(
+                "Expected the probabilities for ThresholdMetric, got the prediction alone. "
+                "Set `keep_logits=True` in the model (mmseg_ext.EncoderDecoder)."
+            )
+        probability_HW = sample["seg_logits"]["data"]
+        if len(probability_HW) != 1:
+            raise UserError(
+                f"Expected a head of one channel for ThresholdMetric, got {len(probability_HW)} channels. "
+                "Set `num_classes=2, out_channels=1` in the decode head."
+            )
+        labels_HW = sample["gt_sem_seg"]["data"].to(probability_HW.device)
+        try:
+            return count_probabilities(probability_HW, labels_HW, self.num_bins, self.ignore_index)
+        except ValueError as error:
+            raise UserError(f"{sample.get('seg_map_path') or sample.get('img_path')}: {error}") from None
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Score all images; the processes put their counts together."""
+        counts_2B = self._total_2B
+        if not got_padding(self._num_images, size):
+            counts_2B += self._latest_2B
+        self._start()
+        self.results = [counts_2B]
+        return super().evaluate(get_dist_info()[1])
+
+    def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
+        """Sum the counts of the processes and score them."""
+        logger = MMLogger.get_current_instance()
+        self.curve, self.chosen = ThresholdCurve.of(sum(results, np.zeros_like(results[0]))), None
+        best = self.curve.best(self.criterion)
+        if best is None:
+            logger.warning("No label is foreground: no threshold is chosen.")
+            return {}
+        scalars = {"AP": round(self.curve.average_precision(), 2)}
+        if MessageHub.get_current_instance().get_info("loop_stage") != "val":
+            return scalars
+        self.chosen = best
+        scores = {name: round(float(score[best]), 2) for name, score in self.curve.scores().items()}
+        threshold = float(self.curve.threshold_T[best])
+        logger.info(
+            "Best %s at the threshold %g: IoU %.2f, F1 %.2f", self.criterion, threshold, scores["IoU"], scores["F1"]
+        )
+        return {"threshold": threshold, **scores, **scalars}

@@ -1,0 +1,95 @@
+"""Test-time augmentation that averages probabilities.
+
+Shape suffixes: C channels, H and W height and width of the original image.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseTTAModel
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.registry import MODELS
+
+
+def mean_probabilities(outputs: Sequence[Tensor]) -> Tensor:
+    """Average the probabilities of several predictions of one image.
+
+    Args:
+        outputs: The segmentor's ``seg_logits`` (C, H, W): logits of several channels, or the probabilities that one
+            channel comes as.
+
+    Returns:
+        (C, H, W), at least float32.
+
+    Raises:
+        ValueError: A single channel holds no probabilities.
+    """
+    total = torch.zeros_like(outputs[0], dtype=torch.promote_types(outputs[0].dtype, torch.float32))
+    for output_CHW in outputs:
+        if len(output_CHW) > 1:
+            total += output_CHW.to(total.dtype).softmax(dim=0)
+            continue
+        lowest, highest = output_CHW.aminmax()
+        if not (lowest >= 0 and highest <= 1):
+            raise ValueError(f"Expected probabilities in 0..1, got {float(lowest):g} to {float(highest):g}.")
+        total += output_CHW
+    return total / len(outputs)
+
+
+@MODELS.register_module()
+class SegTTAModel(BaseTTAModel):
+    """mmseg's SegTTAModel, right for one sigmoid channel.
+
+    A segmentor gives one channel as probabilities. The stock class takes their sigmoid again: -8, as good as certainly
+    background, becomes 0.5. Here probabilities are averaged as they are, and compared with the threshold of the head.
+    Predictions of several channels are the stock ones.
+
+    A result is the image's first sample with ``pred_sem_seg`` (1, H, W) and, in ``seg_logits``, the mean probabilities
+    (C, H, W).
+
+    Args:
+        module: The segmentor; one that does not keep its logits (``mmseg_ext.EncoderDecoder``) is told to.
+        **kwargs: Passed to mmengine's BaseTTAModel.
+    """
+
+    def __init__(self, module: dict | nn.Module, **kwargs: Any) -> None:
+        super().__init__(module, **kwargs)
+        if hasattr(self.module, "keep_logits"):
+            self.module.keep_logits = True
+
+    def merge_preds(self, data_samples_list: Sequence[Sequence[SegDataSample]]) -> list[SegDataSample]:
+        """Merge the predictions of each image.
+
+        Args:
+            data_samples_list: One sequence an image, one sample an augmentation.
+
+        Returns:
+            One sample an image.
+
+        Raises:
+            UserError: A sample has no logits.
+        """
+        head: Any = self.module.decode_head
+        head = head[-1] if isinstance(head, nn.ModuleList) else head
+        merged = []
+        for samples in data_samples_list:
+            if "seg_logits" not in samples[0]:
+                raise UserError(
+                    f"Expected a segmentor that leaves `seg_logits` in its samples, got {type(self.module).__name__}."
+                )
+            probability_CHW = mean_probabilities([sample.seg_logits.data for sample in samples])
+            if len(probability_CHW) == 1:
+                prediction_1HW = (probability_CHW > head.threshold).to(probability_CHW)
+            else:
+                prediction_1HW = probability_CHW.argmax(dim=0, keepdim=True)
+            sample = samples[0]
+            sample.set_data(
+                {"seg_logits": PixelData(data=probability_CHW), "pred_sem_seg": PixelData(data=prediction_1HW)}
+            )
+            merged.append(sample)
+        return merged
