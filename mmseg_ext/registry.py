@@ -5,12 +5,15 @@ imported at the first look-up.
 """
 
 from mmengine.registry import Registry
+from mmseg.registry import DATA_SAMPLERS as MMSEG_DATA_SAMPLERS
 from mmseg.registry import DATASETS as MMSEG_DATASETS
 from mmseg.registry import HOOKS as MMSEG_HOOKS
 from mmseg.registry import METRICS as MMSEG_METRICS
 from mmseg.registry import MODELS as MMSEG_MODELS
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMSEG_OPTIM_WRAPPER_CONSTRUCTORS
+from mmseg.registry import PARAM_SCHEDULERS as MMSEG_PARAM_SCHEDULERS
 from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
+from mmseg.registry import VISBACKENDS as MMSEG_VISBACKENDS
 
 SCOPE = "mmseg_ext"
 
@@ -18,6 +21,7 @@ DATASETS = Registry("dataset", parent=MMSEG_DATASETS, scope=SCOPE, locations=["m
 TRANSFORMS = Registry("transform", parent=MMSEG_TRANSFORMS, scope=SCOPE, locations=["mmseg_ext.transforms"])
 MODELS = Registry("model", parent=MMSEG_MODELS, scope=SCOPE, locations=["mmseg_ext.models"])
 HOOKS = Registry("hook", parent=MMSEG_HOOKS, scope=SCOPE, locations=["mmseg_ext.engine"])
+DATA_SAMPLERS = Registry("data sampler", parent=MMSEG_DATA_SAMPLERS, scope=SCOPE, locations=["mmseg_ext.engine"])
 METRICS = Registry("metric", parent=MMSEG_METRICS, scope=SCOPE, locations=["mmseg_ext.evaluation"])
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     "optimizer wrapper constructor",
@@ -25,3 +29,7 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     scope=SCOPE,
     locations=["mmseg_ext.engine"],
 )
+PARAM_SCHEDULERS = Registry(
+    "parameter scheduler", parent=MMSEG_PARAM_SCHEDULERS, scope=SCOPE, locations=["mmseg_ext.engine"]
+)
+VISBACKENDS = Registry("vis_backend", parent=MMSEG_VISBACKENDS, scope=SCOPE, locations=["mmseg_ext.engine"])

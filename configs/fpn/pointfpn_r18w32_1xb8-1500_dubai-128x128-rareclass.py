@@ -1,4 +1,4 @@
-"""Dubai at two thirds of its size, images of rare classes shown more often.
+r"""Dubai at two thirds of its size, images of rare classes shown more often.
 
 python tools/dataset_stats.py configs/fpn/pointfpn_r18w32_1xb8-1500_dubai-128x128.py \
     --cfg-options train_dataloader.dataset.split=all --out work_dirs/dubai_statistics.json

@@ -15,3 +15,4 @@ _base_ = [
 ]
 model = dict(data_preprocessor=dict(size=(320, 320)))
 default_hooks = dict(checkpoint=dict(save_best="binary/IoU", rule="greater"))
+test_evaluator = [*_base_.val_evaluator, dict(type="mmseg_ext.RLESubmission")]

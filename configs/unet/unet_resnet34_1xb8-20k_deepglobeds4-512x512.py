@@ -1,4 +1,4 @@
-"""Land cover: U-Net on ResNet-34, weighted cross-entropy, rare classes shown more often, images at a quarter of 2448².
+r"""Land cover: U-Net on ResNet-34, weighted cross-entropy, rare classes shown more often, images at a quarter of 2448².
 
 python tools/downsample.py data/deepglobe --factor 4
 python tools/dataset_stats.py configs/unet/unet_resnet34_1xb8-20k_deepglobeds4-512x512.py \

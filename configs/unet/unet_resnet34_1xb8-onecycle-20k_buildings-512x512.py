@@ -24,3 +24,4 @@ model = dict(data_preprocessor=dict(size=(512, 512)))
 optim_wrapper = _base_.amp
 param_scheduler = [dict(_base_.one_cycle, eta_max=1e-3, total_steps=_base_.train_cfg.max_iters)]
 default_hooks = dict(checkpoint=dict(_base_.best_checkpoint, save_best=["binary/IoU"]))
+test_evaluator = [*_base_.val_evaluator, dict(type="mmseg_ext.PolygonSubmission")]

@@ -6,7 +6,8 @@ palette or other classes are judged anew without reading a file again.
 """
 
 from mmseg_ext.data_check.check import check_dataset
-from mmseg_ext.data_check.judge import ChecksLabelFile, LabelFileReport
+from mmseg_ext.data_check.files import MaskFacts
+from mmseg_ext.data_check.judge import ChecksLabelFile, JudgesMask, LabelFileReport, LabelSpec, judge_mask
 from mmseg_ext.data_check.progress import ProgressDisplay
 from mmseg_ext.data_check.reading import describe_empty
 from mmseg_ext.data_check.report import DataReport, Problem, raise_for_problems
@@ -14,10 +15,14 @@ from mmseg_ext.data_check.report import DataReport, Problem, raise_for_problems
 __all__ = [
     "ChecksLabelFile",
     "DataReport",
+    "JudgesMask",
     "LabelFileReport",
+    "LabelSpec",
+    "MaskFacts",
     "Problem",
     "ProgressDisplay",
     "check_dataset",
     "describe_empty",
+    "judge_mask",
     "raise_for_problems",
 ]

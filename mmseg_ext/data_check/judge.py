@@ -54,6 +54,24 @@ class ChecksLabelFile(Protocol):
         ...  # pragma: no cover
 
 
+@runtime_checkable
+class JudgesMask(Protocol):
+    """A label-loading transform that knows what its masks may hold, and leaves reading them to the check.
+
+    What was read is kept from run to run, as it is for the built-in readers.
+    """
+
+    def judge_mask(self, path: str, facts: MaskFacts, spec: "LabelSpec") -> LabelFileReport:
+        """Count the classes of a mask and find what training would take wrongly or not at all.
+
+        Args:
+            path: The mask, for messages.
+            facts: What it holds, as Pillow reads it.
+            spec: The dataset's classes and label map.
+        """
+        ...  # pragma: no cover
+
+
 @dataclass(frozen=True)
 class LabelSpec:
     """How labels are read and what they may be.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mmseg_ext.data_check.judge import IGNORED, ChecksLabelFile, LabelSpec
+from mmseg_ext.data_check.judge import IGNORED, ChecksLabelFile, JudgesMask, LabelSpec
 from mmseg_ext.data_check.report import Problem
 from mmseg_ext.labels import parse_color
 
@@ -25,6 +25,7 @@ class ReadingPlan:
         turned_by_exif: Whether the decoder turns images by their EXIF orientation.
         mask_backend: Decoder of the masks; None if no masks are read.
         custom: The label-loading transform, where it looks at its files itself.
+        judge: The label-loading transform, where it judges what the check has read.
         skip: Whether the files are not to be looked at.
         errors: What is wrong before any file is read.
         warnings: What is not checked, and why.
@@ -37,6 +38,7 @@ class ReadingPlan:
     turned_by_exif: bool = True
     mask_backend: str | None = None
     custom: ChecksLabelFile | None = None
+    judge: JudgesMask | None = None
     skip: bool = False
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
@@ -122,7 +124,11 @@ def _plan_labels(plan: ReadingPlan, dataset: Any, transforms: list[Any], allow_p
         plan.custom = loader
         return
     classes = plan.spec.classes
-    if type(loader).__name__ == "LoadColorAnnotations":
+    if isinstance(loader, JudgesMask):
+        plan.mask_backend = "pillow"
+        plan.judge = loader
+        plan.spec = replace(plan.spec, reader="color")  # its labels are no class indices as they lie on disk
+    elif type(loader).__name__ == "LoadColorAnnotations":
         plan.mask_backend = "pillow"
         plan.spec = replace(
             plan.spec,
@@ -163,7 +169,7 @@ def _plan_labels(plan: ReadingPlan, dataset: Any, transforms: list[Any], allow_p
 
 
 def _loads_labels(transform: Any) -> bool:
-    if isinstance(transform, ChecksLabelFile) or type(transform).__name__ == "LoadColorAnnotations":
+    if isinstance(transform, ChecksLabelFile | JudgesMask) or type(transform).__name__ == "LoadColorAnnotations":
         return True
     return type(transform).__name__ == "LoadAnnotations" and getattr(transform, "with_seg", True)
 

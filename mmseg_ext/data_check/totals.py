@@ -51,7 +51,8 @@ class Totals:
                 report.errors += judge_image(image_path, look.image)
         labels = look.custom
         if look.mask is not None and mask_path is not None:
-            labels = judge_mask(mask_path, look.mask, self.spec)
+            judge = plan.judge.judge_mask if plan.judge is not None else judge_mask
+            labels = judge(mask_path, look.mask, self.spec)
             if self.spec.reader == "index" and labels.counts:
                 self.labels.update(dict(zip(look.mask.values, look.mask.counts, strict=True)))
         if labels is None:

@@ -1,19 +1,31 @@
-"""Backbones, heads, losses and segmentors."""
+"""Backbones, necks, layers, heads, losses and segmentors."""
 
-from mmseg_ext.models.backbones import DINO
+from mmseg_ext.models.backbones import DINO, SMPBackbone
 from mmseg_ext.models.heads import (
     LinearHead,
+    Mask2FormerHead,
     PointFCNHead,
     PointFPNHead,
     PointLinearHead,
     PointSupervision,
     PointUPerHead,
 )
-from mmseg_ext.models.losses import PartialCrossEntropyLoss, PartialDiceLoss
+from mmseg_ext.models.layers import MultiScaleDeformableAttention
+from mmseg_ext.models.losses import PartialBinaryCrossEntropyLoss, PartialCrossEntropyLoss, PartialDiceLoss
+from mmseg_ext.models.necks import UNetDecoder
+from mmseg_ext.models.regularizers import FeatureAffinityLoss, GatedCRFLoss, PottsLoss
+from mmseg_ext.models.segmentors import BlockwisePrediction, EncoderDecoder, SegTTAModel, SparseEncoderDecoder
 
 __all__ = [
     "DINO",
+    "BlockwisePrediction",
+    "EncoderDecoder",
+    "FeatureAffinityLoss",
+    "GatedCRFLoss",
     "LinearHead",
+    "Mask2FormerHead",
+    "MultiScaleDeformableAttention",
+    "PartialBinaryCrossEntropyLoss",
     "PartialCrossEntropyLoss",
     "PartialDiceLoss",
     "PointFCNHead",
@@ -21,4 +33,9 @@ __all__ = [
     "PointLinearHead",
     "PointSupervision",
     "PointUPerHead",
+    "PottsLoss",
+    "SMPBackbone",
+    "SegTTAModel",
+    "SparseEncoderDecoder",
+    "UNetDecoder",
 ]

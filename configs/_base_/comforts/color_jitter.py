@@ -5,7 +5,7 @@ Milder than PhotoMetricDistortion's own: for aerial images, whose colours tell t
 """
 
 color_jitter = dict(
-    type="PhotoMetricDistortion",
+    type="mmseg_ext.PhotoMetricDistortion",
     brightness_delta=32,
     contrast_range=(0.75, 1.25),
     saturation_range=(0.75, 1.25),

@@ -8,18 +8,18 @@ data_root = "data/buildings"
 crop_size = (512, 512)
 load_labels = dict(type="mmseg_ext.LoadBinaryAnnotations", kind="0/255")
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="LoadImageFromFile"),  # reads TIFFs with transparency too, which the drop-in refuses
     load_labels,
-    dict(type="RandomResize", scale=(4096, 1024), ratio_range=(0.5, 2.0), keep_ratio=True),
-    dict(type="RandomCrop", crop_size=crop_size),
-    dict(type="RandomFlip", prob=[0.25, 0.25, 0.25], direction=["horizontal", "vertical", "diagonal"]),
-    dict(type="PhotoMetricDistortion"),
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.RandomResize", scale=(4096, 1024), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type="mmseg_ext.RandomCrop", crop_size=crop_size),
+    dict(type="mmseg_ext.RandomFlip", prob=[0.25, 0.25, 0.25], direction=["horizontal", "vertical", "diagonal"]),
+    dict(type="mmseg_ext.PhotoMetricDistortion"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="LoadImageFromFile"),  # reads TIFFs with transparency too, which the drop-in refuses
     load_labels,
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 train_dataloader = dict(
     batch_size=8,

@@ -12,18 +12,18 @@ load_labels = dict(
     ignore_colors=["#000000"],  # "unknown"
 )
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="mmseg_ext.LoadImageFromFile"),
     load_labels,
-    dict(type="RandomResize", scale=(612, 612), ratio_range=(0.85, 1.5), keep_ratio=True),
-    dict(type="RandomCrop", crop_size=crop_size),
-    dict(type="RandomFlip", prob=[0.25, 0.25, 0.25], direction=["horizontal", "vertical", "diagonal"]),
-    dict(type="PhotoMetricDistortion"),
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.RandomResize", scale=(612, 612), ratio_range=(0.85, 1.5), keep_ratio=True),
+    dict(type="mmseg_ext.RandomCrop", crop_size=crop_size),
+    dict(type="mmseg_ext.RandomFlip", prob=[0.25, 0.25, 0.25], direction=["horizontal", "vertical", "diagonal"]),
+    dict(type="mmseg_ext.PhotoMetricDistortion"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="mmseg_ext.LoadImageFromFile"),
     load_labels,
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 train_dataloader = dict(
     batch_size=8,

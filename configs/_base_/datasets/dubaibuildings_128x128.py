@@ -2,28 +2,26 @@
 
 _base_ = "./dubai_128x128.py"
 dataset_type = "mmseg_ext.DubaiBuildingsDataset"
-load_labels = dict(
-    _delete_=True,
+load_buildings = dict(
     type="mmseg_ext.LoadGroupedColorAnnotations",
     groups=[["#8429F6", "#6EC1E4", "#FEDD3A", "#E2A929"], ["#3C1098"]],
     ignore_colors=["#9B9B9B"],  # "unlabeled"
     unknown="ignore",  # tiles 3, 5 and 6 hold a few pixels of #000000
 )
-load_buildings = {key: value for key, value in load_labels.items() if key != "_delete_"}
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="mmseg_ext.LoadImageFromFile"),
     load_buildings,
-    dict(type="RandomResize", scale={{_base_.scale}}, ratio_range=(0.5, 2.0), keep_ratio=True),
-    dict(type="RandomCrop", crop_size={{_base_.crop_size}}),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PhotoMetricDistortion"),
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.RandomResize", scale={{_base_.scale}}, ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type="mmseg_ext.RandomCrop", crop_size={{_base_.crop_size}}),
+    dict(type="mmseg_ext.RandomFlip", prob=0.5),
+    dict(type="mmseg_ext.PhotoMetricDistortion"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale={{_base_.scale}}, keep_ratio=True),
+    dict(type="mmseg_ext.LoadImageFromFile"),
+    dict(type="mmseg_ext.Resize", scale={{_base_.scale}}, keep_ratio=True),
     load_buildings,
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 train_dataloader = dict(dataset=dict(type=dataset_type, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(type=dataset_type, pipeline=test_pipeline))

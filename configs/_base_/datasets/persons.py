@@ -8,19 +8,19 @@ data_root = "data/persons"
 crop_size = (320, 320)
 load_labels = dict(type="mmseg_ext.LoadBinaryAnnotations", kind="0/255")
 train_pipeline = [
-    dict(type="LoadImageFromFile"),
+    dict(type="LoadImageFromFile"),  # reads TIFFs with transparency too, which the drop-in refuses
     load_labels,
-    dict(type="RandomResize", scale=(1280, 384), ratio_range=(0.75, 1.5), keep_ratio=True),
-    dict(type="RandomCrop", crop_size=crop_size),
-    dict(type="RandomFlip", prob=0.5),
-    dict(type="PhotoMetricDistortion"),
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.RandomResize", scale=(1280, 384), ratio_range=(0.75, 1.5), keep_ratio=True),
+    dict(type="mmseg_ext.RandomCrop", crop_size=crop_size),
+    dict(type="mmseg_ext.RandomFlip", prob=0.5),
+    dict(type="mmseg_ext.PhotoMetricDistortion"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="Resize", scale=(1280, 384), keep_ratio=True),
+    dict(type="LoadImageFromFile"),  # reads TIFFs with transparency too, which the drop-in refuses
+    dict(type="mmseg_ext.Resize", scale=(1280, 384), keep_ratio=True),
     load_labels,  # after Resize: predictions are compared at the original size
-    dict(type="PackSegInputs"),
+    dict(type="mmseg_ext.PackSegInputs"),
 ]
 train_dataloader = dict(
     batch_size=16,

@@ -1,6 +1,6 @@
 """Pictures of what a run predicts."""
 
-import io
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -8,13 +8,18 @@ from typing import Any
 import mmcv
 import numpy as np
 from mmengine.config import Config
+from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from mmengine.structures import PixelData
+from mmengine.visualization import LocalVisBackend
 from mmseg.registry import TRANSFORMS
-from PIL import Image
 
 from mmseg_ext.engine.config_reading import pipeline_of
+from mmseg_ext.engine.hooks.hardest_images import HardestImages, HardImage, pack_labels, unpack_labels
+from mmseg_ext.engine.run_progress import step_of
+from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
 from mmseg_ext.pictures import colorize, draw_labels, errors, panel, save_picture, segmentation_legend, sheet
 from mmseg_ext.registry import HOOKS
@@ -58,6 +63,27 @@ def labels_at_budget(config: Config, img_path: str, labels_HW: np.ndarray) -> tu
     return None
 
 
+def class_indices(labels: PixelData) -> np.ndarray:
+    """Return a sample's class indices, integers (H, W); mmseg writes those of one sigmoid channel as floats."""
+    indices_HW = labels.data.squeeze(0).cpu().numpy()
+    return indices_HW.astype(np.uint8) if indices_HW.dtype.kind == "f" else indices_HW
+
+
+def send_picture(runner: Runner, name: str, picture_HWC: np.ndarray) -> None:
+    """Give a picture to the backends of the run's visualizer at the step of its scores, but for `LocalVisBackend`.
+
+    Call it on the first process alone: the others have no log to write to.
+    """
+    step = step_of(runner)
+    for backend in runner.visualizer._vis_backends.values():
+        if not isinstance(backend, LocalVisBackend):
+            backend.add_image(name, picture_HWC, step=step)
+
+
+def _legend(metainfo: dict[str, Any], rows: Sequence[np.ndarray]) -> np.ndarray:
+    return segmentation_legend(metainfo["classes"], metainfo["palette"], max(row.shape[1] for row in rows))
+
+
 @HOOKS.register_module()
 class ValidationPicturesHook(Hook):
     """Draw image | labels | prediction | errors for the same validation images at every evaluation.
@@ -67,22 +93,41 @@ class ValidationPicturesHook(Hook):
     would leave of this image's labels (shown, not trained on). The predictions themselves lie beside, in
     ``<work_dir>/pictures/predictions/``, as PNGs of class indices under the same names.
 
+    Every picture also goes to the visualizer's backends (TensorBoard, Weights & Biases, MLflow), under
+    ``validation/<name>`` at the step of the evaluation; `LocalVisBackend` is left out, since the files lie here.
+
+    With `hardest` above zero the run ends with ``<work_dir>/pictures/hardest/<class>.png``: of the last evaluation the
+    images with the lowest IoU of that class, the worst first.
+
     Args:
         num_images: Images to draw, spread evenly over the validation set.
         height: Height of a picture in pixels.
+        hardest: Images a class to draw at the end, 0 for none.
+        min_pixels: Pixels of a class that an image must hold in truth to count as one of its hardest.
+
+    Raises:
+        UserError: A number is out of range.
     """
 
     priority = "LOW"
 
-    def __init__(self, num_images: int = 6, height: int = 256) -> None:
+    def __init__(self, num_images: int = 6, height: int = 256, hardest: int = 0, min_pixels: int = 100) -> None:
+        if hardest < 0 or min_pixels < 1:
+            raise UserError(f"Expected `hardest` >= 0 and `min_pixels` >= 1, got {hardest} and {min_pixels}.")
         self.num_images = num_images
         self.height = height
+        self.hardest = hardest
+        self.min_pixels = min_pixels
+        self._hardest: HardestImages | None = None
         self._chosen: dict[str, int] | None = None
         self._rows: dict[int, np.ndarray] = {}
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Choose the images, once."""
         self._rows = {}
+        if self.hardest:
+            num_classes = len(runner.val_dataloader.dataset.metainfo["classes"])
+            self._hardest = HardestImages(num_classes, self.hardest, self.min_pixels)
         if self._chosen is None:
             dataset = runner.val_dataloader.dataset
             indices = np.linspace(0, len(dataset) - 1, min(self.num_images, len(dataset))).astype(int)
@@ -96,15 +141,17 @@ class ValidationPicturesHook(Hook):
             index = (self._chosen or {}).get(sample.img_path)
             if index is not None:
                 self._rows[index] = self._draw(runner, sample)
+            if self._hardest is not None and "gt_sem_seg" in sample:
+                self._hardest.add(sample.img_path, class_indices(sample.pred_sem_seg), class_indices(sample.gt_sem_seg))
 
     def _draw(self, runner: Runner, sample: Any) -> np.ndarray:
         dataset = runner.val_dataloader.dataset
         palette = dataset.metainfo["palette"]
         image_HWC = mmcv.imread(sample.img_path, channel_order="rgb")
-        prediction_HW = sample.pred_sem_seg.data.squeeze(0).cpu().numpy()
+        prediction_HW = class_indices(sample.pred_sem_seg)
         columns = [("image", image_HWC)]
         if "gt_sem_seg" in sample:
-            truth_HW = sample.gt_sem_seg.data.squeeze(0).cpu().numpy()
+            truth_HW = class_indices(sample.gt_sem_seg)
             columns.append(("labels", colorize(truth_HW, palette)))
             budget = labels_at_budget(runner.cfg, sample.img_path, truth_HW)
             if budget is not None:
@@ -116,9 +163,7 @@ class ValidationPicturesHook(Hook):
         name = picture_name(sample.img_path, dataset.data_root)
         folder = self._folder(runner)
         save_picture(folder / "validation" / name, row)
-        buffer = io.BytesIO()
-        Image.fromarray(prediction_HW.astype(np.uint8 if len(palette) <= 256 else np.uint16)).save(buffer, format="PNG")
-        replace_file(folder / "predictions" / name, buffer.getvalue())
+        replace_file(folder / "predictions" / name, pack_labels(prediction_HW))
         return row
 
     @staticmethod
@@ -126,10 +171,39 @@ class ValidationPicturesHook(Hook):
         return Path(runner.work_dir) / "pictures"
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Save the pictures together, with a legend."""
-        if self._rows:
+        """Save the pictures of all processes together, with a legend, and send each to the visualizer."""
+        rows = {index: row for of_rank in all_gather_object(self._rows) for index, row in of_rank.items()}
+        if not rows or get_rank() > 0:
+            return
+        dataset = runner.val_dataloader.dataset
+        ordered = [rows[index] for index in sorted(rows)]
+        strip = _legend(dataset.metainfo, ordered)
+        save_picture(self._folder(runner) / "validation.png", sheet(ordered, strip))
+        for index, row in rows.items():
+            name = picture_name(dataset.get_data_info(index)["img_path"], dataset.data_root)
+            send_picture(runner, f"validation/{Path(name).stem}", row)
+
+    def after_train(self, runner: Runner) -> None:
+        """Draw the hardest images of the last evaluation."""
+        if self._hardest is None:
+            return
+        for other in all_gather_object(self._hardest):
+            self._hardest.merge(other)
+        if get_rank() == 0:
             meta = runner.val_dataloader.dataset.metainfo
-            rows = [self._rows[index] for index in sorted(self._rows)]
-            width = max(row.shape[1] for row in rows)
-            strip = segmentation_legend(meta["classes"], meta["palette"], width)
-            save_picture(self._folder(runner) / "validation.png", sheet(rows, strip))
+            for index, images in sorted(self._hardest.of_class.items()):
+                rows = [self._draw_hard(image, meta["palette"]) for image in images]
+                name = re.sub(r"[^\w-]+", "_", meta["classes"][index])
+                picture = sheet(rows, _legend(meta, rows))
+                save_picture(self._folder(runner) / "hardest" / f"{name}.png", picture)
+                send_picture(runner, f"hardest/{name}", picture)
+
+    def _draw_hard(self, hard: HardImage, palette: Sequence[Sequence[int]]) -> np.ndarray:
+        prediction_HW, truth_HW = unpack_labels(hard.prediction_png), unpack_labels(hard.truth_png)
+        columns = [
+            (f"IoU {hard.iou:.1f} %, {Path(hard.img_path).name}", mmcv.imread(hard.img_path, channel_order="rgb")),
+            ("labels", colorize(truth_HW, palette)),
+            ("prediction", colorize(prediction_HW, palette)),
+            ("errors", errors(prediction_HW, truth_HW)),
+        ]
+        return panel(columns, height=self.height)

@@ -1,5 +1,6 @@
 """Backbones."""
 
 from mmseg_ext.models.backbones.dino import DINO
+from mmseg_ext.models.backbones.smp_backbone import SMPBackbone
 
-__all__ = ["DINO"]
+__all__ = ["DINO", "SMPBackbone"]

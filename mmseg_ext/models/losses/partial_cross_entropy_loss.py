@@ -70,17 +70,18 @@ class PartialCrossEntropyLoss(PartialLoss):
     times smaller.
 
     Args:
-        class_weight: One non-negative weight a class.
+        class_weight: One non-negative weight a class, 0 for a class that is not trained on; or ``'FILE:FORMULA'``, such
+            as ``'work_dirs/statistics.json:median_frequency'``, those in a file of tools/dataset_stats.py.
         loss_weight: Factor on the loss.
         loss_name: Key in the log; must begin with 'loss_' to be trained on.
 
     Raises:
-        UserError: A weight is negative.
+        UserError: A weight is negative, or the formula is not known.
     """
 
     def __init__(
         self,
-        class_weight: Sequence[float] | None = None,
+        class_weight: Sequence[float] | str | None = None,
         loss_weight: float = 1.0,
         loss_name: str = "loss_pce",
     ) -> None:

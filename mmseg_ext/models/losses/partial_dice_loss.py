@@ -91,7 +91,8 @@ class PartialDiceLoss(PartialLoss):
 
     Args:
         use_sigmoid: One channel, whose probability is its sigmoid; else softmax.
-        class_weight: One non-negative weight a class, for the average over the classes.
+        class_weight: One non-negative weight a class, for the average over the classes; or ``'FILE:FORMULA'``, as for
+            `PartialCrossEntropyLoss`.
         loss_weight: Factor on the loss.
         eps: Keeps the quotient of a background-only batch defined; positive.
         loss_name: Key in the log; must begin with 'loss_' to be trained on.
@@ -106,7 +107,7 @@ class PartialDiceLoss(PartialLoss):
     def __init__(
         self,
         use_sigmoid: bool = False,
-        class_weight: Sequence[float] | None = None,
+        class_weight: Sequence[float] | str | None = None,
         loss_weight: float = 1.0,
         eps: float = 1e-3,
         loss_name: str = "loss_pdice",

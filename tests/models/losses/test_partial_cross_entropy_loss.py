@@ -193,7 +193,7 @@ def test_class_weight_is_a_setting_not_a_weight():
     loss = PartialCrossEntropyLoss(CLASS_WEIGHT)
     assert dict(loss.state_dict()) == {}
     assert list(loss.parameters()) == []
-    assert [name for name, _ in loss.named_buffers()] == ["class_weight_C"]  # moves with the model
+    assert [name for name, _ in loss.named_buffers()] == ["_class_weight_C"]  # moves with the model
     assert loss.double().class_weight_C.dtype == torch.float64
 
 

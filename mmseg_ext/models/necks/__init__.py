@@ -1,0 +1,5 @@
+"""Necks: between backbone and head."""
+
+from mmseg_ext.models.necks.unet_decoder import UNetDecoder
+
+__all__ = ["UNetDecoder"]
