@@ -1,9 +1,14 @@
-"""Dubai at two thirds of its size, 20 labelled points a class and image.
+"""Dubai at two thirds of its size, 20 labelled points a class and image: class priors, and a mean teacher.
 
 python tools/cross_validate.py configs/fpn/pointfpn_r18w32_1xb8-1500_dubai-128x128-20ppc.py
 """
 
 _base_ = "./pointfpn_r18w32_1xb8-1500_dubai-128x128.py"
+model = dict(
+    type="mmseg_ext.SparseEncoderDecoder",
+    class_priors=dict(),
+    teacher=dict(momentum=0.01, start=300),
+)
 train_pipeline = [
     dict(type="mmseg_ext.LoadImageFromFile"),
     {{_base_.load_labels}},

@@ -144,7 +144,9 @@ def test_crops_are_padded_to_their_own_size_with_what_is_ignored(path):
 def test_labels_that_are_points_survive_the_geometry(path):
     steps = steps_of(Config.fromfile(path))
     if "SamplePoints" in steps:
-        assert steps["RandomResize"]["resize_type"] == "mmseg_ext.PointSafeResize"
+        grown = "GrowPoints" in steps  # then labels are regions, which stock resizing keeps
+        assert steps["RandomResize"].get("resize_type") == (None if grown else "mmseg_ext.PointSafeResize")
         assert "PointAwareRandomCrop" in steps
         names = list(steps)
         assert names.index("SamplePoints") == 2, "right after the labels are loaded"
+        assert not grown or names.index("GrowPoints") == 3, "before anything changes the image"
