@@ -210,7 +210,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run what is missing, print and write the table and the plot."""
     parser = argparse.ArgumentParser(description="The label-budget curve on the Dubai aerial images")
     parser.add_argument(
-        "--methods", nargs="+", default=["plain", "teacher", "grown+priors+teacher"], choices=list(METHODS)
+        "--methods", nargs="+", default=["plain", "grown+teacher", "teacher without priors"], choices=list(METHODS)
     )
     parser.add_argument("--budgets", nargs="+", default=["all", *BUDGETS], choices=["all", *BUDGETS])
     parser.add_argument("--folds", type=int, nargs="+", default=[0, 1, 2])
