@@ -197,6 +197,7 @@ def draw_plot(cells: dict[Cell, np.ndarray], path: Path) -> None:
             budgets, means, stds = zip(*line, strict=True)
             axes.errorbar(budgets, means, stds, label=method, marker="o", capsize=3, linestyle=style)
     axes.set_xscale("log")
+    axes.set_xlim(0.8, 125)
     axes.set_xticks([int(b) for b in BUDGETS], BUDGETS)
     axes.minorticks_off()
     axes.set_xlabel("labelled points a class and image")
