@@ -65,7 +65,7 @@ class PointPicturesHook(Hook):
                 for transform in transforms[: last + 1]:
                     sample = transform(sample)
                 points_HW = sample.pop("gt_seg_map")
-                title = f"{path_below(sample['img_path'], root)}: {int((points_HW != 255).sum())} points"
+                title = f"{path_below(sample['img_path'], root).name}: {int((points_HW != 255).sum())} points"
                 self._images.append(PointImage(title, {**sample, "seg_fields": []}, points_HW))
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
