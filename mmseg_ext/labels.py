@@ -1,4 +1,4 @@
-"""Label files as they lie on disk: reading a mask and turning colours into class indices.
+"""Label files as they lie on disk: reading a mask, turning colours into class indices, packing class indices as PNG.
 
 Pure functions on files and arrays, shared by the transforms that train on labels and by the check that looks at all of
 them before the first step.
@@ -6,6 +6,7 @@ them before the first step.
 Shape suffixes: H height, W width, C colour channels (RGB).
 """
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -102,3 +103,17 @@ def colors_to_indices(
     colors, counts = np.unique(packed_HW[~known_HW], return_counts=True)
     unknown = {(int(c) >> 16, int(c) >> 8 & 255, int(c) & 255): int(n) for c, n in zip(colors, counts, strict=True)}
     return labels_HW, unknown
+
+
+def pack_labels(labels_HW: np.ndarray) -> bytes:
+    """Encode class indices as PNG, of 8 bits where they fit, else of 16."""
+    buffer = io.BytesIO()
+    kind = np.uint8 if labels_HW.max(initial=0) <= 255 else np.uint16
+    Image.fromarray(labels_HW.astype(kind)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def unpack_labels(png: bytes) -> np.ndarray:
+    """Decode what :func:`pack_labels` has encoded."""
+    with Image.open(io.BytesIO(png)) as image:
+        return np.array(image)

@@ -11,18 +11,9 @@ Measured: mIoU 52.35, original/mIoU 52.18, the confusion matrices of the three f
 with OMP_NUM_THREADS=1 (2026-11-21, AMD EPYC, torch 2.15.0, mmseg 1.4.2). Full resolution: 55.49.
 """
 
-_base_ = [
-    "../_base_/models/fpn_r18w32.py",
-    "../_base_/datasets/dubaids4_128x128.py",
-    "../_base_/schedules/adamw_1500.py",
-    "../_base_/default_runtime.py",
-]
-model = dict(
-    data_preprocessor=dict(size=(128, 128)),
-    decode_head=dict(
-        type="mmseg_ext.PointFPNHead",
-        num_classes=5,
-        loss_decode=dict(_delete_=True, type="mmseg_ext.PartialCrossEntropyLoss"),
-    ),
-)
-custom_hooks = [*_base_.custom_hooks, dict(type="mmseg_ext.ChannelsLastHook")]
+_base_ = "./pointfpn_r18w32_1xb8-1500_dubai-128x128.py"
+data_root = "data/dubai_ds_4"
+factor = 4
+train_dataloader = dict(dataset=dict(data_root=data_root, factor=factor))
+val_dataloader = dict(dataset=dict(data_root=data_root, factor=factor))
+test_dataloader = dict(dataset=dict(data_root=data_root, factor=factor))

@@ -1,17 +1,15 @@
 """Predictions as files."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
-from PIL import Image
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
+from mmseg_ext.labels import pack_labels
 from mmseg_ext.registry import METRICS
 
 
@@ -43,11 +41,8 @@ class PredictionWriter(BaseMetric):
             image = Path(sample["img_path"])
             name = self._name(image)
             prediction_HW = sample["pred_sem_seg"]["data"].squeeze(0).cpu().numpy()
-            dtype = np.uint8 if prediction_HW.max(initial=0) < 256 else np.uint16
-            buffer = io.BytesIO()
-            Image.fromarray(prediction_HW.astype(dtype)).save(buffer, format="PNG")
             path = self.output_dir / name.with_suffix(".png")
-            replace_file(path, buffer.getvalue())
+            replace_file(path, pack_labels(prediction_HW))
             self.results.append((str(path), str(image)))
 
     def _name(self, image: Path) -> Path:

@@ -72,11 +72,4 @@ class LoadBinarizedColorAnnotations(LoadColorAnnotations):
 
     def judge_mask(self, path: str, facts: MaskFacts, spec: LabelSpec) -> LabelFileReport:
         """Judge a mask before training, by what was read of it."""
-        of_colors = replace(
-            spec,
-            reader="color",
-            palette=self.palette,
-            ignore_colors=self.ignore_colors,
-            unknown="ignore" if self.unknown == "ignore" else "error",
-        )
-        return judge_mask(path, binarize_facts(facts, self.threshold) if facts.values else facts, of_colors)
+        return judge_mask(path, binarize_facts(facts, self.threshold) if facts.values else facts, self.color_spec(spec))

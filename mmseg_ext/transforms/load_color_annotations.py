@@ -1,11 +1,13 @@
 """Masks whose classes are colours."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmseg_ext.data_check import LabelSpec
 from mmseg_ext.decoded_cache import cached
 from mmseg_ext.errors import UserError
 from mmseg_ext.labels import Color, colors_to_indices, format_color, parse_color, read_rgb_mask
@@ -85,6 +87,16 @@ class LoadColorAnnotations(BaseTransform):
     def read_mask(self, path: str) -> np.ndarray:
         """Read the mask's colours, (H, W, 3) uint8 RGB."""
         return read_rgb_mask(path)
+
+    def color_spec(self, spec: LabelSpec) -> LabelSpec:
+        """Tell the check before training how the colours are read."""
+        return replace(
+            spec,
+            reader="color",
+            palette=self.palette,
+            ignore_colors=self.ignore_colors,
+            unknown="ignore" if self.unknown == "ignore" else "error",
+        )
 
     def __repr__(self) -> str:
         colors = [format_color(c) for c in self.palette]

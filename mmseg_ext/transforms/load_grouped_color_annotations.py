@@ -49,12 +49,5 @@ class LoadGroupedColorAnnotations(LoadColorAnnotations):
 
     def judge_mask(self, path: str, facts: MaskFacts, spec: LabelSpec) -> LabelFileReport:
         """Judge a mask before training, by what was read of it."""
-        of_colors = replace(
-            spec,
-            reader="color",
-            palette=self.palette,
-            ignore_colors=self.ignore_colors,
-            unknown="ignore" if self.unknown == "ignore" else "error",
-            label_map=dict(enumerate(self.class_of)),
-        )
+        of_colors = replace(self.color_spec(spec), label_map=dict(enumerate(self.class_of)))
         return judge_mask(path, facts, of_colors)

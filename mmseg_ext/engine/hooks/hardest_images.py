@@ -3,15 +3,14 @@
 Shape suffixes: H height, W width, C classes.
 """
 
-import io
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 
 from mmseg_ext.confusion_matrix import count_confusion, scores_of_classes
+from mmseg_ext.labels import pack_labels
 
 
 class HardImage(NamedTuple):
@@ -21,19 +20,6 @@ class HardImage(NamedTuple):
     img_path: str
     prediction_png: bytes
     truth_png: bytes
-
-
-def pack_labels(labels_HW: np.ndarray) -> bytes:
-    """Compress a label map, losslessly."""
-    buffer = io.BytesIO()
-    kind = np.uint8 if labels_HW.max(initial=0) <= 255 else np.uint16
-    Image.fromarray(labels_HW.astype(kind)).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-def unpack_labels(png: bytes) -> np.ndarray:
-    """Undo :func:`pack_labels`."""
-    return np.asarray(Image.open(io.BytesIO(png)))
 
 
 @dataclass

@@ -17,10 +17,11 @@ from mmengine.visualization import LocalVisBackend
 from mmseg.registry import TRANSFORMS
 
 from mmseg_ext.engine.config_reading import pipeline_of
-from mmseg_ext.engine.hooks.hardest_images import HardestImages, HardImage, pack_labels, unpack_labels
+from mmseg_ext.engine.hooks.hardest_images import HardestImages, HardImage
 from mmseg_ext.engine.run_progress import step_of
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
+from mmseg_ext.labels import pack_labels, unpack_labels
 from mmseg_ext.pictures import colorize, draw_labels, errors, panel, save_picture, segmentation_legend, sheet
 from mmseg_ext.registry import HOOKS
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 from mmengine.logging import MMLogger
-from PIL import Image
 
 from mmseg_ext.confusion_matrix import mean_scores
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.submissions.submission_writer import SubmissionWriter
 from mmseg_ext.files import replace_file
+from mmseg_ext.labels import pack_labels, unpack_labels
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The time that files in an archive bear, so that one run writes the bytes of another."""
@@ -70,9 +70,7 @@ class LabelMapSubmission(SubmissionWriter):
 
     def encode(self, prediction_HW: np.ndarray) -> bytes:
         """Return the PNG."""
-        buffer = io.BytesIO()
-        Image.fromarray(prediction_HW + np.uint8(self.first_value)).save(buffer, format="PNG")
-        return buffer.getvalue()
+        return pack_labels(prediction_HW + np.uint8(self.first_value))
 
     def write(self, path: Path, contents: Mapping[str, bytes]) -> None:
         """Write the zip file, or the files of the folder."""
@@ -95,8 +93,7 @@ class LabelMapSubmission(SubmissionWriter):
         else:
             files = ((f"{name}.png", (path / f"{name}.png").read_bytes()) for name in shapes)
         for name, content in files:
-            with Image.open(io.BytesIO(content)) as image:
-                values_HW = np.array(image)
+            values_HW = unpack_labels(content)
             lowest, highest = self.first_value, self.first_value + self.num_classes - 1
             if values_HW.ndim != 2 or values_HW.min() < lowest or values_HW.max() > highest:
                 raise UserError(f"{path}: {name}: Expected one channel of values in {lowest}..{highest}, got others.")

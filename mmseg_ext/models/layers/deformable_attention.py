@@ -100,11 +100,8 @@ class _DeformableAttention(torch.autograd.Function):
         ctx.save_for_backward(value_NKMD, locations_NQMLP2, weights_NQMLP)
         ctx.spatial_shapes = spatial_shapes
         num_images, _, num_heads, _ = value_NKMD.shape
-        sum_BDQ: Tensor | None = None
-        for level in _levels(value_NKMD, spatial_shapes, locations_NQMLP2, weights_NQMLP):
-            part_BDQ = level.sample().mul_(level.weights_B1QP).sum(-1)
-            sum_BDQ = part_BDQ if sum_BDQ is None else sum_BDQ.add_(part_BDQ)
-        assert sum_BDQ is not None, "there is a level"  # noqa: S101
+        levels = _levels(value_NKMD, spatial_shapes, locations_NQMLP2, weights_NQMLP)
+        sum_BDQ = reduce(Tensor.add_, (level.sample().mul_(level.weights_B1QP).sum(-1) for level in levels))
         output_NQMD = sum_BDQ.unflatten(0, (num_images, num_heads)).permute(0, 3, 1, 2)
         return output_NQMD.flatten(2).to(value_NKMD.dtype)
 

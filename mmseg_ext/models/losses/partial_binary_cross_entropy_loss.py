@@ -10,6 +10,7 @@ from torch import Tensor
 from mmseg_ext.class_weights import parse_weights_file, pos_weight_of, read_class_weights
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.losses.partial_loss import PartialLoss
+from mmseg_ext.models.precision import at_least_float32
 from mmseg_ext.registry import MODELS
 
 
@@ -46,8 +47,7 @@ def partial_binary_cross_entropy(
             "use mmseg_ext.PartialCrossEntropyLoss."
         )
     labelled_NHW = labels_NHW != ignore_index
-    logits_P = logits_N1HW.squeeze(1)[labelled_NHW]
-    logits_P = logits_P.to(torch.promote_types(logits_P.dtype, torch.float32))
+    logits_P = at_least_float32(logits_N1HW.squeeze(1)[labelled_NHW])
     targets_P = (labels_NHW[labelled_NHW] == 1).to(logits_P)
     losses_P = F.binary_cross_entropy_with_logits(
         logits_P, targets_P, reduction="none", pos_weight=logits_P.new_tensor(pos_weight)

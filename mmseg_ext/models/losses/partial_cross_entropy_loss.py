@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.losses.partial_loss import PartialLoss
+from mmseg_ext.models.precision import at_least_float32
 from mmseg_ext.registry import MODELS
 
 
@@ -47,8 +48,7 @@ def partial_cross_entropy(
         raise UserError(f"Expected a `class_weight` of {num_classes} numbers, one a class, got {len(class_weight_C)}.")
     labelled_NHW = labels_NHW != ignore_index
     # Gathering first keeps memory and time in proportion to the labels, not to the image.
-    logits_PC = logits_NCHW.movedim(1, -1)[labelled_NHW]
-    logits_PC = logits_PC.to(torch.promote_types(logits_PC.dtype, torch.float32))
+    logits_PC = at_least_float32(logits_NCHW.movedim(1, -1)[labelled_NHW])
     labels_P = labels_NHW[labelled_NHW].long()
     losses_P = F.cross_entropy(logits_PC, labels_P, reduction="none")
     if class_weight_C is None and weight_NHW is None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.losses.partial_loss import PartialLoss
+from mmseg_ext.models.precision import at_least_float32
 from mmseg_ext.registry import MODELS
 
 
@@ -57,8 +58,7 @@ def partial_dice(
     if class_weight_C is not None and len(class_weight_C) != num_channels:
         raise UserError(f"Expected a `class_weight` of {num_channels} numbers, got {len(class_weight_C)}.")
     labelled_NHW = labels_NHW != ignore_index
-    logits_PC = logits_NCHW.movedim(1, -1)[labelled_NHW]
-    logits_PC = logits_PC.to(torch.promote_types(logits_PC.dtype, torch.float32))
+    logits_PC = at_least_float32(logits_NCHW.movedim(1, -1)[labelled_NHW])
     labels_P = labels_NHW[labelled_NHW].long()
     if use_sigmoid:
         probabilities_PC = logits_PC.sigmoid()

@@ -6,7 +6,7 @@ Shape suffixes: N batch, C classes, h and w height and width.
 import torch
 from torch import Tensor
 
-from mmseg_ext.models.regularizers.regularizer import at_least_float32
+from mmseg_ext.models.precision import at_least_float32
 
 
 def collision_cross_entropy(logits_NChw: Tensor, target_logits_NChw: Tensor, counted_Nhw: Tensor) -> Tensor:

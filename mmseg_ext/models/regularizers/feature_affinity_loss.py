@@ -11,7 +11,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, normalize
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.regularizers.regularizer import Regularizer, TrainingBatch, at_least_float32
+from mmseg_ext.models.precision import at_least_float32
+from mmseg_ext.models.regularizers.regularizer import Regularizer, TrainingBatch
 from mmseg_ext.registry import MODELS
 
 ROWS_AT_ONCE = 512  # of the affinity, which is never held whole: 8 MB a block for 64 × 64 features

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.regularizers.regularizer import Regularizer, TrainingBatch, at_least_float32
+from mmseg_ext.models.precision import at_least_float32
+from mmseg_ext.models.regularizers.regularizer import Regularizer, TrainingBatch
 from mmseg_ext.registry import MODELS
 
 

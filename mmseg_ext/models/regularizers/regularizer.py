@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.models.precision import at_least_float32
 
 
 def check_loss_settings(loss_name: str, start: int) -> None:
@@ -24,11 +25,6 @@ def check_loss_settings(loss_name: str, start: int) -> None:
         raise UserError(f"Expected `loss_name` to begin with 'loss_', got '{loss_name}': it would not be trained on.")
     if start < 0:
         raise UserError(f"Expected `start` of at least 0 iterations, got {start}.")
-
-
-def at_least_float32(values: Tensor) -> Tensor:
-    """Widen half precision; leave double precision as it is."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 class TrainingBatch(NamedTuple):

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.models.precision import at_least_float32
 from mmseg_ext.models.regularizers import TrainingBatch
-from mmseg_ext.models.regularizers.regularizer import at_least_float32
 
 SMALLEST_SHARE = 1e-3  # keeps a class that is hardly ever predicted, or labelled, within reach
 

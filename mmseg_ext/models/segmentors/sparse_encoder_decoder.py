@@ -148,8 +148,11 @@ class SparseEncoderDecoder(BlockwisePrediction):
         features = self.backbone(inputs)
         decoded = self.neck(features) if self.with_neck else features
         output = self.decode_head(decoded)
-        batch = self._training_batch(inputs, features, last_logits(output), data_samples)
         iteration = int(self.iteration)
+        due = [r for r in self.regularizers if isinstance(r, Regularizer) and iteration >= r.start]
+        is_taught = self.teacher is not None and iteration >= self.teacher.start
+        if due or is_taught or self.class_priors is not None:
+            batch = self._training_batch(inputs, features, last_logits(output), data_samples)
         if self.class_priors is not None:
             if self.class_priors.stop is None or iteration < self.class_priors.stop:
                 self.class_priors.update(batch)
@@ -158,12 +161,11 @@ class SparseEncoderDecoder(BlockwisePrediction):
         losses = add_prefix(self.decode_head.loss_by_feat(output, data_samples), "decode")
         if self.with_auxiliary_head:
             losses.update(self._auxiliary_losses(decoded, data_samples))
-        due = [r for r in self.regularizers if isinstance(r, Regularizer) and iteration >= r.start]
         for regularizer in due:
             losses[regularizer.loss_name] = regularizer(batch)
         if self.teacher is not None:
             self.teacher.follow(self._student())
-            if iteration >= self.teacher.start:
+            if is_taught:
                 teacher_logits = last_logits(self._for_points(self.teacher.logits(inputs, self._student())))
                 losses[self.teacher.loss_name] = self.teacher.loss(batch, _with_background(teacher_logits))
         self.iteration += 1
