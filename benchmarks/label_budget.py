@@ -1,8 +1,9 @@
 """How many labelled points come how close to full labels: python benchmarks/label_budget.py.
 
 Every cell is a training run of (method, budget, fold, seed): all labels, or 1, 5, 20, 100 points a class and image,
-with plain partial cross-entropy, with a regulariser, with a teacher, or with grown points; the same network, schedule
-and crops. The score is that of the last iteration, the confusion matrices of the three folds added up.
+with plain partial cross-entropy, with labels weighed by estimated areas, with a regulariser, with a teacher, or with
+grown points; the same network, schedule and crops. The score is that of the last iteration, the confusion matrices of
+the three folds added up.
 
 A cell that has finished is not run again, one that was cut off is resumed. The matrices are kept in one file
 (``--results``): a study goes on from it on another machine. To use two cores, start the command twice with different
@@ -29,7 +30,9 @@ stack.prepare()
 import numpy as np  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
+from mmseg_ext.class_areas import format_areas  # noqa: E402
 from mmseg_ext.confusion_matrix import mean_scores, scores_of_classes  # noqa: E402
+from mmseg_ext.engine.area_estimation import estimate_dataset_areas  # noqa: E402
 from mmseg_ext.engine.cross_validation import run_cell  # noqa: E402
 from mmseg_ext.engine.launch import load_config  # noqa: E402
 from mmseg_ext.engine.point_sampling import sample_dataset  # noqa: E402
@@ -44,21 +47,39 @@ RESULTS = Path(__file__).with_suffix(".json")
 BUDGETS = ("1", "5", "20", "100")
 SPARSE = "mmseg_ext.SparseEncoderDecoder"
 AFFINITY = {"type": "mmseg_ext.FeatureAffinityLoss", "in_index": 1}
-METHODS: dict[str, dict[str, Any]] = {
+TEACHER = {"momentum": 0.01, "start": 300}
+PARTS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "priors": {"type": SPARSE, "class_priors": {}},
-    "teacher": {"type": SPARSE, "class_priors": {}, "teacher": {"momentum": 0.01, "start": 300}},
-    "grown+priors+teacher": {"type": SPARSE, "class_priors": {}, "teacher": {"momentum": 0.01, "start": 300}},
-    # Of the rest each was tried on few folds.
-    "grown+teacher": {"type": SPARSE, "teacher": {"momentum": 0.01, "start": 300}},
-    "grown": {},
-    "affinity": {"type": SPARSE, "class_priors": {}, "regularizers": [{**AFFINITY, "start": 300}]},
-    "potts": {"type": SPARSE, "class_priors": {}, "regularizers": [{"type": "mmseg_ext.PottsLoss", "start": 300}]},
-    "gated_crf": {"type": SPARSE, "class_priors": {}, "regularizers": [{"type": "mmseg_ext.GatedCRFLoss"}]},
+    "areas": {},  # WeighLabels, with areas estimated from the points
+    "grown": {},  # GrowPoints
+    "teacher": {"type": SPARSE, "teacher": TEACHER},
     # The moving average of the weights and nothing else: what a teacher is worth that does not teach.
-    "average": {"type": SPARSE, "teacher": {"momentum": 0.01, "loss_weight": 0.0}},
+    "average": {"type": SPARSE, "teacher": {**TEACHER, "loss_weight": 0.0}},
+    "priors": {"type": SPARSE, "class_priors": {}},
+    "affinity": {"type": SPARSE, "regularizers": [{**AFFINITY, "start": 300}]},
+    "potts": {"type": SPARSE, "regularizers": [{"type": "mmseg_ext.PottsLoss", "start": 300}]},
+    "gated_crf": {"type": SPARSE, "regularizers": [{"type": "mmseg_ext.GatedCRFLoss", "start": 300}]},
     "resample": {},  # other points at every step: more labels than the budget says
 }
+METHODS = (
+    "plain",
+    "areas",
+    "areas+teacher",
+    "grown+teacher",
+    "grown+areas+teacher",
+    # Of the rest each was tried on few folds.
+    "average",
+    "areas+average",
+    "areas+affinity",
+    "areas+potts",
+    "areas+gated_crf",
+    "grown+areas",
+    "priors",
+    "priors+teacher",
+    "priors+gated_crf",
+    "grown+priors+teacher",
+    "resample",
+)
 FOR_ALL_LABELS = ("plain", "average")
 
 
@@ -82,13 +103,17 @@ def cell_config(cell: Cell, folder: Path) -> Path:
     config.pop("work_dir", None)
     for key in ("type", "class_priors", "regularizers", "teacher"):
         config.model.pop(key, None)
-    config.model.update({"type": "EncoderDecoder", **METHODS[cell.method]})
+    parts = cell.method.split("+")
+    config.model.type = "EncoderDecoder"
+    for part in parts:
+        config.model.update(PARTS[part])
     config.train_cfg.val_interval = config.train_cfg.max_iters  # the last iteration is what counts
     config.custom_hooks = [h for h in config.custom_hooks if "Pictures" not in h["type"]]
+    dataset = config.train_dataloader.dataset
+    dataset.update(cache_dir=str(folder / "cache"), cache_gb=1)
     if cell.budget != "all":
-        dataset = config.train_dataloader.dataset
         sampling = next(i for i, step in enumerate(dataset.pipeline) if step["type"] == "mmseg_ext.SamplePoints")
-        if cell.method == "resample":
+        if "resample" in parts:
             dataset.pipeline[sampling].update(num_points=int(cell.budget), resample=True)
         else:
             points = folder / f"points_{cell.budget}ppc_fold{cell.fold}.csv"
@@ -99,9 +124,18 @@ def cell_config(cell: Cell, folder: Path) -> Path:
             classes = ["building", "land", "road", "vegetation", "water"]
             loading = {"type": "mmseg_ext.LoadPointAnnotations", "file": str(points), "classes": classes}
             dataset.pipeline[sampling - 1 : sampling + 1] = [loading]
-            if cell.method.startswith("grown"):
-                dataset.pipeline.insert(sampling, {"type": "mmseg_ext.GrowPoints"})
-                dataset.pipeline[sampling + 1].pop("resize_type")  # regions, not points: resized as stock does
+            added: list[dict[str, Any]] = []
+            if "grown" in parts:
+                added.append({"type": "mmseg_ext.GrowPoints"})
+                dataset.pipeline[sampling].pop("resize_type")  # regions, not points: resized as stock does
+            if "areas" in parts:
+                areas = folder / f"areas_{cell.budget}ppc_fold{cell.fold}.json"
+                if not areas.is_file():
+                    estimated = estimate_dataset_areas({**dataset, "fold": cell.fold, "split": "train"})
+                    about = {"budget": f"{cell.budget} per class", "seed": 0, "fold": cell.fold}
+                    replace_file(areas, format_areas(estimated.areas_of, estimated.classes, about))
+                added.append({"type": "mmseg_ext.WeighLabels", "areas": str(areas)})
+            dataset.pipeline[sampling:sampling] = added
     path = folder / f"{cell.name}-fold{cell.fold}.py"
     config.dump(path)
     return path
@@ -211,7 +245,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run what is missing, print and write the table and the plot."""
     parser = argparse.ArgumentParser(description="The label-budget curve on the Dubai aerial images")
     parser.add_argument(
-        "--methods", nargs="+", default=["plain", "grown+teacher", "teacher without priors"], choices=list(METHODS)
+        "--methods", nargs="+", default=["plain", "areas", "areas+teacher", "grown+teacher"], choices=METHODS
     )
     parser.add_argument("--budgets", nargs="+", default=["all", *BUDGETS], choices=["all", *BUDGETS])
     parser.add_argument("--folds", type=int, nargs="+", default=[0, 1, 2])

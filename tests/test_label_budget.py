@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmseg_ext.class_areas import read_areas
 from mmseg_ext.confusion_matrix import mean_scores
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "label_budget.py"
@@ -21,7 +22,7 @@ def study():
 
 def matrices(study, seed=0):
     generator = np.random.default_rng(seed)
-    cells = [("plain", "all"), ("plain", "20"), ("teacher", "20")]
+    cells = [("plain", "all"), ("plain", "20"), ("areas", "20")]
     return {
         study.Cell(method, budget, fold, 0): generator.integers(1, 100, (5, 5))
         for method, budget in cells
@@ -41,8 +42,8 @@ def test_results_come_back_and_are_replaced(study, tmp_path):
 
 def test_folds_are_added_up_before_they_are_scored(study):
     cells = matrices(study)
-    total = sum(m for c, m in cells.items() if (c.method, c.budget) == ("teacher", "20"))
-    got = study.score(cells, "teacher", "20")
+    total = sum(m for c, m in cells.items() if (c.method, c.budget) == ("areas", "20"))
+    got = study.score(cells, "areas", "20")
     assert got.mean == mean_scores(total)["mIoU"]
     assert got.std is None
     assert got.folds == (0, 1, 2)
@@ -63,8 +64,8 @@ def test_seeds_give_mean_and_standard_deviation(study):
 def test_shares_compare_the_same_folds(study):
     cells = {c: m for c, m in matrices(study).items() if c.budget == "all" or c.fold == 0}
     full = study.score(cells, "plain", "all", folds=(0,))
-    part = study.score(cells, "teacher", "20")
-    row = next(line for line in study.format_table(cells).splitlines() if "| teacher |" in line)
+    part = study.score(cells, "areas", "20")
+    row = next(line for line in study.format_table(cells).splitlines() if "| areas |" in line)
     assert f"| {100 * part.mean / full.mean:.1f} % |" in row
     assert row.endswith("| 0 |")
 
@@ -74,7 +75,7 @@ def test_the_plot_is_drawn(study, tmp_path):
     assert (tmp_path / "plot.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("method", ["plain", "teacher", "resample"])
+@pytest.mark.parametrize("method", ["plain", "priors+teacher", "grown+areas", "resample"])
 def test_the_config_of_a_cell(study, dubai_root, tmp_path, method, monkeypatch):
     from mmengine.config import Config
 
@@ -90,4 +91,10 @@ def test_the_config_of_a_cell(study, dubai_root, tmp_path, method, monkeypatch):
     assert points.is_file() == (method != "resample")
     assert ("mmseg_ext.SamplePoints" in types) == (method == "resample")
     assert ("mmseg_ext.LoadPointAnnotations" in types) == (method != "resample")
-    assert config.model.type.endswith("SparseEncoderDecoder") == (method == "teacher")
+    assert config.model.type.endswith("SparseEncoderDecoder") == (method == "priors+teacher")
+    assert ("class_priors" in config.model) == ("teacher" in config.model) == (method == "priors+teacher")
+    assert ("mmseg_ext.GrowPoints" in types) == ("mmseg_ext.WeighLabels" in types) == (method == "grown+areas")
+    if method == "grown+areas":
+        assert types[2:4] == ["mmseg_ext.GrowPoints", "mmseg_ext.WeighLabels"]
+        assert "resize_type" not in config.train_dataloader.dataset.pipeline[4]
+        assert len(read_areas(tmp_path / "areas_5ppc_fold1.json")) == 36

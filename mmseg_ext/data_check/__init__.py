@@ -5,14 +5,22 @@ each has), `cache` keeps these facts, `judge` compares them with what the datase
 palette or other classes are judged anew without reading a file again.
 """
 
-from mmseg_ext.data_check.check import check_dataset
+from mmseg_ext.data_check.check import check_dataset, transforms_of
 from mmseg_ext.data_check.files import MaskFacts
-from mmseg_ext.data_check.judge import ChecksLabelFile, JudgesMask, LabelFileReport, LabelSpec, judge_mask
+from mmseg_ext.data_check.judge import (
+    ChecksEntries,
+    ChecksLabelFile,
+    JudgesMask,
+    LabelFileReport,
+    LabelSpec,
+    judge_mask,
+)
 from mmseg_ext.data_check.progress import ProgressDisplay
 from mmseg_ext.data_check.reading import describe_empty
 from mmseg_ext.data_check.report import DataReport, Problem, raise_for_problems
 
 __all__ = [
+    "ChecksEntries",
     "ChecksLabelFile",
     "DataReport",
     "JudgesMask",
@@ -25,4 +33,5 @@ __all__ = [
     "describe_empty",
     "judge_mask",
     "raise_for_problems",
+    "transforms_of",
 ]

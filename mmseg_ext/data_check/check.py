@@ -17,7 +17,7 @@ from mmseg_ext.data_check.files import (
     strict_pillow,
 )
 from mmseg_ext.data_check.judge import ChecksLabelFile, LabelFileReport
-from mmseg_ext.data_check.reading import ReadingPlan, plan_reading
+from mmseg_ext.data_check.reading import ReadingPlan, list_transforms, plan_reading
 from mmseg_ext.data_check.report import DataReport, Problem
 from mmseg_ext.data_check.totals import Look, Totals
 from mmseg_ext.errors import UserError
@@ -89,6 +89,11 @@ def _unwrap(dataset: Any) -> Iterator[Any]:
         elif id(inner) not in seen:
             seen.add(id(inner))
             yield inner
+
+
+def transforms_of(dataset: Any) -> list[Any]:
+    """List the transforms that samples of a dataset go through, of all datasets inside wrappers."""
+    return [t for part in _unwrap(dataset) for t in list_transforms(getattr(part, "pipeline", None))]
 
 
 def _threads(num_workers: int | None) -> int:

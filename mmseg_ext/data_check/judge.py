@@ -72,6 +72,19 @@ class JudgesMask(Protocol):
         ...  # pragma: no cover
 
 
+@runtime_checkable
+class ChecksEntries(Protocol):
+    """A transform that needs to know something of every image before training, from a file for example."""
+
+    def check_entries(self, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
+        """Find what it lacks.
+
+        Args:
+            entries: The dataset's entries (img_path, …).
+        """
+        ...  # pragma: no cover
+
+
 @dataclass(frozen=True)
 class LabelSpec:
     """How labels are read and what they may be.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mmseg_ext.data_check.judge import IGNORED, ChecksLabelFile, JudgesMask, LabelSpec
+from mmseg_ext.data_check.judge import IGNORED, ChecksEntries, ChecksLabelFile, JudgesMask, LabelSpec
 from mmseg_ext.data_check.report import Problem
 from mmseg_ext.labels import parse_color
 
@@ -68,26 +68,29 @@ def plan_reading(dataset: Any, allow_palette: bool = False) -> ReadingPlan:
         mend = "Its files are not checked."
         plan.warnings.append(Problem(name, "its files are not on a disk of this machine", mend, "not checked"))
         return plan
-    transforms = list(_transforms(getattr(dataset, "pipeline", None)))
+    transforms = list(list_transforms(getattr(dataset, "pipeline", None)))
     _plan_images(plan, transforms)
     _plan_labels(plan, dataset, transforms, allow_palette or name in PALETTE_DATASETS)
+    for transform in transforms:
+        if isinstance(transform, ChecksEntries):
+            plan.errors += transform.check_entries(plan.entries)
     return plan
 
 
-def _transforms(pipeline: Any) -> Iterator[Any]:
+def list_transforms(pipeline: Any) -> Iterator[Any]:
     """All transforms, those inside compositions and test-time augmentation too."""
     if pipeline is None:
         return
     if isinstance(pipeline, list | tuple):
         for inner in pipeline:
-            yield from _transforms(inner)
+            yield from list_transforms(inner)
         return
     if callable(pipeline):
         yield pipeline
     for name in ("transforms", "subroutines"):
         inner = getattr(pipeline, name, None)
         if isinstance(inner, list | tuple):
-            yield from _transforms(inner)
+            yield from list_transforms(inner)
 
 
 def _plan_images(plan: ReadingPlan, transforms: list[Any]) -> None:

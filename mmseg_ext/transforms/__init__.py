@@ -17,6 +17,7 @@ from mmseg_ext.transforms.random_flip import RandomFlip
 from mmseg_ext.transforms.random_resize import RandomResize
 from mmseg_ext.transforms.resize import Resize
 from mmseg_ext.transforms.sample_points import SamplePoints
+from mmseg_ext.transforms.weigh_labels import WeighLabels
 
 __all__ = [
     "GrowPoints",
@@ -36,4 +37,5 @@ __all__ = [
     "RandomResize",
     "Resize",
     "SamplePoints",
+    "WeighLabels",
 ]

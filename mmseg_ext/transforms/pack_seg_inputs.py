@@ -37,7 +37,10 @@ def to_channels_first(image_HWC: np.ndarray) -> Tensor:
 
 @TRANSFORMS.register_module()
 class PackSegInputs(StockPackSegInputs):
-    """mmseg's PackSegInputs: the same arguments and, bit for bit, the same tensors, each array copied once."""
+    """mmseg's PackSegInputs: the same arguments and, bit for bit, the same tensors, each array copied once.
+
+    The ``label_weights`` of :class:`WeighLabels` join the metainfo.
+    """
 
     def transform(self, results: dict) -> dict:
         """Pack a sample into 'inputs' and 'data_samples'."""
@@ -51,4 +54,6 @@ class PackSegInputs(StockPackSegInputs):
         packed.update(super().transform(results))
         if labels is not None:
             packed["data_samples"].gt_sem_seg = labels
+        if "label_weights" in results:
+            packed["data_samples"].set_metainfo({"label_weights": results["label_weights"]})
         return packed

@@ -8,8 +8,9 @@ from typing import Any
 from mmengine.dist import broadcast_object_list, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
+from torch import nn
 
-from mmseg_ext.data_check import DataReport, Problem, ProgressDisplay, check_dataset, raise_for_problems
+from mmseg_ext.data_check import DataReport, Problem, ProgressDisplay, check_dataset, raise_for_problems, transforms_of
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import HOOKS
 
@@ -75,6 +76,7 @@ class DataCheckHook(Hook):
         problems = [problem for report in reports.values() for problem in report.errors]
         for name, dataset in datasets.items():
             problems += head_problems(runner.model, f"{name} dataset", getattr(dataset, "metainfo", None) or {})
+            problems += weight_problems(runner.model, dataset)
         for name, report in reports.items():
             for problem in report.warnings:
                 runner.logger.warning(f"Data check, {name}: {problem}")
@@ -127,6 +129,18 @@ def head_problems(model: Any, name: str, metainfo: dict) -> list[Problem]:
                 mend = f"Set num_classes={num_classes} there."
                 problems.append(Problem(f"model.{attribute}", what, mend, "number of classes"))
     return problems
+
+
+def weight_problems(model: Any, dataset: Any) -> list[Problem]:
+    """Decode heads that would pass over the weights which a transform gives the labels."""
+    givers = [t for t in transforms_of(dataset) if getattr(t, "gives_label_weights", False)]
+    head = getattr(getattr(model, "module", model), "decode_head", None)
+    parts = head.modules() if isinstance(head, nn.Module) else ()  # the heads inside of it too, as K-Net's
+    if not givers or any(getattr(part, "takes_label_weights", False) for part in parts):
+        return []
+    what = f"{type(head).__name__} knows nothing of the weights of labels, which {type(givers[0]).__name__} gives"
+    mend = "Use a Point… head of mmseg_ext, or take the transform out of the pipeline."
+    return [Problem("model.decode_head", what, mend, "label weights")]
 
 
 def _loops(runner: Any) -> Iterator[tuple[str, BaseLoop]]:

@@ -1,5 +1,6 @@
 """Decode heads whose loss looks only where labels are."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -44,13 +45,49 @@ def takes_labelled_pixels(loss: nn.Module) -> bool:
     return bool(getattr(loss, "takes_labelled_pixels", False))
 
 
+def label_weights(data_samples: Sequence[Any], labels_NHW: Tensor, ignore_index: int) -> Tensor | None:
+    """Look up how much each label counts, by the ``label_weights`` that ``WeighLabels`` gave its image.
+
+    Args:
+        data_samples: mmseg's SegDataSample, one an image.
+        labels_NHW: Class indices.
+        ignore_index: Marks pixels without a label; their weight means nothing.
+
+    Returns:
+        (N, H, W), 1 on average over the labels of the batch; None where no image brings weights.
+
+    Raises:
+        UserError: Some images bring weights and some do not, or a label has none.
+    """
+    given = [sample.metainfo.get("label_weights") for sample in data_samples]
+    if all(weights is None for weights in given):
+        return None
+    labelled_NHW = labels_NHW != ignore_index
+    highest = int(torch.where(labelled_NHW, labels_NHW, 0).amax())
+    if any(weights is None or len(weights) <= highest for weights in given):
+        raise UserError(
+            f"Expected `label_weights` for the classes 0..{highest} in every image of the batch, got them for "
+            f"{[None if weights is None else len(weights) for weights in given]} classes. Put WeighLabels, with areas "
+            "of all classes, into the pipelines of all datasets that are trained on."
+        )
+    weight_NHW = torch.stack(
+        [
+            torch.as_tensor(weights, device=labels_NHW.device)[torch.where(labelled_HW, labels_HW, 0).long()]
+            for weights, labels_HW, labelled_HW in zip(given, labels_NHW, labelled_NHW, strict=True)
+        ]
+    )
+    mean = weight_NHW[labelled_NHW].mean()
+    return weight_NHW / torch.where(mean > 0, mean, torch.ones_like(mean))  # NaN, without any label, counts as no mean
+
+
 class PointSupervision(BaseDecodeHead):
     """Gives a decode head a loss that is evaluated at labelled pixels alone.
 
     Stock heads enlarge all logits to the size of the labels. Here cross-entropy never holds logits of that size, be
     the labels a handful of points or dense; value and gradients are the same. ``acc_seg`` counts labelled pixels, in
     percent (0 where there are none; a tie of the highest logits counts as wrong). Parameters, state_dict keys and
-    prediction are those of the stock head.
+    prediction are those of the stock head. Where ``mmseg_ext.WeighLabels`` is in the pipeline, each label counts as it
+    says, in all losses.
 
     A head of your own takes two lines; the mixin stands behind the head, so that a head which calls the loss of its
     base class several times, for auxiliary outputs, gets this one:
@@ -69,6 +106,8 @@ class PointSupervision(BaseDecodeHead):
     Raises:
         UserError: A loss or a sampler needs the logits of all pixels, or cross-entropy has a single channel.
     """
+
+    takes_label_weights = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("loss_decode", {"type": "mmseg_ext.PartialCrossEntropyLoss"})
@@ -107,6 +146,7 @@ class PointSupervision(BaseDecodeHead):
             Every loss by its name, and ``acc_seg``: labelled pixels whose label has the highest logit, in percent.
         """
         labels_NHW = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        weight_NHW = label_weights(batch_data_samples, labels_NHW, self.ignore_index)
         losses: dict[str, Tensor] = {}
         right = None
         for loss in self._losses():
@@ -117,13 +157,14 @@ class PointSupervision(BaseDecodeHead):
                     labels_NHW,
                     self.align_corners,
                     settings.class_weight_C,
+                    weight_NHW,
                     ignore_index=self.ignore_index,
                     denominator=labels_NHW.numel() if settings.over_all_pixels else None,
                 )
                 value = loss.loss_weight * computed.loss
                 right = computed.num_correct, computed.num_labelled
             else:
-                value, counted = self._loss_of_gathered(loss, seg_logits, labels_NHW)
+                value, counted = self._loss_of_gathered(loss, seg_logits, labels_NHW, weight_NHW)
                 right = right or counted
             losses[loss.loss_name] = losses[loss.loss_name] + value if loss.loss_name in losses else value
         if right is not None:
@@ -132,7 +173,7 @@ class PointSupervision(BaseDecodeHead):
         return losses
 
     def _loss_of_gathered(
-        self, loss: nn.Module, seg_logits: Tensor, labels_NHW: Tensor
+        self, loss: nn.Module, seg_logits: Tensor, labels_NHW: Tensor, weight_NHW: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, int]]:
         """Compute a loss on the list of labelled pixels, as a batch of one image one pixel high."""
         positions_P = (labels_NHW != self.ignore_index).flatten().nonzero().squeeze(1)
@@ -142,6 +183,7 @@ class PointSupervision(BaseDecodeHead):
         value = loss(
             logits_PC.t()[None, :, None],
             labels_P[None, None],
+            weight=None if weight_NHW is None else weight_NHW.flatten()[positions_P][None, None],
             ignore_index=self.ignore_index,
         )
         with torch.no_grad():

@@ -22,8 +22,9 @@ from mmseg.registry import MODELS  # noqa: E402
 
 from mmseg_ext.data_check import DataReport  # noqa: E402
 from mmseg_ext.engine.hooks import data_check_hook  # noqa: E402
-from mmseg_ext.engine.hooks.data_check_hook import DataCheckHook, class_lines, head_problems  # noqa: E402
+from mmseg_ext.engine.hooks.data_check_hook import DataCheckHook, class_lines, head_problems, weight_problems  # noqa: E402
 from mmseg_ext.errors import UserError  # noqa: E402
+from mmseg_ext.transforms import WeighLabels  # noqa: E402
 
 REPO = Path(__file__).resolve().parents[3]
 CLASSES = ("field", "water", "road")
@@ -174,6 +175,22 @@ def test_head_with_fewer_classes_than_the_dataset():
         "model.decode_head: it has num_classes=2, the train dataset has 3 classes. Set num_classes=3 there."
     )
     assert head_problems(torch.nn.Module(), "train dataset", {"classes": CLASSES}) == []
+
+
+def test_a_head_that_knows_nothing_of_the_weights_of_labels():
+    class Dataset:
+        pipeline = (WeighLabels("areas.json"),)
+
+    model, point_head = torch.nn.Module(), torch.nn.Module()
+    model.decode_head = torch.nn.Linear(1, 1)
+    (problem,) = weight_problems(model, Dataset())
+    assert str(problem).startswith(
+        "model.decode_head: Linear knows nothing of the weights of labels, which WeighLabels"
+    )
+    point_head.takes_label_weights = True
+    model.decode_head.kernel_generate_head = point_head
+    assert weight_problems(model, Dataset()) == []
+    assert weight_problems(torch.nn.Module(), object()) == []
 
 
 def test_settings_reach_the_check(run, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Point heads against the stock heads that enlarge all logits."""
 
+import numpy as np
 import pytest
 import torch
 from mmengine.registry import MODELS as ENGINE_MODELS
@@ -253,3 +254,55 @@ def test_what_it_cannot_do_is_refused(arguments, parts):
         build("mmseg_ext.PointFCNHead", **{**HEADS["FCNHead"], **arguments})
     for part in parts:
         assert part in str(caught.value)
+
+
+def weighted_samples(weights, share=0.2, **kwargs):
+    found = samples(share, **kwargs)
+    for sample, label_weights in zip(found, weights, strict=True):
+        sample.set_metainfo({"label_weights": np.array(label_weights, np.float32)})
+    return found
+
+
+WEIGHTS = [[1.0, 0.0, 3.0, 0.5, 2.0], [10.0, 20.0, 0.0, 5.0, 1.0]]
+
+
+@pytest.mark.parametrize("share", [0.01, 0.7])
+@pytest.mark.parametrize("loss_decode", [PARTIAL, {"type": "mmseg_ext.PartialDiceLoss"}])
+def test_labels_count_as_their_image_says(loss_decode, share):
+    head = build("mmseg_ext.PointFCNHead", **HEADS["FCNHead"], loss_decode=loss_decode)
+    data_samples = weighted_samples(WEIGHTS, share)
+    losses = head.loss(features(), data_samples, train_cfg={})
+    labels = torch.stack([s.gt_sem_seg.data.squeeze(0) for s in data_samples])
+    pixel_weights = torch.stack([torch.tensor(w)[label.clamp_max(4)] for w, label in zip(WEIGHTS, labels, strict=True)])
+    logits = torch.nn.functional.interpolate(head(features()), labels.shape[1:], mode="bilinear")
+    expected = head.loss_decode(logits, labels, weight=pixel_weights)
+    assert losses[head.loss_decode.loss_name].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_weights_of_the_same_ratios_are_the_same_loss():
+    head = build("mmseg_ext.PointFCNHead", **HEADS["FCNHead"], loss_decode={"type": "CrossEntropyLoss"})
+    plain = head.loss(features(), samples(), train_cfg={})
+    for scale in (1.0, 700.0):
+        weighted = head.loss(features(), weighted_samples([[scale] * 5] * 2), train_cfg={})
+        assert weighted["loss_ce"].item() == pytest.approx(plain["loss_ce"].item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("weights", [[[0.0] * 5] * 2, WEIGHTS])
+def test_no_weight_at_all_and_no_label_at_all_are_no_loss(weights):
+    head = build("mmseg_ext.PointFCNHead", **HEADS["FCNHead"])
+    losses = head.loss(features(), weighted_samples(weights, share=0.2 if weights != WEIGHTS else 0.0), train_cfg={})
+    losses["loss_pce"].backward()
+    assert losses["loss_pce"].item() == 0
+    assert all(p.grad is None or not p.grad.any() for p in head.parameters())
+
+
+@pytest.mark.parametrize("missing", [None, [1.0, 1.0]])
+def test_weights_for_some_are_refused(missing):
+    head = build("mmseg_ext.PointFCNHead", **HEADS["FCNHead"])
+    data_samples = weighted_samples(WEIGHTS)
+    if missing is None:
+        data_samples[1] = samples()[1]
+    else:
+        data_samples[1].set_metainfo({"label_weights": np.array(missing, np.float32)})
+    with pytest.raises(UserError, match=r"`label_weights` for the classes 0\.\.4 in every image"):
+        head.loss(features(), data_samples, train_cfg={})

@@ -1,0 +1,81 @@
+"""The images and labels of a config's dataset as they lie on disk, for commands that look at all of them."""
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from mmengine.registry import DefaultScope
+from mmseg.registry import DATASETS
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.points import image_name
+
+Result = TypeVar("Result")
+Progress = Callable[[int, int], object]
+
+
+def _is_kept(step: Mapping[str, Any]) -> bool:
+    """Whether a step of a pipeline decides what the labels are, not where they come to lie."""
+    name = str(step.get("type", "")).rpartition(".")[2]
+    return (name.startswith("Load") and ("Image" in name or "Annotations" in name)) or name == "SamplePoints"
+
+
+def build_loading_dataset(dataset: Mapping[str, Any]) -> Any:
+    """Build a dataset whose pipeline only loads: images and labels, and `SamplePoints` where it is in it.
+
+    Args:
+        dataset: Config of a dataset.
+
+    Returns:
+        The dataset; its metainfo names the classes.
+
+    Raises:
+        UserError: The dataset is a wrapper, its pipeline loads no labels, or it has no class names.
+    """
+    if "pipeline" not in dataset:
+        raise UserError(
+            f"Expected a dataset with a `pipeline`, got {dataset.get('type')}. Name the dataset inside the wrapper."
+        )
+    steps = [step for step in dataset["pipeline"] if _is_kept(step)]
+    if not any(str(step["type"]).endswith("Annotations") for step in steps):
+        raise UserError("Expected a pipeline that loads labels, got none of whose steps is named …Annotations.")
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        built = DATASETS.build({**dataset, "pipeline": steps})
+    if not built.metainfo.get("classes"):
+        raise UserError(f"Expected {type(built).__name__} to name its classes. Set metainfo=dict(classes=(…)).")
+    return built
+
+
+def map_samples(
+    dataset: Any,
+    look: Callable[[dict], Result],
+    progress: Progress | None = None,
+    num_workers: int | None = None,
+) -> dict[str, Result]:
+    """Call a function on every sample, in threads.
+
+    Args:
+        dataset: As :func:`build_loading_dataset` builds it.
+        look: Called with each sample; what it raises is raised again.
+        progress: Called with (done, total) after every image.
+        num_workers: Threads; None is one a core, eight at most.
+
+    Returns:
+        What `look` returned, by the image's name, in the dataset's order.
+    """
+
+    def look_at(index: int) -> tuple[str, Result]:
+        sample = dataset[index]
+        return image_name(sample, dataset.data_root, "map_samples"), look(sample)
+
+    results: dict[str, Result] = {}
+    pool = ThreadPoolExecutor(num_workers or min(8, os.cpu_count() or 1), thread_name_prefix="map_samples")
+    try:
+        for name, result in pool.map(look_at, range(len(dataset))):
+            results[name] = result
+            if progress is not None:
+                progress(len(results), len(dataset))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return results
