@@ -48,7 +48,7 @@ def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_i
     """Run one cell to its end, unless it has come there before.
 
     Args:
-        command: What trains the config; gets the work dir, --resume where there is a checkpoint, and the options.
+        command: What trains the config; gets the work dir, --resume where a run has begun, and the options.
         work_dir: The cell's own.
         fold: Fold that is validated.
         seed: Seed of the run.
@@ -59,7 +59,8 @@ def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_i
     """
     matrix = last_matrix(work_dir)
     if matrix is None or matrix.iteration < max_iters:
-        resume = ["--resume"] if (work_dir / "last_checkpoint").is_file() else []
+        # Begun, if not as far as the first checkpoint: then it begins anew.
+        resume = ["--resume"] if work_dir.is_dir() and any(work_dir.iterdir()) else []
         options = ["--cfg-options", *fold_options(fold, seed)]
         run_to_end([*command, "--work-dir", str(work_dir), *resume, *options])
         matrix = last_matrix(work_dir)

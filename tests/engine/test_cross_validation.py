@@ -57,7 +57,6 @@ def test_a_finished_cell_is_not_run_again_and_a_cut_one_is_resumed(tmp_path):
     run_cell(command, cell, fold=1, seed=3, max_iters=20)
     assert not (cell / "arguments.json").exists()
 
-    (cell / "last_checkpoint").write_text("iter_20.pth")
     script.write_text(TRAINER % 40)
     run_cell(command, cell, fold=1, seed=3, max_iters=40)
     assert "--resume" in json.loads((cell / "arguments.json").read_text())
