@@ -55,7 +55,6 @@ PARTS: dict[str, dict[str, Any]] = {
     "teacher": {"type": SPARSE, "teacher": TEACHER},
     # The moving average of the weights and nothing else: what a teacher is worth that does not teach.
     "average": {"type": SPARSE, "teacher": {**TEACHER, "loss_weight": 0.0}},
-    "priors": {"type": SPARSE, "class_priors": {}},
     "affinity": {"type": SPARSE, "regularizers": [{**AFFINITY, "start": 300}]},
     "potts": {"type": SPARSE, "regularizers": [{"type": "mmseg_ext.PottsLoss", "start": 300}]},
     "gated_crf": {"type": SPARSE, "regularizers": [{"type": "mmseg_ext.GatedCRFLoss", "start": 300}]},
@@ -74,10 +73,6 @@ METHODS = (
     "areas+potts",
     "areas+gated_crf",
     "grown+areas",
-    "priors",
-    "priors+teacher",
-    "priors+gated_crf",
-    "grown+priors+teacher",
     "resample",
 )
 FOR_ALL_LABELS = ("plain", "average")
@@ -101,7 +96,7 @@ def cell_config(cell: Cell, folder: Path) -> Path:
     """Write the config of a cell's runs, and the file of its points; the same file as long as nothing changes."""
     config = load_config(str(ALL_LABELS if cell.budget == "all" else POINTS))
     config.pop("work_dir", None)
-    for key in ("type", "class_priors", "regularizers", "teacher"):
+    for key in ("type", "regularizers", "teacher"):
         config.model.pop(key, None)
     parts = cell.method.split("+")
     config.model.type = "EncoderDecoder"

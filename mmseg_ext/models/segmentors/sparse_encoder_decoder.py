@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.regularizers import Regularizer, TrainingBatch
 from mmseg_ext.models.segmentors.blockwise_prediction import BlockwisePrediction
-from mmseg_ext.models.segmentors.class_priors import ClassPriors
 from mmseg_ext.models.segmentors.mean_teacher import MeanTeacher, last_logits
 from mmseg_ext.registry import MODELS
 
@@ -27,16 +26,13 @@ class SparseEncoderDecoder(BlockwisePrediction):
     """``mmseg_ext.EncoderDecoder`` whose regularisers also see image, features and labels.
 
     Each regulariser adds its loss to those of the heads, under its own name; so does the teacher. The network and the
-    names of its weights are those of EncoderDecoder; a checkpoint also holds the teacher, the class priors and the
-    number of training iterations, so a resumed run goes on where it was. Where there is a teacher, it predicts.
+    names of its weights are those of EncoderDecoder; a checkpoint also holds the teacher and the number of training
+    iterations, so a resumed run goes on where it was. Where there is a teacher, it predicts.
 
     Args:
         *args: Passed to :class:`BlockwisePrediction`.
         regularizers: Configs of regularisers, such as ``[dict(type='mmseg_ext.PottsLoss')]``.
         teacher: Settings of :class:`MeanTeacher`, such as ``dict(start=500)``; None for no teacher.
-        class_priors: Settings of :class:`ClassPriors`, such as ``dict()``, for points that were drawn class by class;
-            None for points that were drawn from all pixels. All losses and the accuracies of training are then over
-            logits for the priors of the points, predictions for those of the areas.
         **kwargs: Passed to :class:`BlockwisePrediction`.
 
     Raises:
@@ -48,7 +44,6 @@ class SparseEncoderDecoder(BlockwisePrediction):
         *args: Any,
         regularizers: Sequence[dict] = (),
         teacher: dict | None = None,
-        class_priors: dict | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -60,7 +55,6 @@ class SparseEncoderDecoder(BlockwisePrediction):
             )
         self.regularizers = nn.ModuleList(MODELS.build(r) for r in regularizers)
         self.teacher = MeanTeacher(self._student(), **teacher) if teacher is not None else None
-        self.class_priors = ClassPriors(self.num_classes, **class_priors) if class_priors is not None else None
         added: list[Any] = [*self.regularizers, *([self.teacher] if self.teacher else [])]
         names = [loss.loss_name for loss in added]
         if len(set(names)) < len(names):
@@ -119,19 +113,11 @@ class SparseEncoderDecoder(BlockwisePrediction):
             self.decode_head.ignore_index,
         )
 
-    def _for_points(self, output: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
-        """Shift the logits of a head, of all its stages, to the priors of the points."""
-        if self.class_priors is None:
-            return output
-        if isinstance(output, Tensor):
-            return self.class_priors.shift(output)
-        return [self.class_priors.shift(stage) for stage in output]
-
     def _auxiliary_losses(self, features: Sequence[Tensor], data_samples: SampleList) -> dict[str, Tensor]:
         several = isinstance(self.auxiliary_head, nn.ModuleList)
         losses = {}
         for i, head in enumerate(self.auxiliary_head if several else [self.auxiliary_head]):
-            computed = head.loss_by_feat(self._for_points(head(features)), data_samples)
+            computed = head.loss_by_feat(head(features), data_samples)
             losses.update(add_prefix(computed, f"aux_{i}" if several else "aux"))
         return losses
 
@@ -151,13 +137,8 @@ class SparseEncoderDecoder(BlockwisePrediction):
         iteration = int(self.iteration)
         due = [r for r in self.regularizers if isinstance(r, Regularizer) and iteration >= r.start]
         is_taught = self.teacher is not None and iteration >= self.teacher.start
-        if due or is_taught or self.class_priors is not None:
+        if due or is_taught:
             batch = self._training_batch(inputs, features, last_logits(output), data_samples)
-        if self.class_priors is not None:
-            if self.class_priors.stop is None or iteration < self.class_priors.stop:
-                self.class_priors.update(batch)
-            output = self._for_points(output)
-            batch = batch._replace(logits_NChw=_with_background(last_logits(output)))
         losses = add_prefix(self.decode_head.loss_by_feat(output, data_samples), "decode")
         if self.with_auxiliary_head:
             losses.update(self._auxiliary_losses(decoded, data_samples))
@@ -166,7 +147,7 @@ class SparseEncoderDecoder(BlockwisePrediction):
         if self.teacher is not None:
             self.teacher.follow(self._student())
             if is_taught:
-                teacher_logits = last_logits(self._for_points(self.teacher.logits(inputs, self._student())))
+                teacher_logits = self.teacher.logits(inputs, self._student())
                 losses[self.teacher.loss_name] = self.teacher.loss(batch, _with_background(teacher_logits))
         self.iteration += 1
         return losses

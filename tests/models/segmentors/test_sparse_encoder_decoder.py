@@ -347,28 +347,6 @@ def test_weights_are_loaded_into_the_student_alone(tmp_path):
     assert torch.equal(student.conv_seg.weight, teacher.conv_seg.weight)
 
 
-def test_with_class_priors_all_losses_see_shifted_logits():
-    plain = build(regularizers=[{"type": "Recorder"}])
-    model = build(class_priors={"momentum": 1.0}, regularizers=[{"type": "Recorder"}])
-    losses, expected = losses_of(model), losses_of(plain)
-    shown, raw = model.regularizers[0].seen[0].logits_NChw, plain.regularizers[0].seen[0].logits_NChw
-    assert torch.equal(shown, model.class_priors.shift(raw))
-    samples = model.data_preprocessor(make_data(), training=True)["data_samples"]
-    assert losses["decode.loss_pce"] == model.decode_head.loss_by_feat(shown, samples)["loss_pce"]
-    assert losses["decode.loss_pce"] != expected["decode.loss_pce"]
-    assert {"class_priors.point_share_C", "class_priors.area_share_C"} <= set(model.state_dict())
-
-
-def test_class_priors_stop_when_they_are_told_to():
-    model = build(class_priors={"momentum": 0.5, "stop": 2})
-    shares = []
-    for seed in range(4):
-        losses_of(model, make_data(seed=seed))
-        shares.append(model.class_priors.area_share_C.clone())
-    assert not torch.equal(shares[0], shares[1])
-    assert torch.equal(shares[1], shares[3])
-
-
 @pytest.mark.parametrize("predicts", [True, False])
 def test_who_predicts(predicts):
     model = build(teacher={"momentum": 0.25, "start": 100, "predicts": predicts})
