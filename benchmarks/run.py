@@ -24,6 +24,7 @@ sys.path.insert(0, str(FOLDER))
 from comparison import ROWS_FILE, Row, describe_machine, format_rows  # noqa: E402
 
 BENCHMARKS = {
+    "areas.py": ["--budgets", "20", "--folds", "0"],
     "pipeline.py": ["--quick"],
     "deformable_attention.py": ["--images", "1", "--repeats", "3"],
     "dino.py": ["--repeats", "3"],
