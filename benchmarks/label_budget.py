@@ -52,6 +52,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "areas": {},  # WeighLabels, with areas estimated from the points
     "grown": {},  # GrowPoints
+    "wide": {},  # GrowPoints over larger squares, where colours differ less
     "teacher": {"type": SPARSE, "teacher": TEACHER},
     # The moving average of the weights and nothing else: what a teacher is worth that does not teach.
     "average": {"type": SPARSE, "teacher": {**TEACHER, "loss_weight": 0.0}},
@@ -60,12 +61,14 @@ PARTS: dict[str, dict[str, Any]] = {
     "gated_crf": {"type": SPARSE, "regularizers": [{"type": "mmseg_ext.GatedCRFLoss", "start": 300}]},
     "resample": {},  # other points at every step: more labels than the budget says
 }
+WIDE = {"radius": 64, "tolerance": 10}
 METHODS = (
     "plain",
     "areas",
     "areas+teacher",
     "grown+teacher",
     "grown+areas+teacher",
+    "wide+areas+teacher",
     # Of the rest each was tried on few folds.
     "average",
     "areas+average",
@@ -120,8 +123,8 @@ def cell_config(cell: Cell, folder: Path) -> Path:
             loading = {"type": "mmseg_ext.LoadPointAnnotations", "file": str(points), "classes": classes}
             dataset.pipeline[sampling - 1 : sampling + 1] = [loading]
             added: list[dict[str, Any]] = []
-            if "grown" in parts:
-                added.append({"type": "mmseg_ext.GrowPoints"})
+            if "grown" in parts or "wide" in parts:
+                added.append({"type": "mmseg_ext.GrowPoints", **(WIDE if "wide" in parts else {})})
                 dataset.pipeline[sampling].pop("resize_type")  # regions, not points: resized as stock does
             if "areas" in parts:
                 areas = folder / f"areas_{cell.budget}ppc_fold{cell.fold}.json"

@@ -32,6 +32,7 @@ BENCHMARKS = {
     "points.py": ["--repeats", "3"],
     "prediction.py": ["--sizes", "32x43:512x683:512x683", "--repeats", "2"],
     "regularizers.py": ["--classes", "21", "--repeats", "3"],
+    "source_size.py": ["--images", "4", "--batches", "12", "--steps", "2", "--repeats", "1"],
     "tables.py": ["--runs", "100", "--repeats", "3"],
 }
 
