@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .metrics import is_lower_better
+from .metrics import ORIGINAL_PREFIX, is_lower_better
 from .rows import Row, Spread, Value, number_of
 
 
@@ -54,7 +54,7 @@ def make_columns(rows: Sequence[Row], metric: str) -> list[Column]:
         Column("last", f"last {metric}", _number("last"), is_descending=high, weight=9),
         Column("last_delta", "\u0394 last", _number("last_delta", "{:+.2f}"), is_descending=high, weight=7),
     ]
-    columns += [_metric_column(name) for name in _extra_metrics(rows)]
+    columns += [_metric_column(name) for name in _extra_metrics(rows) if not _repeats(name, rows, metric)]
     columns += [
         Column("n", "runs", _number("n", "{:.0f}"), is_descending=True, weight=6),
         Column("parameters", "params", _parameters, weight=2),
@@ -75,6 +75,16 @@ def _extra_metrics(rows: Sequence[Row]) -> list[str]:
     names = list(dict.fromkeys(name for row in rows for name in row.values if name not in known))
     order = {"mIoU": 0, "original/mIoU": 1, "mAcc": 2, "aAcc": 3}
     return sorted(names, key=lambda name: (name.startswith("test "), order.get(name.removeprefix("test "), 4)))
+
+
+def _repeats(name: str, rows: Sequence[Row], metric: str) -> bool:
+    """Tell whether the scores on the original labels are those beside them in every row: no copy, or none reduced."""
+    own = name.removeprefix(ORIGINAL_PREFIX)
+    beside = "last" if own == metric else own
+    return own != name and all(
+        row.values.get(name) is None or write_number(row.values[name]) == write_number(row.values.get(beside))
+        for row in rows
+    )
 
 
 def _metric_column(name: str) -> Column:

@@ -56,13 +56,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 where the input is no good: one line on stderr says what was expected.
     """
     arguments = make_parser().parse_args(argv)
+    from .metrics import metric_name
     from .records import TableError, printable
     from .table import TableOptions
     from .terminal import print_tables, progress_bar
     from .writer import read_tables, write_files
 
     options = TableOptions(
-        metric=arguments.metric,
+        metric=metric_name(arguments.metric),
         sort=arguments.sort,
         group=arguments.group,
         per_class=arguments.per_class,

@@ -80,9 +80,19 @@ def _role(key: str) -> tuple[int, str]:
         return _SKIP, key
     if CLASS_METRIC.fullmatch(key):
         return _CLASS, key
-    name = key.rsplit("/", 1)[-1]  # an evaluator's prefix: val/mIoU is mIoU
-    role = _SUMMARY if _SUMMARY_METRIC.fullmatch(name) else _OTHER
-    return role, printable(ORIGINAL_PREFIX + name if key.endswith(ORIGINAL_PREFIX + name) else name)
+    role = _SUMMARY if _SUMMARY_METRIC.fullmatch(key.rsplit("/", 1)[-1]) else _OTHER
+    return role, printable(metric_name(key))
+
+
+def metric_name(key: str) -> str:
+    """Take the evaluator's prefix off a name in a log: val/mIoU is mIoU, binary/IoU is IoU.
+
+    Example:
+        >>> [metric_name(key) for key in ("binary/IoU", "test/original/mIoU", "IoU.water")]
+        ['IoU', 'original/mIoU', 'IoU.water']
+    """
+    name = key.rsplit("/", 1)[-1]
+    return ORIGINAL_PREFIX + name if key.endswith(ORIGINAL_PREFIX + name) else name
 
 
 def is_summary_metric(name: str) -> bool:

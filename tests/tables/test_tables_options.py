@@ -10,6 +10,9 @@ import pytest
 from made_logs import MadeRun
 
 from mmseg_ext.tables import ScoreTable, TableError, TableOptions, make_tables, read_runs
+from mmseg_ext.tables.columns import make_columns
+from mmseg_ext.tables.command import main
+from mmseg_ext.tables.rows import Row
 
 POINTS = "\n            dict(num_points=20, per='image', type='mmseg_ext.SamplePoints'),"
 
@@ -226,3 +229,23 @@ def test_a_nan_is_never_best(tmp_path: Path) -> None:
     table = table_of(tmp_path)
     assert cells(table, "best") == ["30.00 @ 100", ""]
     assert cells(table, "last") == ["nan", "nan"]
+
+
+def test_scores_on_the_original_labels_stand_there_if_they_differ() -> None:
+    def titles(metric: str, *values: dict[str, float]) -> list[str]:
+        rows = [Row({"config": f"c{i}", "best": v["last"], **v}, []) for i, v in enumerate(values)]
+        return [column.key for column in make_columns(rows, metric)]
+
+    same = {"last": 50.0, "mAcc": 60.0, "original/mIoU": 50.0, "original/mAcc": 60.001}
+    assert not any("original" in title for title in titles("mIoU", same, {"last": 40.0, "mAcc": 30.0}))
+    reduced = {"last": 50.0, "mAcc": 60.0, "original/mIoU": 49.0, "original/mAcc": 60.0}
+    assert "original/mIoU" in titles("mIoU", same, reduced)
+    assert "original/mAcc" not in titles("mIoU", same, reduced)
+    assert "original/mIoU" in titles("mAcc", {"last": 60.0, "mIoU": 48.0, "original/mIoU": 49.0})
+
+
+def test_a_metric_is_known_with_its_evaluators_prefix_too(work_dirs: Path, tmp_path: Path) -> None:
+    command = [str(work_dirs), "--out", str(tmp_path), "--no-cache", "--metric"]
+    assert main([*command, "val/mAcc"]) == 0
+    assert "best mAcc" in (tmp_path / "loveda_scores.md").read_text()
+    assert main([*command, "val/mean"]) == 2
