@@ -6,6 +6,7 @@ them before the first step.
 Shape suffixes: H height, W width.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +42,7 @@ def describe_kind(kind: str) -> str:
     }[kind]
 
 
-def mend_for(kind: str, values: set[int]) -> str:
+def mend_for(kind: str, values: Collection[float]) -> str:
     """Say what to do about the values that a mask of this kind may not hold."""
     if kind == "0/255" and 1 in values:
         return "If its foreground is 1, set kind='0/1'."
@@ -89,7 +90,7 @@ def read_binary_mask(path: str | Path, kind: BinaryKind = "0/255") -> np.ndarray
         found, counts = np.unique(values_HW[bad_HW], return_counts=True)
         shown = ", ".join(f"{v:g} ({n} pixels)" for v, n in zip(found[:5].tolist(), counts.tolist(), strict=False))
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-        mend = mend_for(kind, {int(v) for v in found})
+        mend = mend_for(kind, found.tolist())
         raise UserError(f"Expected only {describe_kind(kind)} in {path}, got {shown}{more}. {mend}")
     return labels_HW
 

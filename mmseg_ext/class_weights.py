@@ -120,12 +120,12 @@ def pos_weight_of(weights: Sequence[float]) -> float:
     """Turn the weights of background and foreground into the factor on the foreground's loss.
 
     Raises:
-        UserError: There are other than two weights, or the background weighs nothing.
+        UserError: There are other than two weights, or one is zero: no image shows that class.
 
     Example:
         >>> pos_weight_of([0.5, 2.0])
         4.0
     """
-    if len(weights) != 2 or not weights[0] > 0:
-        raise UserError(f"Expected weights of two classes, the background's above zero, got {list(weights)}.")
+    if len(weights) != 2 or not min(weights) > 0:
+        raise UserError(f"Expected weights of two classes, both above zero, got {list(weights)}.")
     return weights[1] / weights[0]

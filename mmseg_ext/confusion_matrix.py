@@ -42,14 +42,14 @@ def count_confusion(prediction: Tensor, labels: Tensor, num_classes: int, ignore
     return confusion_CC
 
 
-def check_range(values: Tensor, num_classes: int, name: str, ignore_index: int = 255) -> None:
+def check_range(values: Tensor, num_classes: int, name: str, ignore_index: int | None = 255) -> None:
     """Refuse class indices that no class has.
 
     Args:
         values: Class indices of labelled pixels, any shape.
         num_classes: C.
         name: What the values are, in the plural.
-        ignore_index: For the message: marks pixels without a label.
+        ignore_index: For the message: marks pixels without a label; None where there are none of them.
 
     Raises:
         ValueError: A value is not in 0..C-1.
@@ -59,8 +59,9 @@ def check_range(values: Tensor, num_classes: int, name: str, ignore_index: int =
     lowest, highest = values.aminmax()
     if int(lowest) < 0 or int(highest) >= num_classes:
         wrong = values[(values < 0) | (values >= num_classes)]
+        ignored = "" if ignore_index is None else f" (or {ignore_index} where ignored)"
         raise ValueError(
-            f"Expected {name} in 0..{num_classes - 1} (or {ignore_index} where ignored), "
+            f"Expected {name} in 0..{num_classes - 1}{ignored}, "
             f"got {sorted(wrong.unique().tolist())[:5]} at {wrong.numel()} pixels."
         )
 

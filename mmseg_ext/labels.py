@@ -18,6 +18,9 @@ from mmseg_ext.png_decoding import RGB, decode_plain_png
 
 Color = tuple[int, int, int]
 
+COLOR_THRESHOLD = 128
+"""The lowest value that stands for 255, where colours are only nearly those of the classes."""
+
 
 def parse_color(color: str | Sequence[int]) -> Color:
     """Read a colour given as ``'#3C1098'`` or as three integers in 0..255.
@@ -69,6 +72,16 @@ def pack_colors(rgb_HWC: np.ndarray) -> np.ndarray:
     packed_HW <<= 8
     packed_HW |= rgb_HWC[..., 2]
     return packed_HW
+
+
+def binarize_colors(colors_HWC: np.ndarray, threshold: int = COLOR_THRESHOLD) -> np.ndarray:
+    """Set every channel to 255 where it reaches the threshold, else to 0: (H, W, 3) uint8 to the same.
+
+    Example:
+        >>> binarize_colors(np.array([[[127, 128, 255]]], dtype=np.uint8)).tolist()
+        [[[0, 255, 255]]]
+    """
+    return (colors_HWC >= threshold) * np.uint8(255)
 
 
 def colors_to_indices(

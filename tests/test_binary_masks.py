@@ -81,3 +81,9 @@ def test_a_file_that_is_no_image_is_an_error_with_its_name(tmp_path):
     (tmp_path / "mask.png").write_text("no image")
     with pytest.raises(UserError, match=r"Cannot read the mask .*mask\.png"):
         read_binary_mask(tmp_path / "mask.png")
+
+
+def test_a_value_that_is_no_number_is_an_error_with_the_file(tmp_path):
+    save_picture_file(tmp_path / "mask.tif", np.array([[0, np.nan]], dtype=np.float32))
+    with pytest.raises(UserError, match=r"mask\.tif, got nan \(1 pixels\)"):
+        read_binary_mask(tmp_path / "mask.tif")

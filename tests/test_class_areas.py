@@ -77,7 +77,9 @@ def test_it_comes_closer_than_the_points_and_than_the_raw_shares():
         evidence.append(gather_evidence(image, keep_points(labels_HW.astype(np.uint8), 20, seed, per="class"), 3))
         true.append(np.bincount(labels_HW.ravel(), minlength=3) / labels_HW.size)
     raw = [e.shares_C for e in evidence]
-    errors = [np.abs(np.array(guess) - true).mean() for guess in (estimate_areas(evidence), raw, np.full((4, 3), 1 / 3))]
+    errors = [
+        np.abs(np.array(guess) - true).mean() for guess in (estimate_areas(evidence), raw, np.full((4, 3), 1 / 3))
+    ]
     assert errors[0] < 0.6 * errors[1]
     assert errors[1] < 0.8 * errors[2]
 

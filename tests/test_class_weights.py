@@ -78,5 +78,9 @@ def test_what_names_no_weights_is_refused(tmp_path):
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(UserError, match="got something else"):
         read_class_weights(f"{tmp_path / 'other.json'}:median_frequency")
-    with pytest.raises(UserError, match="background's above zero"):
-        pos_weight_of([0.0, 1.0])
+    for weights in ([0.0, 1.0], [1.0, 0.0], [1.0, 1.0, 1.0]):
+        with pytest.raises(UserError, match="two classes, both above zero"):
+            pos_weight_of(weights)
+    for weight in (-1.0, float("nan")):
+        with pytest.raises(UserError, match="non-negative `class_weight`"):
+            PartialCrossEntropyLoss(class_weight=[1.0, weight])

@@ -27,10 +27,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--labels", choices=["majority", "nearest"], default="majority", help="what a label is chosen by"
     )
     parser.add_argument("--ignore", metavar="LABEL", nargs="*", help="labels or #RRGGBB that do not vote")
-    parser.add_argument("--quality", type=int, default=95, help="of JPEG images, 1 to 100; 95 by default")
+    parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP images, 1 to 100; 95 by default")
     parser.add_argument("--png", action="store_true", help="write all images as PNG, without loss")
     parser.add_argument("--layout", choices=list(LAYOUTS), help="kind of tree; by default told by its folders")
     parser.add_argument("--folders", nargs=2, metavar=("IMAGES", "MASKS"), help="names of the folders, any other tree")
+    parser.add_argument(
+        "--tails",
+        nargs=2,
+        metavar=("IMAGE", "MASK"),
+        help="what the names in them end in: _sat _mask for 7_sat, 7_mask",
+    )
     parser.add_argument("--workers", type=int, help="processes; by default one a core")
     parser.add_argument("--shard", metavar="i/n", default="1/1", help="do the i-th of n parts, 1/n to n/n")
     parser.add_argument("--strict", action="store_true", help="stop at the first unusable file")

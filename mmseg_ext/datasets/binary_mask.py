@@ -11,11 +11,11 @@ from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
 from mmseg_ext.datasets.holdout import hold_out
 from mmseg_ext.datasets.loveda import without_label_loading
 from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images, pair_masks
+from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import DATASETS
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg")
+MASK_SUFFIXES = (*LABEL_SUFFIXES, ".jpg", ".jpeg")  # JPEG: so that its blurred values are said, not that it is missing
 SPLITS = ("all", "train", "val")
 MEND = "Put the images there, or set `data_root`, `images` and `masks`; data/README.md shows the tree."
 
@@ -29,7 +29,7 @@ class BinaryMaskDataset(NamedSegDataset):
     does not allow are an error with the file's name, before training.
 
     A copy of tools/downsample.py is read by its own `factor`; folders of other names than images and masks need
-    ``--folders IMAGES MASKS`` there.
+    ``--folders IMAGES MASKS`` there, names with tails ``--tails IMAGE MASK``.
 
     Args:
         data_root: The folder that holds both folders.
@@ -95,9 +95,9 @@ class BinaryMaskDataset(NamedSegDataset):
         root = Path(self.data_root)
         copy = DownsampledCopy(root, self.factor, "folders", "SRC", self.original_root, self.verify)
         images = list_images(root / self.images, IMAGE_SUFFIXES, MEND)
-        copy.check_images(images)
         if self.images == self.masks:  # one folder for both: the tails tell them apart
             images = [image for image in images if not (self.mask_tail and image.stem.endswith(self.mask_tail))]
+        copy.check_images(images)
         stems = _stems(images, self.image_tail)
         chosen = images
         if self.split != "all":

@@ -12,7 +12,7 @@ from mmseg_ext.errors import UserError
 
 
 def list_images(folder: Path, suffixes: Sequence[str], mend: str) -> list[Path]:
-    """List the images of one folder, sorted by name.
+    """List the images of one folder, sorted by name; hidden files, such as macOS adds, are none.
 
     Args:
         folder: Where the images lie, directly.
@@ -24,7 +24,7 @@ def list_images(folder: Path, suffixes: Sequence[str], mend: str) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"Expected the folder {folder}, found none. {mend}")
-    images = sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes)
+    images = sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith("."))
     if not images:
         raise UserError(f"Expected images ({', '.join(suffixes)}) in {folder}, found none. {mend}")
     return images

@@ -29,7 +29,7 @@ from mmseg_ext.downsampling.reduce import LABEL_FILTERS, LabelFilter, reduce_ima
 from mmseg_ext.downsampling.writing import write_whole
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
-from mmseg_ext.labels import parse_color
+from mmseg_ext.labels import binarize_colors, parse_color
 
 _PAIRS_A_TASK = 4
 _TASKS_A_WORKER = 3  # handed out at a time: enough to keep a worker busy, few enough to keep memory flat
@@ -43,13 +43,16 @@ class Filters:
         labels: 'majority' or 'nearest'; see `reduce_labels`.
         ignored: Labels (numbers) or colours ('#RRGGBB') without a vote.
         image_format: 'same', or 'png' for images without loss.
-        quality: Of JPEG images, 1 to 100.
+        quality: Of JPEG and WebP images, 1 to 100.
+        color_threshold: The lowest value that stands for 255 in masks whose colours are only nearly those of the
+            classes; the copy holds the pure ones. None takes colours as they are.
     """
 
     labels: LabelFilter = "majority"
     ignored: tuple[int | str, ...] = ()
     image_format: str = "same"
     quality: int = 95
+    color_threshold: int | None = None
 
     def __post_init__(self) -> None:
         if self.labels not in LABEL_FILTERS:
@@ -66,7 +69,9 @@ class Filters:
 
     def to_dict(self) -> dict[str, Any]:
         """Write the filters for the record."""
+        purified = {} if self.color_threshold is None else {"color_threshold": self.color_threshold}
         return {
+            **purified,
             "images": "area average",
             "labels": self.labels,
             "ignored": list(self.ignored),
@@ -221,7 +226,10 @@ class _Work:
                 sizes = [f"{height}x{width}" for height, width in (file.labels.shape[:2], image.shape[:2])]
                 reason = f"is {sizes[0]}, its image {pair.image} is {sizes[1]} (height x width)"
                 raise _PairError(Failure(pair.mask, reason))
-            labels, ignored = _prepare_labels(file.labels, file.palette, self.filters.ignored)
+            labels = file.labels
+            if labels.ndim == 3 and self.filters.color_threshold is not None:
+                labels = binarize_colors(labels, self.filters.color_threshold)
+            labels, ignored = _prepare_labels(labels, file.palette, self.filters.ignored)
             suffix = PurePosixPath(pair.mask).suffix
             for target in targets:
                 reduced = reduce_labels(labels, target.factor, ignored, self.filters.labels)

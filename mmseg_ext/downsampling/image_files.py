@@ -6,6 +6,7 @@ Shape suffixes: H height, W width, C colour channels (BGR, as OpenCV has them).
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,13 +14,17 @@ from PIL import Image
 
 from mmseg_ext.png_decoding import GRAY, RGB, decode_plain_png, read_png_header
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
-LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
 _JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
-_PILLOW_FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
+_PILLOW_FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".gif": "GIF"}
+_PILLOW_OPTIONS: dict[str, dict[str, Any]] = {
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+    "GIF": {"optimize": False},  # or indices would be numbered anew
+}
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, cv2.error)
 
 
@@ -67,13 +72,15 @@ def encode_image(image: np.ndarray, suffix: str, quality: int) -> bytes:
     Args:
         image: (H, W, 3), uint8 or uint16 BGR.
         suffix: One of IMAGE_SUFFIXES.
-        quality: Of JPEG, 1 to 100. Colours are kept at the full resolution (4:4:4): the copy loses no more of them
-            than its factor takes.
+        quality: Of JPEG and WebP, 1 to 100. Colours of JPEG are kept at the full resolution (4:4:4): the copy loses no
+            more of them than its factor takes.
     """
     options: list[int] = []
     if suffix.lower() in _JPEG_SUFFIXES:
         options = [cv2.IMWRITE_JPEG_QUALITY, quality]
         options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    elif suffix.lower() == ".webp":
+        options = [cv2.IMWRITE_WEBP_QUALITY, quality]
     return _encode(image, suffix, options)
 
 
@@ -129,7 +136,7 @@ def encode_label_file(file: LabelFile, labels: np.ndarray, suffix: str) -> bytes
         image.putpalette(file.palette)
     buffer = io.BytesIO()
     kind = _PILLOW_FORMATS[suffix.lower()]
-    image.save(buffer, kind, **({"compression": "tiff_adobe_deflate"} if kind == "TIFF" else {}))
+    image.save(buffer, kind, **_PILLOW_OPTIONS.get(kind, {}))
     return buffer.getvalue()
 
 

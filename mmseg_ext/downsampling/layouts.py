@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from mmseg_ext.errors import UserError
+from mmseg_ext.labels import COLOR_THRESHOLD
 
 
 class Pair(NamedTuple):
@@ -46,12 +47,15 @@ class Layout:
         tree: What it looks like, for messages.
         find: Lists its folders below a root; nothing where the tree is of another kind.
         ignored: Labels (numbers) or colours ('#RRGGBB') that mean "not labelled".
+        color_threshold: The lowest value that stands for 255, where the channels of colours are only nearly 0 or 255;
+            None where colours are exact.
     """
 
     name: str
     tree: str
     find: Callable[[Path], list[FolderPair]]
     ignored: tuple[int | str, ...] = ()
+    color_threshold: int | None = None
 
 
 def _subfolders(folder: Path) -> list[str]:
@@ -93,8 +97,10 @@ def _find_deepglobe(root: Path) -> list[FolderPair]:
     return pairs
 
 
-def find_folders(root: Path, images: str = "images", masks: str = "masks") -> list[FolderPair]:
-    """List the folders named `images` that stand beside one named `masks`, and those inside them.
+def find_folders(
+    root: Path, images: str = "images", masks: str = "masks", image_tail: str = "", mask_tail: str = ""
+) -> list[FolderPair]:
+    """List the folders named `images` that stand beside one named `masks`, or are it, and those inside them.
 
     Looks at the root, one level and two levels below.
     """
@@ -107,8 +113,8 @@ def find_folders(root: Path, images: str = "images", masks: str = "masks") -> li
             for inner, _, names in sorted(os.walk(folder)):
                 if any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names):
                     below = Path(inner).relative_to(folder)
-                    with_images = (folder / below).relative_to(root).as_posix()
-                    pairs.append(FolderPair(with_images, (beside / below).relative_to(root).as_posix()))
+                    with_images, with_masks = (f.relative_to(root).as_posix() for f in (folder / below, beside / below))
+                    pairs.append(FolderPair(with_images, with_masks, image_tail, mask_tail))
     return pairs
 
 
@@ -127,7 +133,7 @@ LAYOUTS = {
         Layout("ade20k", "images/{training,validation} and annotations/{training,validation}", _find_ade20k, (0,)),
         Layout("loveda", "{Train,Val,Test}/{Urban,Rural}/{images_png,masks_png}", _find_loveda, (0,)),
         Layout("dubai", "tile_<t>/{images,masks}", _find_dubai, ("#9B9B9B", "#000000")),
-        Layout("deepglobe", "<id>_sat.jpg beside <id>_mask.png", _find_deepglobe, ("#000000",)),
+        Layout("deepglobe", "<id>_sat.jpg beside <id>_mask.png", _find_deepglobe, ("#000000",), COLOR_THRESHOLD),
         Layout("folders", "a folder of images beside one of masks", _find_usual_folders),
     )
 }
@@ -183,6 +189,8 @@ def list_pairs(root: Path, layout: Layout) -> tuple[list[Pair], list[Failure]]:
 
 def _pair_folder(root: Path, folder: FolderPair) -> Iterator[Pair | Failure]:
     images = _files(root / folder.images, IMAGE_SUFFIXES, folder.image_tail)
+    if folder.images == folder.masks and folder.mask_tail:  # one folder for both: the tails tell them apart
+        images = [(stem, name) for stem, name in images if not os.path.splitext(name)[0].endswith(folder.mask_tail)]
     masks: dict[str, list[str]] = {}
     if folder.masks is not None:
         for stem, name in _files(root / folder.masks, LABEL_SUFFIXES, folder.mask_tail):

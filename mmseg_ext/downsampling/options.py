@@ -30,7 +30,7 @@ def read_options(args: argparse.Namespace) -> Options:
     """Check the command's arguments.
 
     Args:
-        args: source, target, factor, labels, ignore, quality, png, layout, folders, workers, shard, strict.
+        args: source, target, factor, labels, ignore, quality, png, layout, folders, tails, workers, shard, strict.
 
     Raises:
         UserError: One is out of range, two contradict each other, or the tree is of no known kind.
@@ -44,10 +44,11 @@ def read_options(args: argparse.Namespace) -> Options:
             f"Expected one --factor with DST, got {len(factors)}. Leave out DST: each copy then lies beside SRC, as "
             f"{copy_root(source, factors[0])} does."
         )
-    if args.folders and args.layout not in (None, "folders"):
-        raise UserError(f"Expected --folders without --layout {args.layout}: it stands for --layout folders.")
+    for flag, value in (("--folders", args.folders), ("--tails", args.tails)):
+        if value and args.layout not in (None, "folders"):
+            raise UserError(f"Expected {flag} without --layout {args.layout}: it stands for --layout folders.")
     roots = [Path(args.target) if args.target is not None else copy_root(source, factor) for factor in factors]
-    layout = _layout(source, args.layout, args.folders)
+    layout = _layout(source, args.layout, args.folders, args.tails)
     ignored = layout.ignored if args.ignore is None else tuple(map(_label, args.ignore))
     workers = args.workers if args.workers is not None else _num_cores()
     if workers < 1:
@@ -56,18 +57,20 @@ def read_options(args: argparse.Namespace) -> Options:
         source,
         [Target(factor, root) for factor, root in zip(factors, roots, strict=True)],
         layout,
-        Filters(args.labels, ignored, "png" if args.png else "same", args.quality),
+        Filters(args.labels, ignored, "png" if args.png else "same", args.quality, layout.color_threshold),
         workers,
         _shard(args.shard),
         args.strict,
     )
 
 
-def _layout(source: Path, name: str | None, folders: list[str] | None) -> Layout:
-    if folders:
-        images, masks = folders
-        find = partial(find_folders, images=images, masks=masks)
-        return replace(LAYOUTS["folders"], tree=f"folders {images} beside {masks}", find=find)
+def _layout(source: Path, name: str | None, folders: list[str] | None, tails: list[str] | None) -> Layout:
+    if folders or tails:
+        images, masks = folders or ("images", "masks")
+        image_tail, mask_tail = tails or ("", "")
+        find = partial(find_folders, images=images, masks=masks, image_tail=image_tail, mask_tail=mask_tail)
+        tree = f"{images}/<name>{image_tail}.* beside {masks}/<name>{mask_tail}.*"
+        return replace(LAYOUTS["folders"], tree=tree, find=find)
     return detect_layout(source) if name is None else LAYOUTS[name]
 
 

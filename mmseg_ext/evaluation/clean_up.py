@@ -8,17 +8,18 @@ import torch
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import MMLogger
 
+from mmseg_ext.class_maps import as_array
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.morphology import CleanUpStep, clean_up_map
 from mmseg_ext.evaluation.segmentation_metric import SegmentationMetric
 from mmseg_ext.registry import METRICS
 
 
-def class_indices(chosen: Sequence[str | int] | str, classes: Sequence[str]) -> list[int]:
+def class_indices(chosen: Sequence[str | int] | str | int, classes: Sequence[str]) -> list[int]:
     """Look up classes by name or index.
 
     Args:
-        chosen: Names, or indices from 0, or 'all'.
+        chosen: Names, or indices from 0, or one of them, or 'all'.
         classes: The names of the dataset's classes.
 
     Raises:
@@ -31,7 +32,7 @@ def class_indices(chosen: Sequence[str | int] | str, classes: Sequence[str]) -> 
     if chosen == "all":
         return list(range(len(classes)))
     found = []
-    for name in [chosen] if isinstance(chosen, str) else chosen:
+    for name in [chosen] if isinstance(chosen, str | int) else chosen:
         if name in classes:
             found.append(list(classes).index(str(name)))
         elif isinstance(name, int) and 0 <= name < len(classes):
@@ -125,11 +126,7 @@ class CleanUp(BaseMetric):
 
     def _tidied(self, sample: dict) -> dict:
         data = sample["pred_sem_seg"]["data"]
-        prediction_HW = data.squeeze(0) if data.ndim == 3 else data
-        classes_HW = prediction_HW.cpu().numpy()
-        if prediction_HW.is_floating_point():  # one sigmoid channel: 0 and 1
-            classes_HW = classes_HW.astype(np.uint8)
-        tidied_HW = torch.from_numpy(np.ascontiguousarray(clean_up_map(classes_HW, self.steps)))
+        tidied_HW = torch.from_numpy(np.ascontiguousarray(clean_up_map(as_array(data), self.steps)))
         return {**sample, "pred_sem_seg": {**sample["pred_sem_seg"], "data": tidied_HW.view_as(data).to(data)}}
 
     def evaluate(self, size: int) -> dict[str, float]:

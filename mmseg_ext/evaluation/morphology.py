@@ -88,8 +88,9 @@ def nearest_class(class_map_HW: np.ndarray, unknown_HW: np.ndarray) -> np.ndarra
 def clean_up_class(class_map_HW: np.ndarray, step: CleanUpStep) -> np.ndarray:
     """Tidy up one class.
 
-    What a class gains it takes from whatever is there; what it loses falls to the nearest other class. The outside of
-    the image neither erodes a class nor closes a gap.
+    What a class gains it takes from whatever is there; what it loses falls to the nearest other class. Disks are cut
+    off at the image's border: a part that the border cuts is not eroded there, and a gap between a class and the border
+    is closed like one between two parts.
 
     Args:
         class_map_HW: Class indices.

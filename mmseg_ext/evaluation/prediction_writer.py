@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
+from mmseg_ext.class_maps import as_array
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
 from mmseg_ext.labels import pack_labels
@@ -40,9 +41,8 @@ class PredictionWriter(BaseMetric):
         for sample in data_samples:
             image = Path(sample["img_path"])
             name = self._name(image)
-            prediction_HW = sample["pred_sem_seg"]["data"].squeeze(0).cpu().numpy()
             path = self.output_dir / name.with_suffix(".png")
-            replace_file(path, pack_labels(prediction_HW))
+            replace_file(path, pack_labels(as_array(sample["pred_sem_seg"]["data"])))
             self.results.append((str(path), str(image)))
 
     def _name(self, image: Path) -> Path:

@@ -12,6 +12,7 @@ from mmengine.dist import get_world_size
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub, MMLogger
 
+from mmseg_ext.class_maps import as_array
 from mmseg_ext.confusion_matrix import class_table, count_confusion, mean_scores, scores_of_classes
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.boundary_iou import boundary_scores, count_boundary
@@ -133,7 +134,7 @@ class SegmentationMetric(BaseMetric):
             raise UserError(f"{sample.get('seg_map_path') or sample.get('img_path')}: {error}") from None
         counts.num_labelled_images = 1
         if "mBIoU" in self.metrics:
-            maps = prediction.cpu().numpy(), labels.cpu().numpy()
+            maps = as_array(prediction), as_array(labels)
             counts.boundary_2C = count_boundary(*maps, num_classes, self.boundary_width, self.ignore_index)
         cross_entropy = sample.get("cross_entropy")
         if cross_entropy is not None:

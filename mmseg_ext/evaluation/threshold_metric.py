@@ -26,7 +26,8 @@ class ThresholdMetric(BaseMetric):
     Scalars, in percent but for the first: ``binary/threshold``; at it ``binary/IoU``, ``binary/F1``,
     ``binary/precision``, ``binary/recall`` of the foreground over all pixels and ``binary/mIoU``, the mean over both
     classes; ``binary/AP``, the average precision. Outside of validation nothing is chosen, which would be fitting to
-    the test images: ``binary/AP`` is the only scalar.
+    the test images: ``binary/AP`` is the only scalar. Where no label is foreground no threshold is chosen, the
+    scores of a validation are NaN, and a test has none.
 
     Memory does not grow with the number of images, in one process or in several. The curve of the latest evaluation is
     kept in ``curve``.
@@ -107,15 +108,18 @@ class ThresholdMetric(BaseMetric):
         """Sum the counts of the processes and score them."""
         logger = MMLogger.get_current_instance()
         self.curve, self.chosen = ThresholdCurve.of(sum(results, np.zeros_like(results[0]))), None
+        is_validation = MessageHub.get_current_instance().get_info("loop_stage") == "val"
+        curves = self.curve.scores()
         best = self.curve.best(self.criterion)
         if best is None:
-            logger.warning("No label is foreground: no threshold is chosen.")
-            return {}
+            logger.warning("No label is foreground: nothing to score, and no threshold is chosen.")
+            # What a hook of the training watches is there, and never the best.
+            return dict.fromkeys([*curves, "AP"], float("nan")) if is_validation else {}
         scalars = {"AP": round(self.curve.average_precision(), 2)}
-        if MessageHub.get_current_instance().get_info("loop_stage") != "val":
+        if not is_validation:
             return scalars
         self.chosen = best
-        scores = {name: round(float(score[best]), 2) for name, score in self.curve.scores().items()}
+        scores = {name: round(float(curve[best]), 2) for name, curve in curves.items()}
         threshold = float(self.curve.threshold_T[best])
         logger.info(
             "Best %s at the threshold %g: IoU %.2f, F1 %.2f", self.criterion, threshold, scores["IoU"], scores["F1"]

@@ -7,22 +7,13 @@ import numpy as np
 
 from mmseg_ext.data_check import LabelFileReport, LabelSpec, MaskFacts, judge_mask
 from mmseg_ext.errors import UserError
+from mmseg_ext.labels import COLOR_THRESHOLD, binarize_colors
 from mmseg_ext.registry import TRANSFORMS
 from mmseg_ext.transforms.load_color_annotations import LoadColorAnnotations
 
 
-def binarize(rgb_HWC: np.ndarray, threshold: int = 128) -> np.ndarray:
-    """Set every channel to 255 where it reaches the threshold, else to 0: (H, W, 3) uint8 to the same.
-
-    Example:
-        >>> binarize(np.array([[[127, 128, 255]]], dtype=np.uint8)).tolist()
-        [[[0, 255, 255]]]
-    """
-    return (rgb_HWC >= threshold) * np.uint8(255)
-
-
-def binarize_facts(facts: MaskFacts, threshold: int = 128) -> MaskFacts:
-    """Do the same to the colours that were read of a mask."""
+def binarize_facts(facts: MaskFacts, threshold: int = COLOR_THRESHOLD) -> MaskFacts:
+    """Do to the colours that were read of a mask what :func:`mmseg_ext.labels.binarize_colors` does to its pixels."""
     counts: dict[int, int] = {}
     for packed, count in facts.colors().items():
         channels = (packed >> 16, packed >> 8 & 255, packed & 255)
@@ -56,7 +47,7 @@ class LoadBinarizedColorAnnotations(LoadColorAnnotations):
         ignore_index: int = 255,
         ignore_colors: Sequence[str | Sequence[int]] = (),
         unknown: str = "error",
-        threshold: int = 128,
+        threshold: int = COLOR_THRESHOLD,
     ) -> None:
         super().__init__(palette, ignore_index, ignore_colors, unknown)
         if not 1 <= threshold <= 255:
@@ -68,7 +59,7 @@ class LoadBinarizedColorAnnotations(LoadColorAnnotations):
 
     def read_mask(self, path: str) -> np.ndarray:
         """Read the mask's colours, (H, W, 3) uint8 RGB, and binarise them."""
-        return binarize(super().read_mask(path), self.threshold)
+        return binarize_colors(super().read_mask(path), self.threshold)
 
     def judge_mask(self, path: str, facts: MaskFacts, spec: LabelSpec) -> LabelFileReport:
         """Judge a mask before training, by what was read of it."""

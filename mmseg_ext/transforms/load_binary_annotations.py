@@ -4,6 +4,7 @@ from mmcv.transforms import BaseTransform
 
 from mmseg_ext.binary_masks import BinaryKind, check_kind, describe_kind, label_counts, mend_for, read_binary_mask
 from mmseg_ext.data_check import LabelFileReport, LabelSpec, MaskFacts, Problem
+from mmseg_ext.decoded_cache import cached
 from mmseg_ext.registry import TRANSFORMS
 
 
@@ -26,7 +27,9 @@ class LoadBinaryAnnotations(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Load ``results['seg_map_path']``."""
-        results["gt_seg_map"] = read_binary_mask(results["seg_map_path"], self.kind)
+        path = results["seg_map_path"]
+        settings = f"{type(self).__name__} {self.kind}"
+        results["gt_seg_map"] = cached(results, path, settings, lambda: read_binary_mask(path, self.kind))
         results["seg_fields"].append("gt_seg_map")
         return results
 

@@ -1,6 +1,6 @@
 """Colour masks, several colours of which are one class."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +24,7 @@ class LoadGroupedColorAnnotations(LoadColorAnnotations):
         unknown: What happens to pixels of any other colour: 'error' or 'ignore'.
 
     Raises:
-        UserError: As for `LoadColorAnnotations`; or a group is empty.
+        UserError: As for `LoadColorAnnotations`; or a group is empty, or the groups do not fit the dataset's label map.
     """
 
     def __init__(
@@ -43,11 +43,23 @@ class LoadGroupedColorAnnotations(LoadColorAnnotations):
         """Load ``results['seg_map_path']``."""
         loaded = super().transform({**results, "label_map": None})
         class_of_label = np.arange(256, dtype=np.uint8)
-        class_of_label[: len(self.class_of)] = self.class_of
+        class_of_label[: len(self.class_of)] = self._chosen(results.get("label_map"))
         results["gt_seg_map"] = class_of_label[loaded["gt_seg_map"]]
         return results
 
+    def _chosen(self, label_map: Mapping[int, int] | None) -> list[int]:
+        """Return the class of each colour; `label_map` chooses some of the dataset's own classes, as in stock."""
+        if not label_map:
+            return self.class_of
+        num_groups = self.class_of[-1] + 1
+        if len(label_map) != num_groups:
+            raise UserError(
+                f"Expected `groups` to hold the colours of each of the dataset's own {len(label_map)} classes, got "
+                f"{num_groups}. Those that `metainfo` leaves out are ignored by themselves."
+            )
+        return [label_map[index] for index in self.class_of]
+
     def judge_mask(self, path: str, facts: MaskFacts, spec: LabelSpec) -> LabelFileReport:
         """Judge a mask before training, by what was read of it."""
-        of_colors = replace(self.color_spec(spec), label_map=dict(enumerate(self.class_of)))
+        of_colors = replace(self.color_spec(spec), label_map=dict(enumerate(self._chosen(spec.label_map))))
         return judge_mask(path, facts, of_colors)

@@ -6,6 +6,7 @@ from PIL import Image
 
 from mmseg_ext.data_check import check_dataset
 from mmseg_ext.datasets import BinaryMaskDataset
+from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from mmseg_ext.downsampling.layouts import detect_layout
 from mmseg_ext.errors import UserError
 
@@ -135,3 +136,55 @@ def test_a_downsampled_copy_is_read_by_its_factor(root, tmp_path):
     assert sample["inputs"].shape == (3, 4, 3)
     assert set(sample["data_samples"].gt_sem_seg.data.unique().tolist()) <= {0, 1}
     assert dataset.metainfo["original_labels"]["original"] == str(root)
+
+
+def test_a_copy_keeps_every_suffix(tmp_path):
+    from tools.downsample import main
+
+    suffixes = zip(IMAGE_SUFFIXES, (*LABEL_SUFFIXES, *LABEL_SUFFIXES), strict=False)
+    for number, (suffix, of_mask) in enumerate(suffixes):
+        image, mask_HW = np.full((4, 6, 3), 90, np.uint8), np.zeros((4, 6), np.uint8)
+        mask_HW[:, 2:] = 1
+        save_picture_file(tmp_path / "set" / "images" / f"{number}{suffix}", image)
+        save_picture_file(tmp_path / "set" / "masks" / f"{number}{of_mask}", mask_HW)
+    assert main([str(tmp_path / "set"), "--factor", "2", "--workers", "1"]) == 0
+    pipeline = [PIPELINE[0], {**PIPELINE[1], "kind": "0/1"}, PIPELINE[2]]
+    dataset = build(tmp_path / "set_ds_2", factor=2, pipeline=pipeline)
+    assert len(dataset) == len(IMAGE_SUFFIXES)
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        assert sample["inputs"].shape == (3, 2, 3)
+        assert abs(sample["inputs"].int() - 90).max() <= 3
+        assert sample["data_samples"].gt_sem_seg.data.tolist() == [[[0, 1, 1]] * 2]
+
+
+def test_decoded_masks_are_kept_by_their_kind(root, tmp_path, monkeypatch):
+    pipeline = PIPELINE[:2]
+    first = build(root, pipeline=pipeline, cache_dir=str(tmp_path / "cache"))[0]["gt_seg_map"]
+    monkeypatch.setattr("mmseg_ext.transforms.load_binary_annotations.read_binary_mask", None)  # decoded once
+    again = build(root, pipeline=pipeline, cache_dir=str(tmp_path / "cache"))
+    assert again[0]["gt_seg_map"].tolist() == first.tolist()
+    other = build(root, pipeline=[pipeline[0], {**pipeline[1], "kind": "0/1"}], cache_dir=str(tmp_path / "cache"))
+    with pytest.raises(TypeError):
+        other[0]
+
+
+@pytest.mark.parametrize(("images", "masks", "image_tail"), [("a", "a", "_sat"), ("a", "a", ""), ("a", "b", "_sat")])
+def test_a_copy_of_names_with_tails(tmp_path, images, masks, image_tail):
+    from tools.downsample import main
+
+    for number in range(3):
+        save_picture_file(tmp_path / "set" / images / f"{number}{image_tail}.png", np.zeros((4, 6, 3), np.uint8))
+        save_picture_file(tmp_path / "set" / masks / f"{number}_mask.png", np.full((4, 6), 255, np.uint8))
+    flags = ["--folders", images, masks, "--tails", image_tail, "_mask"]
+    assert main([str(tmp_path / "set"), "--factor", "2", "--workers", "1", *flags]) == 0
+    settings = {"images": images, "masks": masks, "image_tail": image_tail, "mask_tail": "_mask"}
+    dataset = build(tmp_path / "set_ds_2", factor=2, original_labels=True, pipeline=PIPELINE, **settings)
+    assert len(dataset) == 3
+    assert (dataset[2]["data_samples"].gt_sem_seg.data == 1).all()
+
+
+def test_hidden_files_are_no_images(root):
+    for folder in ("images", "masks"):
+        (root / folder / "._1.png").write_bytes(b"what macOS adds")
+    assert len(build(root, pipeline=PIPELINE)) == 10

@@ -1,9 +1,11 @@
 import hashlib
+import json
 
 import numpy as np
 import pytest
 from mmseg.registry import DATASETS
 from picture_files import save_picture_file
+from PIL import Image
 
 from mmseg_ext.data_check import check_dataset
 from mmseg_ext.datasets.deepglobe_land_cover import DeepGlobeLandCoverDataset, fold_of
@@ -128,3 +130,19 @@ def test_the_loader_refuses_what_thresholding_never_leaves(kwargs, message):
 
     with pytest.raises(UserError, match=message):
         LoadBinarizedColorAnnotations(**{"palette": COLORS, **kwargs})
+
+
+def test_colours_that_are_not_pure_vote_as_what_they_stand_for(tmp_path):
+    from tools.downsample import main
+
+    mask = np.zeros((2, 4, 3), np.uint8)
+    mask[:, :2] = [[[0, 255, 250], [3, 240, 255]], [[0, 0, 255], [0, 0, 255]]]  # two of one class, and two of another
+    mask[1, 0] = [4, 255, 255]
+    mask[:, 2:] = [[[1, 0, 0], [0, 2, 0]], [[0, 0, 9], [255, 254, 3]]]  # unknown, which has no vote, and one class
+    save_picture_file(tmp_path / "deepglobe" / "train" / "1_sat.jpg", mask)
+    save_picture_file(tmp_path / "deepglobe" / "train" / "1_mask.png", mask)
+    assert main([str(tmp_path / "deepglobe"), "--factor", "2", "--workers", "1"]) == 0
+    copied = np.asarray(Image.open(tmp_path / "deepglobe_ds_2" / "train" / "1_mask.png"))
+    assert copied.tolist() == [[[0, 255, 255], [255, 255, 0]]]
+    record = json.loads((tmp_path / "deepglobe_ds_2" / "dataset.json").read_text())
+    assert record["filters"]["color_threshold"] == 128

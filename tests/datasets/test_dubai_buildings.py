@@ -47,3 +47,28 @@ def test_what_has_no_class_stays_ignored(tmp_path):
     assert results["gt_seg_map"].tolist() == [[1, 255, 255, 0]]
     with pytest.raises(UserError, match="colours of every class"):
         LoadGroupedColorAnnotations([[], ["#000000"]])
+
+
+def test_metainfo_may_choose_among_the_groups(small_dubai_root, tmp_path):
+    config = {
+        "type": "mmseg_ext.DubaiBuildingsDataset",
+        "data_root": str(small_dubai_root),
+        "split": "all",
+        "pipeline": [{"type": "LoadImageFromFile"}, LOAD],
+    }
+    both, buildings = (DATASETS.build({**config, **kw}) for kw in ({}, {"metainfo": {"classes": ("building",)}}))
+    count = 0
+    for index in range(len(both)):
+        labels_HW = both[index]["gt_seg_map"]
+        assert buildings[index]["gt_seg_map"].tolist() == np.where(labels_HW == 1, 0, 255).tolist()
+        count += int((labels_HW == 1).sum())
+    report = check_dataset(buildings, cache_dir=tmp_path / "cache")
+    assert report.errors == []
+    assert report.class_pixels == [count]
+
+
+def test_groups_that_do_not_fit_the_label_map_are_refused(tmp_path):
+    save_picture_file(tmp_path / "mask.png", np.full((1, 1, 3), 255, np.uint8))
+    results = {"seg_map_path": tmp_path / "mask.png", "seg_fields": [], "label_map": {0: 255, 1: 0, 2: 1}}
+    with pytest.raises(UserError, match="each of the dataset's own 3 classes, got 2"):
+        LoadGroupedColorAnnotations([["#000000"], ["#FFFFFF"]])(results)

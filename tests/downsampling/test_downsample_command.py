@@ -72,6 +72,7 @@ def test_shards_say_what_is_missing(ade20k, downsample, capsys):
         (["--factor", "2", "--quality", "0"], "quality from 1 to 100, got 0"),
         (["--factor", "2", "--layout", "loveda"], "the tree of --layout loveda"),
         (["--factor", "2", "--layout", "ade20k", "--folders", "images", "masks"], "--folders without --layout ade20k"),
+        (["--factor", "2", "--layout", "ade20k", "--tails", "_sat", "_mask"], "--tails without --layout ade20k"),
     ],
 )
 def test_bad_input_ends_in_status_2_with_one_line(ade20k, downsample, capsys, arguments, message):

@@ -87,15 +87,17 @@ def test_a_run_with_one_cycle_and_two_loggers_has_everything_at_its_step(tiny_co
     hooks = '[dict(type="mmseg_ext.ValidationPicturesHook", num_images=2, height=32, hardest=1, min_pixels=1)]'
     lines = [
         'param_scheduler = [dict(_base_.one_cycle, eta_max=1e-2, total_steps=_base_.train_cfg["max_iters"])]',
-        "optim_wrapper = _base_.gradient_accumulation",
+        "optim_wrapper = dict(**_base_.amp, **_base_.gradient_accumulation)",
         'best = dict(_base_.best_checkpoint, save_best=["IoU.road"])',
         "default_hooks = dict(logger=dict(interval=1), checkpoint=best)",
         "visualizer = dict(vis_backends=[*_base_.vis_backends, _base_.tensorboard, _base_.wandb])",
         f"custom_hooks = {hooks}",
     ]
-    names = ("one_cycle", "gradient_accumulation", "best_checkpoint", "tensorboard", "wandb")
+    names = ("one_cycle", "amp", "gradient_accumulation", "best_checkpoint", "tensorboard", "wandb")
     work_dir = tmp_path / "run"
-    run(leaf_of(tiny_config, names, lines), work_dir)
+    kind = "AmpOptimWrapper" if torch.cuda.is_available() else "OptimWrapper"
+    runner = run(leaf_of(tiny_config, names, lines), work_dir, **{"optim_wrapper.type": kind})
+    assert runner.optim_wrapper._accumulative_counts == 4
 
     rows = scalars_of(work_dir)
     rates = {row["step"]: row["lr"] for row in rows if "lr" in row}

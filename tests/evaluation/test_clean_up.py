@@ -36,7 +36,7 @@ def clean_up(metrics, dataset=CLASSES, steps=STEPS):
     return metric
 
 
-@pytest.mark.parametrize("dtype", [torch.long, torch.float32])
+@pytest.mark.parametrize("dtype", [torch.long, torch.float32, torch.bfloat16])
 def test_scores_before_and_after_stand_side_by_side(tmp_path, dtype):
     MMLogger.get_instance("clean_up", log_file=str(tmp_path / "run.log"))
     sample = building_sample(dtype)
@@ -67,7 +67,7 @@ def test_writers_inside_write_what_is_tidied(tmp_path):
 
 def test_classes_by_name_and_index():
     assert class_indices("all", CLASSES) == [0, 1]
-    assert class_indices("building", CLASSES) == class_indices([1], CLASSES) == [1]
+    assert class_indices("building", CLASSES) == class_indices([1], CLASSES) == class_indices(1, CLASSES) == [1]
     metric = clean_up([], steps=[{"classes": "all", "min_area": 2}, {"classes": [0], "opening": 1}])
     assert [(s.class_index, s.min_area, s.opening) for s in metric.steps] == [(0, 2, 0), (1, 2, 0), (0, 0, 1)]
 

@@ -80,3 +80,10 @@ def test_an_image_outside_of_the_data_root_is_an_error(tmp_path):
     for part in ("'/data/Test'", "/data/Val/1.png"):
         assert part in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_one_sigmoid_channel_is_written_as_class_indices(tmp_path, dtype):
+    writer = PredictionWriter(str(tmp_path))
+    writer.process({}, [sample("1.png", torch.tensor([[0, 1]], dtype=dtype))])
+    assert read(tmp_path / "1.png").tolist() == [[0, 1]]

@@ -87,7 +87,15 @@ def test_outside_of_validation_nothing_is_chosen():
 def test_without_foreground_nothing_is_chosen(validating):
     samples = random_samples(1)
     samples[0]["gt_sem_seg"]["data"].zero_()
-    assert evaluate(ThresholdMetric(), samples) == {}
+    for _ in range(2):  # the second time without labels
+        scalars = evaluate(ThresholdMetric(), samples)
+        assert list(scalars) == [f"binary/{name}" for name in ("IoU", "F1", "precision", "recall", "mIoU", "AP")]
+        assert all(np.isnan(score) for score in scalars.values())
+        samples[0].pop("gt_sem_seg", None)
+
+
+def test_a_test_without_labels_has_nothing_to_score():
+    samples = random_samples(1)
     del samples[0]["gt_sem_seg"]
     assert evaluate(ThresholdMetric(), samples) == {}
 

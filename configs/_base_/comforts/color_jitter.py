@@ -1,4 +1,4 @@
-"""Colour jitter: brightness ± 12 %, contrast and saturation ± 25 %, hue ± 9°.
+"""Colour jitter: brightness ± 12 %, contrast and saturation ± 25 %, hue ± 18°.
 
 Milder than PhotoMetricDistortion's own: for aerial images, whose colours tell the classes. A leaf names this file in
 ``_base_`` and puts ``_base_.color_jitter`` into its pipeline after the crop.

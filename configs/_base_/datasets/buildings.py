@@ -18,7 +18,8 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type="LoadImageFromFile"),  # reads TIFFs with transparency too, which the drop-in refuses
-    load_labels,
+    dict(type="mmseg_ext.Resize", scale=(4096, 1024), keep_ratio=True),  # the scale that training is around
+    load_labels,  # after Resize: predictions are compared at the original size
     dict(type="mmseg_ext.PackSegInputs"),
 ]
 train_dataloader = dict(

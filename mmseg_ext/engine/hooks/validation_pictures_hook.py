@@ -12,10 +12,10 @@ from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from mmengine.structures import PixelData
 from mmengine.visualization import LocalVisBackend
 from mmseg.registry import TRANSFORMS
 
+from mmseg_ext.class_maps import as_array
 from mmseg_ext.engine.config_reading import pipeline_of
 from mmseg_ext.engine.hooks.hardest_images import HardestImages, HardImage
 from mmseg_ext.engine.run_progress import step_of
@@ -64,12 +64,6 @@ def labels_at_budget(config: Config, img_path: str, labels_HW: np.ndarray) -> tu
     return None
 
 
-def class_indices(labels: PixelData) -> np.ndarray:
-    """Return a sample's class indices, integers (H, W); mmseg writes those of one sigmoid channel as floats."""
-    indices_HW = labels.data.squeeze(0).cpu().numpy()
-    return indices_HW.astype(np.uint8) if indices_HW.dtype.kind == "f" else indices_HW
-
-
 def send_picture(runner: Runner, name: str, picture_HWC: np.ndarray) -> None:
     """Give a picture to the backends of the run's visualizer at the step of its scores, but for `LocalVisBackend`.
 
@@ -113,6 +107,8 @@ class ValidationPicturesHook(Hook):
     priority = "LOW"
 
     def __init__(self, num_images: int = 6, height: int = 256, hardest: int = 0, min_pixels: int = 100) -> None:
+        if num_images < 0 or height < 1:
+            raise UserError(f"Expected `num_images` >= 0 and `height` >= 1, got {num_images} and {height}.")
         if hardest < 0 or min_pixels < 1:
             raise UserError(f"Expected `hardest` >= 0 and `min_pixels` >= 1, got {hardest} and {min_pixels}.")
         self.num_images = num_images
@@ -143,16 +139,16 @@ class ValidationPicturesHook(Hook):
             if index is not None:
                 self._rows[index] = self._draw(runner, sample)
             if self._hardest is not None and "gt_sem_seg" in sample:
-                self._hardest.add(sample.img_path, class_indices(sample.pred_sem_seg), class_indices(sample.gt_sem_seg))
+                self._hardest.add(sample.img_path, as_array(sample.pred_sem_seg.data), as_array(sample.gt_sem_seg.data))
 
     def _draw(self, runner: Runner, sample: Any) -> np.ndarray:
         dataset = runner.val_dataloader.dataset
         palette = dataset.metainfo["palette"]
         image_HWC = mmcv.imread(sample.img_path, channel_order="rgb")
-        prediction_HW = class_indices(sample.pred_sem_seg)
+        prediction_HW = as_array(sample.pred_sem_seg.data)
         columns = [("image", image_HWC)]
         if "gt_sem_seg" in sample:
-            truth_HW = class_indices(sample.gt_sem_seg)
+            truth_HW = as_array(sample.gt_sem_seg.data)
             columns.append(("labels", colorize(truth_HW, palette)))
             budget = labels_at_budget(runner.cfg, sample.img_path, truth_HW)
             if budget is not None:

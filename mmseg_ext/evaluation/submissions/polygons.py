@@ -50,12 +50,12 @@ def mask_to_polygons(mask_HW: np.ndarray, tolerance: float = 0) -> list[shapely.
     Args:
         mask_HW: Booleans, or 0 and 1.
         tolerance: Leave out corners that are no further than so many pixels from the simplified line (Douglas and
-            Peucker). 0 keeps all of them; :func:`polygons_to_mask` then returns the very mask. Simplified polygons of
-            neighbours may overlap by as much. A polygon of which nothing valid would be left stays as it is.
+            Peucker). 0 keeps all of them; :func:`polygons_to_mask` then returns the very mask. A polygon of which
+            nothing valid would be left, and neighbours that would overlap, stay as they are.
 
     Returns:
-        Valid polygons, from top to bottom, exteriors counter-clockwise in a plane whose y axis points up (as in
-        GeoJSON); none for an empty mask.
+        Valid polygons, together a valid MultiPolygon, from top to bottom, exteriors counter-clockwise in a plane whose
+        y axis points up (as in GeoJSON); none for an empty mask.
 
     Raises:
         UserError: The mask has other values or is not (H, W), or the tolerance is negative.
@@ -72,9 +72,33 @@ def mask_to_polygons(mask_HW: np.ndarray, tolerance: float = 0) -> list[shapely.
     left, top, *_ = shapely.bounds(faces).T
     faces = faces[np.lexsort((left, top))]
     if tolerance > 0:
-        simplified = shapely.simplify(faces, tolerance, preserve_topology=True)
-        faces = np.where(shapely.is_valid(simplified) & (shapely.area(simplified) > 0), simplified, faces)
+        faces = _simplified(faces, tolerance)
     return list(shapely.orient_polygons(faces))
+
+
+def _simplified(faces: np.ndarray, tolerance: float) -> np.ndarray:
+    """Simplify those polygons that stay valid, and apart from their neighbours.
+
+    Neighbours may meet at points, as those of a MultiPolygon may. Each round takes back polygons that were simplified,
+    at worst until all are as they were.
+    """
+    simplified = shapely.simplify(faces, tolerance, preserve_topology=True)
+    is_kept = shapely.is_valid(simplified) & (shapely.area(simplified) > 0)
+    is_new = is_kept.copy()  # what has changed since it was last compared
+    while True:
+        chosen = np.where(is_kept, simplified, faces)
+        shapely.prepare(chosen)
+        first, second = shapely.STRtree(chosen).query(chosen, predicate="intersects")
+        compared = (first < second) & (is_new[first] | is_new[second]) & (is_kept[first] | is_kept[second])
+        first, second = first[compared], second[compared]
+        collide = ~shapely.touches(chosen[first], chosen[second])
+        collide[~collide] = shapely.relate_pattern(chosen[first[~collide]], chosen[second[~collide]], "****1****")
+        if not collide.any():
+            return chosen
+        is_new = np.zeros(len(faces), bool)
+        is_new[first[collide]] = is_new[second[collide]] = True
+        is_new &= is_kept
+        is_kept &= ~is_new
 
 
 def polygons_to_mask(polygons: Sequence[shapely.Polygon], shape: tuple[int, int]) -> np.ndarray:

@@ -53,16 +53,17 @@ def decode_rle(rle: str, shape: tuple[int, int]) -> np.ndarray:
     height, width = shape
     try:
         numbers = np.array([int(word) for word in rle.split()], np.int64).reshape(-1, 2)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UserError(f"Expected `start length` pairs of whole numbers, got {rle[:60]!r}.") from None
     starts, lengths = numbers.T
-    ends = starts - 1 + lengths
-    if len(numbers) and (starts.min() < 1 or lengths.min() < 1 or ends.max() > height * width):
-        at = int(np.flatnonzero((starts < 1) | (lengths < 1) | (ends > height * width))[0])
+    outside = (starts < 1) | (lengths < 1) | (starts > height * width) | (lengths > height * width + 1 - starts)
+    if outside.any():
+        at = int(outside.argmax())
         raise UserError(
             f"Expected runs of at least one pixel within 1..{height * width} for an image of {height} × {width} "
             f"(height × width), got {starts[at]} {lengths[at]}."
         )
+    ends = starts - 1 + lengths
     overlapping = np.flatnonzero(starts[1:] <= ends[:-1])
     if len(overlapping):
         at = int(overlapping[0])

@@ -39,14 +39,16 @@ class SubmissionRow:
     is_empty: bool
 
 
-def class_map_of(field: Mapping[str, torch.Tensor], num_classes: int, ignore_index: int, name: str) -> np.ndarray:
+def class_map_of(
+    field: Mapping[str, torch.Tensor], num_classes: int, name: str, ignore_index: int | None = None
+) -> np.ndarray:
     """Take a class map out of a sample.
 
     Args:
         field: ``pred_sem_seg`` or ``gt_sem_seg``, (1, H, W) or (H, W), of any number type.
         num_classes: C.
-        ignore_index: Marks pixels without a label.
         name: What the values are, in the plural.
+        ignore_index: Marks pixels without a label; None where every pixel has a class.
 
     Returns:
         uint8, or uint16 where there are more than 255 classes.
@@ -56,12 +58,12 @@ def class_map_of(field: Mapping[str, torch.Tensor], num_classes: int, ignore_ind
     """
     data = field["data"]
     data = data.squeeze(0) if data.ndim == 3 else data
-    values = data[data != ignore_index]
+    values = data if ignore_index is None else data[data != ignore_index]
     if values.is_floating_point() and not torch.equal(values, values.round()):
         raise ValueError(f"Expected {name} that are whole numbers, got {data.dtype} with fractions.")
     check_range(values, num_classes, name, ignore_index)
-    dtype = np.uint8 if max(num_classes - 1, ignore_index) < 256 else np.uint16
-    return data.cpu().numpy().astype(dtype)
+    dtype = np.uint8 if max(num_classes - 1, ignore_index or 0) < 256 else np.uint16
+    return data.to(torch.int32).cpu().numpy().astype(dtype)
 
 
 class SubmissionWriter(BaseMetric):
@@ -152,14 +154,14 @@ class SubmissionWriter(BaseMetric):
                 raise UserError(f"{sample['img_path']}: {error}") from None
 
     def _row(self, sample: dict, num_classes: int) -> SubmissionRow:
-        prediction_HW = class_map_of(sample["pred_sem_seg"], num_classes, -1, "predictions")
+        prediction_HW = class_map_of(sample["pred_sem_seg"], num_classes, "predictions")
         original = sample.get("ori_shape")
         if original is not None and tuple(original) != prediction_HW.shape:
             raise UserError(f"Expected a prediction at the original size {tuple(original)}, got {prediction_HW.shape}.")
         prediction_HW = self.select(prediction_HW)
         labels = None
         if "gt_sem_seg" in sample:
-            labels_HW = class_map_of(sample["gt_sem_seg"], num_classes, self.ignore_index, "labels")
+            labels_HW = class_map_of(sample["gt_sem_seg"], num_classes, "labels", self.ignore_index)
             if labels_HW.shape != prediction_HW.shape:
                 raise UserError(
                     f"Expected a mask of the image's size {prediction_HW.shape}, got {labels_HW.shape}. "

@@ -156,6 +156,8 @@ class SMPBackbone(BaseModule):
         self._build_with = partial(_build, kind, encoder_name, in_channels, kwargs)
         model = self._build_with(None)
         self.encoder, self.decoder = model.encoder, model.decoder
+        # Some encoders have an `init_weights`, which mmengine would call over the pretrained weights.
+        self.encoder.is_init = True
         self.stride = int(model.encoder.output_stride)
         self.out_channels = int(model.segmentation_head[0].in_channels)
 

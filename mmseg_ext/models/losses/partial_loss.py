@@ -34,7 +34,7 @@ class PartialLoss(nn.Module):
                 weights, self._missing_weights = None, class_weight
         else:
             weights = class_weight
-        if weights is not None and min(weights) < 0:
+        if weights is not None and not all(weight >= 0 for weight in weights):
             raise UserError(f"Expected non-negative `class_weight`, got {list(weights)}.")
         self.loss_weight = loss_weight
         self._loss_name = loss_name

@@ -186,3 +186,14 @@ def test_the_runtime_of_all_configs_has_the_hook():
     runtime = Config.fromfile(root / "configs" / "_base_" / "default_runtime.py")
     assert {"type": "mmseg_ext.BinaryThresholdHook"} in runtime.custom_hooks
     assert runtime.tta_model.type == "mmseg_ext.SegTTAModel"
+
+
+def test_a_validation_without_foreground_keeps_the_threshold_and_the_run_goes_on(binary_config, tmp_path):
+    for path in (tmp_path / "squares" / "masks").iterdir():
+        Image.fromarray(np.zeros((40, 48), np.uint8)).save(path)
+    runner = launch.train(launch.load_config(str(binary_config), str(tmp_path / "run")))
+    assert runner.iter == 4
+    assert binary_heads(runner.model)[0].threshold == 0.9, "the config's"
+    assert threshold_in(tmp_path / "run" / "iter_4.pth") is None
+    assert not list((tmp_path / "run").glob("best_*.pth"))
+    assert (tmp_path / "run" / "pictures" / "threshold.png").is_file()

@@ -1,10 +1,15 @@
 import numpy as np
-import torch
+import pytest
 from mmengine.config import Config
-from mmengine.structures import PixelData
 from PIL import Image
 
-from mmseg_ext.engine.hooks.validation_pictures_hook import class_indices, labels_at_budget, path_below, picture_name
+from mmseg_ext.engine.hooks.validation_pictures_hook import (
+    ValidationPicturesHook,
+    labels_at_budget,
+    path_below,
+    picture_name,
+)
+from mmseg_ext.errors import UserError
 from mmseg_ext.points import keep_points, seed_of_sample
 
 
@@ -46,8 +51,11 @@ def test_names_are_relative_to_the_data_root_where_they_lie_below_it():
     assert picture_name("1/2/3/4/5/a.jpg", None) == "3_4_5_a.png"
 
 
-def test_the_prediction_of_one_sigmoid_channel_is_drawn_as_class_indices():
-    floats = PixelData(data=torch.tensor([[[0.0, 1.0], [1.0, 0.0]]]))
-    assert class_indices(floats).dtype == np.uint8
-    assert class_indices(floats).tolist() == [[0, 1], [1, 0]]
-    assert class_indices(PixelData(data=torch.tensor([[[300]]]))).tolist() == [[300]]
+@pytest.mark.parametrize(
+    "kwargs",
+    [{"num_images": -1}, {"height": 0}, {"hardest": -1}, {"min_pixels": 0}],
+    ids=lambda kwargs: next(iter(kwargs)),
+)
+def test_numbers_out_of_range_are_refused(kwargs):
+    with pytest.raises(UserError, match=f"`{next(iter(kwargs))}` >= "):
+        ValidationPicturesHook(**kwargs)

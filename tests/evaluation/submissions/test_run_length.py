@@ -46,6 +46,8 @@ def test_by_hand():
         ("0 2", r"within 1\.\.6 for an image of 2 × 3 .*got 0 2"),
         ("1 0", "at least one pixel"),
         ("5 3", "got 5 3"),
+        ("2 9223372036854775807", "got 2 9223372036854775807"),
+        ("1 9223372036854775808", "pairs of whole numbers"),
         ("3 2 1 1", "in order that do not overlap, got 3 2 before 1 1"),
         ("1 3 3 1", "do not overlap, got 1 3 before 3 1"),
     ],

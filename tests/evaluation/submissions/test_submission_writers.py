@@ -13,6 +13,7 @@ import shapely
 import torch
 from mmengine.logging import MMLogger
 from PIL import Image
+from scipy import ndimage
 from sklearn.metrics import f1_score, jaccard_score
 
 from mmseg_ext.errors import UserError
@@ -369,3 +370,24 @@ def test_two_processes_write_the_file_of_one(tmp_path, kind):
     scores = write(kind, random_samples(len(CLASSES[kind])), tmp_path / "one" / OUTPUTS[kind])
     assert content(folder / OUTPUTS[kind]) == content(tmp_path / "one" / OUTPUTS[kind])
     assert [json.loads((folder / f"{rank}.scores").read_text()) for rank in (0, 1)] == [scores, scores]
+
+
+@pytest.mark.parametrize("kind", [RLESubmission, PolygonSubmission])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_predictions_are_written_like_others(tmp_path, kind, dtype):
+    prediction = np.random.default_rng(0).integers(0, 2, (7, 9))
+    for name, of_type in (("half", dtype), ("whole", torch.long)):
+        write(kind, [sample("1.png", prediction, prediction, of_type)], tmp_path / name / "out.csv")
+    assert content(tmp_path / "half" / "out.csv") == content(tmp_path / "whole" / "out.csv")
+
+
+def test_a_prediction_of_no_class_is_an_error_with_its_name(tmp_path):
+    with pytest.raises(UserError, match=r"7\.png: Expected predictions in 0\.\.1, got \[-1\] at 1 pixels"):
+        write(RLESubmission, [sample("7.png", [[0, -1]])], tmp_path / "out.csv")
+
+
+def test_simplified_polygons_of_a_row_are_valid_together(tmp_path):
+    mask_HW = ndimage.gaussian_filter(np.random.default_rng(58).random((60, 70)), 1.2) > 0.5
+    write(PolygonSubmission, [sample("1.png", mask_HW)], tmp_path / "out.csv", tolerance=4.0)
+    ((_, text),) = rows_of(tmp_path / "out.csv")[1:]
+    assert shapely.from_wkt(text).is_valid

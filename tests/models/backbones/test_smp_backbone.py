@@ -181,3 +181,15 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "segmentation_models_pytorch", None)
     with pytest.raises(UserError, match="python -m pip install segmentation-models-pytorch"):
         SMPBackbone("unet", "resnet18")
+
+
+def test_an_encoder_with_an_initialisation_of_its_own_keeps_its_pretrained_weights(monkeypatch):
+    """timm's ResNets have `init_weights`, which mmengine calls on every child that has one."""
+    torch.manual_seed(0)
+    backbone = SMPBackbone("unet", "timm-skresnet18", encoder_weights="imagenet", **THIN["unet"])
+    assert hasattr(backbone.encoder, "init_weights")
+    trained = SMPBackbone("unet", "timm-skresnet18", **THIN["unet"])
+    monkeypatch.setattr(backbone, "_build_with", lambda weights: trained)
+    backbone.init_weights()
+    for name, tensor in trained.encoder.state_dict().items():
+        assert torch.equal(backbone.encoder.state_dict()[name], tensor), name
