@@ -54,6 +54,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "grown": {},  # GrowPoints
     "wide": {},  # GrowPoints over larger squares, where colours differ less
     "teacher": {"type": SPARSE, "teacher": TEACHER},
+    "strong teacher": {"type": SPARSE, "teacher": {**TEACHER, "loss_weight": 1.0}},
     # The moving average of the weights and nothing else: what a teacher is worth that does not teach.
     "average": {"type": SPARSE, "teacher": {**TEACHER, "loss_weight": 0.0}},
     "affinity": {"type": SPARSE, "regularizers": [{**AFFINITY, "start": 300}]},
@@ -68,6 +69,7 @@ METHODS = (
     "areas+teacher",
     "grown+teacher",
     "grown+areas+teacher",
+    "grown+strong teacher",
     "wide+areas+teacher",
     # Of the rest each was tried on few folds.
     "average",

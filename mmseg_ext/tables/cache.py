@@ -18,7 +18,7 @@ from typing import Any
 from .metrics import share_names
 from .records import Evaluation, LogPart, Settings
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the readers change what they return."""
 
 _PART_FIELDS = tuple(item.name for item in fields(LogPart) if item.name not in ("evaluations", "tests", "settings"))

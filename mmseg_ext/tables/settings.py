@@ -217,6 +217,10 @@ def _read_schedule(settings: Settings, config: Mapping[str, Any]) -> None:
     settings.seed = _first_int(_dict(config.get("randomness")).get("seed"), config.get("seed"))
 
 
+LABEL_CHANGES = {"GrowPoints": "grown", "WeighLabels": "weighed"}
+"""What else is done to points before training, by the transform that does it."""
+
+
 def _read_pipeline(settings: Settings, config: Mapping[str, Any], train: Mapping[str, Any]) -> None:
     """Read the label budget and the crop from the training transforms."""
     pipeline = list(_transforms(train.get("pipeline")))
@@ -231,6 +235,8 @@ def _read_pipeline(settings: Settings, config: Mapping[str, Any], train: Mapping
                 settings.labels += ", redrawn"
         elif kind == "LoadPointAnnotations":
             settings.labels = "clicked points"
+        elif kind in LABEL_CHANGES:
+            settings.labels += f", {LABEL_CHANGES[kind]}"
         elif kind.endswith("RandomCrop"):
             settings.crop = _size(transform.get("crop_size"))
     if not settings.crop:

@@ -56,14 +56,20 @@ def describe_data(runner: Runner, split: str) -> str:
 
 def describe_labels(pipeline: Sequence[dict]) -> str | None:
     """Say in one line which of the labels are trained on, None where all are."""
+    labels = None
     for step in pipeline:
-        if step["type"].endswith("SamplePoints"):
-            budget = f"{step['num_points']} points per {step.get('per', 'image')}"
+        kind = step["type"].rpartition(".")[2]
+        if kind == "SamplePoints":
             extra = {k: v for k, v in step.items() if k in ("strategy", "seed", "resample")}
-            return budget + "".join(f", {k} {v}" for k, v in extra.items())
-        if step["type"].endswith("LoadPointAnnotations"):
-            return f"points of {step['file']}"
-    return None
+            labels = f"{step['num_points']} points per {step.get('per', 'image')}"
+            labels += "".join(f", {k} {v}" for k, v in extra.items())
+        elif kind == "LoadPointAnnotations":
+            labels = f"points of {step['file']}"
+        elif kind == "GrowPoints":
+            labels = f"{labels}, grown"
+        elif kind == "WeighLabels":
+            labels = f"{labels or 'all'}, weighed by {step['areas']}"
+    return labels
 
 
 @HOOKS.register_module()

@@ -66,6 +66,14 @@ def test_result_table_shows_best_beside_last_only_where_they_differ():
         ([{"type": "LoadAnnotations"}], None),
         ([{"type": "mmseg_ext.SamplePoints", "num_points": 20}], "20 points per image"),
         (
+            [
+                {"type": "mmseg_ext.LoadPointAnnotations", "file": "a.csv"},
+                {"type": "mmseg_ext.GrowPoints"},
+                {"type": "mmseg_ext.WeighLabels", "areas": "a.json"},
+            ],
+            "points of a.csv, grown, weighed by a.json",
+        ),
+        (
             [{"type": "mmseg_ext.SamplePoints", "num_points": 1, "per": "class", "resample": True}],
             "1 points per class, resample True",
         ),
