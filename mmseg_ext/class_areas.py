@@ -149,7 +149,8 @@ def estimate_areas(evidence: Sequence[AreaEvidence]) -> np.ndarray:
 def _unmix(rates_SS: np.ndarray, shares_S: np.ndarray) -> np.ndarray:
     """Find the areas whose mixture comes closest to the shares."""
     weight_of_sum = 10.0
-    rates_SS = rates_SS / rates_SS.sum(0)
+    rates_SS = rates_SS + 1e-6 * np.eye(len(rates_SS))  # a class only ever taken for classes that are not shown here
+    rates_SS /= rates_SS.sum(0)
     system = np.vstack([rates_SS, np.full(len(shares_S), weight_of_sum)])
     areas_S = nnls(system, np.append(shares_S, weight_of_sum))[0]
     return (1 - RAW_SHARE) * areas_S / areas_S.sum() + RAW_SHARE * shares_S

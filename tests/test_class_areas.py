@@ -70,6 +70,13 @@ def patchwork(shares, seed):
     return labels_HW, image_of(colors_HW, 10, seed)
 
 
+def test_a_class_that_is_only_taken_for_classes_that_are_not_shown():
+    # In the first image class 2 is always taken for class 1, which the second image does not show.
+    first = AreaEvidence(np.array([2.0, 2.0, 2.0]), np.array([[2.0, 0, 0], [0, 2, 2], [0, 0, 0]]), np.full(3, 1 / 3))
+    second = AreaEvidence(np.array([1.0, 0.0, 1.0]), np.zeros((3, 3)), np.array([0.7, 0.0, 0.3]))
+    assert estimate_areas([first, second])[1] == pytest.approx([0.7, 0, 0.3])
+
+
 def test_it_comes_closer_than_the_points_and_than_the_raw_shares():
     evidence, true = [], []
     for seed, shares in enumerate([(0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8), (0.7, 0.2, 0.1)]):
