@@ -21,11 +21,16 @@ def _is_kept(step: Mapping[str, Any]) -> bool:
     return (name.startswith("Load") and ("Image" in name or "Annotations" in name)) or name == "SamplePoints"
 
 
-def build_loading_dataset(dataset: Mapping[str, Any]) -> Any:
+def _loads_labels(step: Mapping[str, Any]) -> bool:
+    return str(step.get("type", "")).endswith("Annotations")
+
+
+def build_loading_dataset(dataset: Mapping[str, Any], labels_only: bool = False) -> Any:
     """Build a dataset whose pipeline only loads: images and labels, and `SamplePoints` where it is in it.
 
     Args:
         dataset: Config of a dataset.
+        labels_only: Whether to load the labels alone, all of them.
 
     Returns:
         The dataset; its metainfo names the classes.
@@ -37,8 +42,11 @@ def build_loading_dataset(dataset: Mapping[str, Any]) -> Any:
         raise UserError(
             f"Expected a dataset with a `pipeline`, got {dataset.get('type')}. Name the dataset inside the wrapper."
         )
-    steps = [step for step in dataset["pipeline"] if _is_kept(step)]
-    if not any(str(step["type"]).endswith("Annotations") for step in steps):
+    if labels_only:
+        steps = [step for step in dataset["pipeline"] if _loads_labels(step)][:1]
+    else:
+        steps = [step for step in dataset["pipeline"] if _is_kept(step)]
+    if not any(map(_loads_labels, steps)):
         raise UserError("Expected a pipeline that loads labels, got none of whose steps is named …Annotations.")
     with DefaultScope.overwrite_default_scope("mmseg"):
         built = DATASETS.build({**dataset, "pipeline": steps})

@@ -1,13 +1,11 @@
 """The points of a whole dataset, as the transform ``SamplePoints`` draws them, for a file that can be published."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from mmengine.registry import DefaultScope
-from mmseg.registry import DATASETS
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.engine.loaded_samples import Progress, build_loading_dataset
 from mmseg_ext.point_files import Point
 from mmseg_ext.points import Per, Strategy, image_name, keep_points, seed_of_sample
 
@@ -19,7 +17,7 @@ def sample_dataset(
     strategy: Strategy = "uniform",
     seed: int = 0,
     data_root: str | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[list[Point], list[str]]:
     """Draw the points of every image of a dataset: those that training with ``SamplePoints`` would see.
 
@@ -39,18 +37,8 @@ def sample_dataset(
     Raises:
         UserError: The dataset is a wrapper, its pipeline loads no labels, or it has no class names.
     """
-    if "pipeline" not in dataset:
-        raise UserError(
-            f"Expected a dataset with a `pipeline`, got {dataset.get('type')}. Name the dataset inside the wrapper."
-        )
-    loaders = [step for step in dataset["pipeline"] if str(step.get("type", "")).endswith("Annotations")]
-    if not loaders:
-        raise UserError("Expected a pipeline that loads labels, got none of whose steps is named …Annotations.")
-    with DefaultScope.overwrite_default_scope("mmseg"):
-        built = DATASETS.build({**dataset, "pipeline": loaders[:1]})
-    classes = built.metainfo.get("classes")
-    if not classes:
-        raise UserError(f"Expected {type(built).__name__} to name its classes. Set metainfo=dict(classes=(…)).")
+    built = build_loading_dataset(dataset, labels_only=True)
+    classes = built.metainfo["classes"]
     points: list[Point] = []
     empty: list[str] = []
     for index in range(len(built)):

@@ -10,6 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmseg_ext.class_maps import as_array
 from mmseg_ext.engine.hooks.validation_pictures_hook import path_below
 from mmseg_ext.engine.random_state import kept_random_state
 from mmseg_ext.pictures import colorize, draw_points, panel, save_picture, segmentation_legend, sheet
@@ -81,8 +82,7 @@ class PointPicturesHook(Hook):
                 packed: Any = {**image.sample, "seg_fields": []}
                 for step in steps:
                     packed = step(packed)
-                prediction_HW = runner.model.test_step(pseudo_collate([packed]))[0].pred_sem_seg.data
-                prediction_HW = prediction_HW.squeeze(0).cpu().numpy().astype(np.int64)
+                prediction_HW = as_array(runner.model.test_step(pseudo_collate([packed]))[0].pred_sem_seg.data)
                 image_HWC = np.ascontiguousarray(image.sample["img"][..., ::-1])
                 drawn = draw_points(image_HWC, image.points_HW, meta["palette"])
                 columns = [(image.title, drawn), ("prediction", colorize(prediction_HW, meta["palette"]))]
