@@ -11,7 +11,7 @@ help:
 	@echo "make test   set up and run every check"
 	@echo "make setup  only the environment in $(VENV)"
 	@echo "make bench  benchmarks, each against what it replaces"
-	@echo "make lint   ruff and mypy"
+	@echo "make lint   ruff, mypy, and who may import whom"
 
 setup: $(STAMP)
 
@@ -33,6 +33,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

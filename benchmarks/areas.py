@@ -26,11 +26,11 @@ stack.prepare()
 import numpy as np  # noqa: E402
 from comparison import describe_machine, less_is_better, publish  # noqa: E402
 
-from mmseg_ext.class_areas import AreaEvidence, estimate_areas, gather_evidence  # noqa: E402
 from mmseg_ext.engine.launch import load_config  # noqa: E402
 from mmseg_ext.engine.loaded_samples import build_loading_dataset, map_samples  # noqa: E402
 from mmseg_ext.errors import UserError  # noqa: E402
-from mmseg_ext.points import keep_points, seed_of_sample  # noqa: E402
+from mmseg_ext.points.areas import AreaEvidence, estimate_areas, gather_evidence  # noqa: E402
+from mmseg_ext.points.sampling import keep_points, seed_of_sample  # noqa: E402
 
 CONFIG = ROOT / "configs" / "fpn" / "pointfpn_r18w32_1xb8-1500_dubai-128x128.py"
 DUBAI = ROOT.parent / "shared" / "data" / "dubai"

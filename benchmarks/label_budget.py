@@ -30,15 +30,15 @@ stack.prepare()
 import numpy as np  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 
-from mmseg_ext.class_areas import format_areas  # noqa: E402
-from mmseg_ext.confusion_matrix import mean_scores, scores_of_classes  # noqa: E402
 from mmseg_ext.engine.area_estimation import estimate_dataset_areas  # noqa: E402
 from mmseg_ext.engine.cross_validation import run_cell  # noqa: E402
 from mmseg_ext.engine.launch import load_config  # noqa: E402
 from mmseg_ext.engine.point_sampling import sample_dataset  # noqa: E402
 from mmseg_ext.errors import UserError  # noqa: E402
 from mmseg_ext.files import replace_file  # noqa: E402
-from mmseg_ext.point_files import write_points  # noqa: E402
+from mmseg_ext.points.areas import format_areas  # noqa: E402
+from mmseg_ext.points.point_files import write_points  # noqa: E402
+from mmseg_ext.scores.confusion_matrix import mean_scores, scores_of_classes  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 ALL_LABELS = ROOT / "configs/fpn/pointfpn_r18w32_1xb8-1500_dubai-128x128.py"

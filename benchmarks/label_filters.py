@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext.downsampling.layouts import LAYOUTS, list_pairs
 from mmseg_ext.downsampling.reduce import LABEL_FILTERS, reduce_labels
-from mmseg_ext.labels import colors_to_indices, parse_color, read_rgb_mask
+from mmseg_ext.masks.color_masks import colors_to_indices, parse_color, read_rgb_mask
 from mmseg_ext.pictures import colorize, legend, panel, save_picture, sheet
 
 CLASSES = {"building": "#3C1098", "land": "#8429F6", "road": "#6EC1E4", "vegetation": "#FEDD3A", "water": "#E2A929"}

@@ -43,8 +43,8 @@ from PIL import Image  # noqa: E402
 
 from mmseg_ext.datasets import DubaiAerialDataset  # noqa: E402
 from mmseg_ext.datasets.synthetic_aerial import generate_synthetic_aerial  # noqa: E402
-from mmseg_ext.decoded_cache import KEY, DecodedCache  # noqa: E402
-from mmseg_ext.labels import colors_to_indices, read_rgb_mask  # noqa: E402
+from mmseg_ext.masks.color_masks import colors_to_indices, read_rgb_mask  # noqa: E402
+from mmseg_ext.masks.decoded_cache import KEY, DecodedCache  # noqa: E402
 from mmseg_ext.transforms.load_annotations import decode_mask  # noqa: E402
 from mmseg_ext.transforms.load_image_from_file import decode_bgr  # noqa: E402
 

@@ -38,8 +38,8 @@ from mmseg.structures import SegDataSample  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch_memory import peak_memory  # noqa: E402
 
-from mmseg_ext.confusion_matrix import count_confusion  # noqa: E402
 from mmseg_ext.registry import MODELS  # noqa: E402
+from mmseg_ext.scores.confusion_matrix import count_confusion  # noqa: E402
 
 Shape = tuple[int, int]
 

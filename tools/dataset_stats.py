@@ -26,11 +26,11 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         stack.prepare()
-        from mmseg_ext.data_check import ProgressDisplay
         from mmseg_ext.engine.launch import load_config
         from mmseg_ext.engine.statistics_collection import collect_statistics
         from mmseg_ext.files import replace_file
-        from mmseg_ext.statistics_page import draw_statistics
+        from mmseg_ext.progress import ProgressDisplay
+        from mmseg_ext.statistics.statistics_page import draw_statistics
 
         dataset = load_config(args.config, cfg_options=args.cfg_options)[f"{args.split}_dataloader"]["dataset"]
         with ProgressDisplay("Counting labels", lambda line: print(line, file=sys.stderr)) as progress:

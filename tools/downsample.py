@@ -47,9 +47,9 @@ def main(argv: list[str] | None = None) -> int:
     """Make the copies; 1 where files were left out, 2 for what the user can mend, 130 where they stopped it."""
     args = parse_args(argv)
     try:
-        from mmseg_ext.data_check.progress import ProgressDisplay
         from mmseg_ext.downsampling.copying import CopyStoppedError, make_copies
         from mmseg_ext.downsampling.options import read_options
+        from mmseg_ext.progress import ProgressDisplay
 
         options = read_options(args)
         title = f"Copying {options.source} at " + ", ".join(f"1/{target.factor}" for target in options.targets)

@@ -22,11 +22,11 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         stack.prepare()
-        from mmseg_ext.class_areas import format_areas
-        from mmseg_ext.data_check import ProgressDisplay
         from mmseg_ext.engine.area_estimation import estimate_dataset_areas
         from mmseg_ext.engine.launch import load_config
         from mmseg_ext.files import replace_file
+        from mmseg_ext.points.areas import format_areas
+        from mmseg_ext.progress import ProgressDisplay
 
         dataset = load_config(args.config, cfg_options=args.cfg_options).train_dataloader.dataset
         with ProgressDisplay("Estimating areas", lambda line: print(line, file=sys.stderr)) as progress:

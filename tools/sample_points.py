@@ -24,10 +24,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         stack.prepare()
-        from mmseg_ext.data_check import ProgressDisplay
         from mmseg_ext.engine.launch import load_config
         from mmseg_ext.engine.point_sampling import sample_dataset
-        from mmseg_ext.point_files import write_points
+        from mmseg_ext.points.point_files import write_points
+        from mmseg_ext.progress import ProgressDisplay
         from mmseg_ext.transforms import SamplePoints
 
         SamplePoints(args.num_points, args.per, args.strategy)  # refuses what does not fit together

@@ -6,7 +6,7 @@ palette or other classes are judged anew without reading a file again.
 """
 
 from mmseg_ext.data_check.check import check_dataset, transforms_of
-from mmseg_ext.data_check.files import MaskFacts
+from mmseg_ext.data_check.file_facts import MaskFacts
 from mmseg_ext.data_check.judge import (
     ChecksEntries,
     ChecksLabelFile,
@@ -15,9 +15,9 @@ from mmseg_ext.data_check.judge import (
     LabelSpec,
     judge_mask,
 )
-from mmseg_ext.data_check.progress import ProgressDisplay
-from mmseg_ext.data_check.reading import describe_empty
+from mmseg_ext.data_check.reading_plan import describe_empty
 from mmseg_ext.data_check.report import DataReport, Problem, raise_for_problems
+from mmseg_ext.progress import ProgressDisplay
 
 __all__ = [
     "ChecksEntries",

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from mmseg_ext.data_check.cache import FactsCache
-from mmseg_ext.data_check.files import (
+from mmseg_ext.data_check.facts_cache import FactsCache
+from mmseg_ext.data_check.file_facts import (
     ImageFacts,
     MaskFacts,
     UnreadableFileError,
@@ -17,7 +17,7 @@ from mmseg_ext.data_check.files import (
     strict_pillow,
 )
 from mmseg_ext.data_check.judge import ChecksLabelFile, LabelFileReport
-from mmseg_ext.data_check.reading import ReadingPlan, list_transforms, plan_reading
+from mmseg_ext.data_check.reading_plan import ReadingPlan, list_transforms, plan_reading
 from mmseg_ext.data_check.report import DataReport, Problem
 from mmseg_ext.data_check.totals import Look, Totals
 from mmseg_ext.errors import UserError

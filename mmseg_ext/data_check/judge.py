@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from mmseg_ext.data_check.files import MAX_COLORS, ImageFacts, MaskFacts
+from mmseg_ext.data_check.file_facts import MAX_COLORS, ImageFacts, MaskFacts
 from mmseg_ext.data_check.report import Problem
-from mmseg_ext.labels import Color, format_color
+from mmseg_ext.masks.color_masks import Color, format_color
 
 IGNORED = 255
 """What mmseg's loading writes for 'not labelled', whatever a dataset's own ignore_index is."""

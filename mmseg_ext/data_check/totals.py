@@ -5,9 +5,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmseg_ext.data_check.files import ImageFacts, MaskFacts
+from mmseg_ext.data_check.file_facts import ImageFacts, MaskFacts
 from mmseg_ext.data_check.judge import LabelFileReport, LabelSpec, judge_image, judge_mask
-from mmseg_ext.data_check.reading import ReadingPlan
+from mmseg_ext.data_check.reading_plan import ReadingPlan
 from mmseg_ext.data_check.report import DataReport, Problem
 
 _MAX_NAMES = 5

@@ -7,8 +7,8 @@ from typing import Any
 
 from mmseg.datasets import BaseSegDataset
 
-from mmseg_ext.decoded_cache import KEY, DecodedCache
 from mmseg_ext.errors import UserError
+from mmseg_ext.masks.decoded_cache import KEY, DecodedCache
 
 
 def list_images(folder: Path, suffixes: Sequence[str], mend: str) -> list[Path]:

@@ -29,7 +29,7 @@ from mmseg_ext.downsampling.reduce import LABEL_FILTERS, LabelFilter, reduce_ima
 from mmseg_ext.downsampling.writing import write_whole
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
-from mmseg_ext.labels import binarize_colors, parse_color
+from mmseg_ext.masks.color_masks import binarize_colors, parse_color
 
 _PAIRS_A_TASK = 4
 _TASKS_A_WORKER = 3  # handed out at a time: enough to keep a worker busy, few enough to keep memory flat

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmseg_ext.png_decoding import GRAY, RGB, decode_plain_png, read_png_header
+from mmseg_ext.masks.png_decoding import GRAY, RGB, decode_plain_png, read_png_header
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from mmseg_ext.errors import UserError
-from mmseg_ext.labels import COLOR_THRESHOLD
+from mmseg_ext.masks.color_masks import COLOR_THRESHOLD
 
 
 class Pair(NamedTuple):

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmseg_ext.class_areas import AreaEvidence, estimate_areas, gather_evidence
 from mmseg_ext.engine.loaded_samples import Progress, build_loading_dataset, map_samples
 from mmseg_ext.errors import UserError
+from mmseg_ext.points.areas import AreaEvidence, estimate_areas, gather_evidence
 
 
 class EstimatedAreas(NamedTuple):

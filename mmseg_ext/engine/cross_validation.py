@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmseg_ext.confusion_matrix import mean_scores, scores_of_classes
 from mmseg_ext.engine.child_process import run_to_end
 from mmseg_ext.errors import UserError
+from mmseg_ext.scores.confusion_matrix import mean_scores, scores_of_classes
 
 
 class Matrix(NamedTuple):

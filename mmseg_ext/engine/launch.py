@@ -11,8 +11,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmseg_ext.binary_accuracy import correct_binary_accuracy
 from mmseg_ext.errors import UserError
+from mmseg_ext.stack.binary_accuracy import correct_binary_accuracy
 
 # Warnings of the stack that tell its own developers something, and a user nothing.
 STOCK_NOISE = (

@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.points import image_name
+from mmseg_ext.image_names import image_name
 
 Result = TypeVar("Result")
 Progress = Callable[[int, int], object]

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from mmseg_ext.engine.loaded_samples import Progress, build_loading_dataset
-from mmseg_ext.point_files import Point
-from mmseg_ext.points import Per, Strategy, image_name, keep_points, seed_of_sample
+from mmseg_ext.image_names import image_name
+from mmseg_ext.points.point_files import Point
+from mmseg_ext.points.sampling import Per, Strategy, keep_points, seed_of_sample
 
 
 def sample_dataset(

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mmseg_ext.dataset_statistics import ImageStatistics, measure_image, summarize
 from mmseg_ext.engine.loaded_samples import Progress, build_loading_dataset, map_samples
 from mmseg_ext.errors import UserError
+from mmseg_ext.statistics.dataset_statistics import ImageStatistics, measure_image, summarize
 
 
 def collect_statistics(
@@ -22,7 +22,7 @@ def collect_statistics(
         num_workers: Threads that read; None is one a core, eight at most.
 
     Returns:
-        The record of :func:`mmseg_ext.dataset_statistics.summarize`.
+        The record of :func:`mmseg_ext.statistics.dataset_statistics.summarize`.
 
     Raises:
         UserError: The dataset is a wrapper, its pipeline loads no labels, it has no class names, or a label names none.

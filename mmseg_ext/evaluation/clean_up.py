@@ -8,10 +8,10 @@ import torch
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import MMLogger
 
-from mmseg_ext.class_maps import as_array
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.morphology import CleanUpStep, clean_up_map
 from mmseg_ext.evaluation.segmentation_metric import SegmentationMetric
+from mmseg_ext.masks.class_maps import as_array
 from mmseg_ext.registry import METRICS
 
 

@@ -7,10 +7,9 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from mmseg_ext.class_maps import as_array
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
-from mmseg_ext.labels import pack_labels
+from mmseg_ext.masks.class_maps import as_array, pack_labels
 from mmseg_ext.registry import METRICS
 
 

@@ -12,14 +12,14 @@ from mmengine.dist import get_world_size
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub, MMLogger
 
-from mmseg_ext.class_maps import as_array
-from mmseg_ext.confusion_matrix import class_table, count_confusion, mean_scores, scores_of_classes
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.boundary_iou import boundary_scores, count_boundary
 from mmseg_ext.evaluation.confusion_matrix_picture import draw_confusion_matrix
 from mmseg_ext.evaluation.sampler_padding import got_padding
 from mmseg_ext.files import replace_file
+from mmseg_ext.masks.class_maps import as_array
 from mmseg_ext.registry import METRICS
+from mmseg_ext.scores.confusion_matrix import class_table, count_confusion, mean_scores, scores_of_classes
 
 FURTHER_MEANS = ("mDice", "mFscore", "mPrecision", "mRecall", "mBIoU")
 

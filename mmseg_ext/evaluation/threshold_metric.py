@@ -8,10 +8,10 @@ from mmengine.dist import get_dist_info
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MessageHub, MMLogger
 
-from mmseg_ext.binary_threshold import CRITERIA, ThresholdCurve, count_probabilities
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.sampler_padding import got_padding
 from mmseg_ext.registry import METRICS
+from mmseg_ext.scores.binary_threshold import CRITERIA, ThresholdCurve, count_probabilities
 
 
 @METRICS.register_module()

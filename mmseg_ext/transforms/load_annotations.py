@@ -10,11 +10,11 @@ import numpy as np
 from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations as StockLoadAnnotations
 
-from mmseg_ext.allocator import keep_freed_memory
-from mmseg_ext.decoded_cache import KEY, cached
 from mmseg_ext.errors import UserError
-from mmseg_ext.png_decoding import GRAY, decode_plain_png
+from mmseg_ext.masks.decoded_cache import KEY, cached
+from mmseg_ext.masks.png_decoding import GRAY, decode_plain_png
 from mmseg_ext.registry import TRANSFORMS
+from mmseg_ext.stack.freed_memory import keep_freed_memory
 
 
 @lru_cache(maxsize=64)

@@ -7,13 +7,13 @@ import numpy as np
 
 from mmseg_ext.data_check import LabelFileReport, LabelSpec, MaskFacts, judge_mask
 from mmseg_ext.errors import UserError
-from mmseg_ext.labels import COLOR_THRESHOLD, binarize_colors
+from mmseg_ext.masks.color_masks import COLOR_THRESHOLD, binarize_colors
 from mmseg_ext.registry import TRANSFORMS
 from mmseg_ext.transforms.load_color_annotations import LoadColorAnnotations
 
 
 def binarize_facts(facts: MaskFacts, threshold: int = COLOR_THRESHOLD) -> MaskFacts:
-    """Do to the colours that were read of a mask what :func:`mmseg_ext.labels.binarize_colors` does to its pixels."""
+    """Do to the colours of a mask what :func:`~mmseg_ext.masks.color_masks.binarize_colors` does to its pixels."""
     counts: dict[int, int] = {}
     for packed, count in facts.colors().items():
         channels = (packed >> 16, packed >> 8 & 255, packed & 255)

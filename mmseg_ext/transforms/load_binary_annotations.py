@@ -2,9 +2,9 @@
 
 from mmcv.transforms import BaseTransform
 
-from mmseg_ext.binary_masks import BinaryKind, check_kind, describe_kind, label_counts, mend_for, read_binary_mask
 from mmseg_ext.data_check import LabelFileReport, LabelSpec, MaskFacts, Problem
-from mmseg_ext.decoded_cache import cached
+from mmseg_ext.masks.binary_masks import BinaryKind, check_kind, describe_kind, label_counts, mend_for, read_binary_mask
+from mmseg_ext.masks.decoded_cache import cached
 from mmseg_ext.registry import TRANSFORMS
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmseg_ext.data_check import LabelSpec
-from mmseg_ext.decoded_cache import cached
 from mmseg_ext.errors import UserError
-from mmseg_ext.labels import Color, colors_to_indices, format_color, parse_color, read_rgb_mask
+from mmseg_ext.masks.color_masks import Color, colors_to_indices, format_color, parse_color, read_rgb_mask
+from mmseg_ext.masks.decoded_cache import cached
 from mmseg_ext.registry import TRANSFORMS
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from mmcv.transforms import LoadImageFromFile as StockLoadImageFromFile
 from mmengine import fileio
 
-from mmseg_ext.allocator import keep_freed_memory
-from mmseg_ext.decoded_cache import cached
 from mmseg_ext.errors import UserError
-from mmseg_ext.png_decoding import RGB, decode_plain_png, read_png_header
+from mmseg_ext.masks.decoded_cache import cached
+from mmseg_ext.masks.png_decoding import RGB, decode_plain_png, read_png_header
 from mmseg_ext.registry import TRANSFORMS
+from mmseg_ext.stack.freed_memory import keep_freed_memory
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 

@@ -8,8 +8,8 @@ from mmcv.transforms import BaseTransform
 
 from mmseg_ext.data_check import LabelFileReport, Problem
 from mmseg_ext.errors import UserError
-from mmseg_ext.point_files import Point, read_points
-from mmseg_ext.points import image_name
+from mmseg_ext.image_names import image_name
+from mmseg_ext.points.point_files import Point, read_points
 from mmseg_ext.registry import TRANSFORMS
 
 
@@ -18,8 +18,8 @@ class LoadPointAnnotations(BaseTransform):
     """Load the points of an image, from one file for the whole dataset; all other pixels become `ignore_index`.
 
     Place it after the image is loaded and before anything changes the image's size. The format is described in
-    ``mmseg_ext.point_files``. Class indices count the dataset's own classes from 0 (``reduce_zero_label``, which is
-    about masks, does not change them); where `metainfo` chooses some of the classes, the label map of the sample is
+    ``mmseg_ext.points.point_files``. Class indices count the dataset's own classes from 0 (``reduce_zero_label``, which
+    is about masks, does not change them); where `metainfo` chooses some of the classes, the label map of the sample is
     applied afterwards, as stock does.
 
     Required keys: img_shape; img_name (our datasets give it) or img_path. Added keys: gt_seg_map (uint8 (H, W));

@@ -2,7 +2,7 @@
 
 from mmcv.transforms import Resize
 
-from mmseg_ext.points import resize_points
+from mmseg_ext.points.resizing import resize_points
 from mmseg_ext.registry import TRANSFORMS
 
 

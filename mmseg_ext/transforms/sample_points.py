@@ -4,7 +4,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.points import Per, Strategy, image_name, keep_points, seed_of_sample
+from mmseg_ext.image_names import image_name
+from mmseg_ext.points.sampling import Per, Strategy, keep_points, seed_of_sample
 from mmseg_ext.registry import TRANSFORMS
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmseg_ext.class_areas import read_areas
 from mmseg_ext.data_check import Problem
 from mmseg_ext.errors import UserError
-from mmseg_ext.points import image_name
+from mmseg_ext.image_names import image_name
+from mmseg_ext.points.areas import read_areas
 from mmseg_ext.registry import TRANSFORMS
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmseg_ext.class_areas import read_areas
 from mmseg_ext.engine.area_estimation import estimate_dataset_areas
 from mmseg_ext.errors import UserError
+from mmseg_ext.points.areas import read_areas
 
 ROOT = Path(__file__).resolve().parents[2]
 POINTS = {"type": "mmseg_ext.SamplePoints", "num_points": 20, "per": "class"}

@@ -9,7 +9,7 @@ from mmseg.registry import DATASETS
 
 from mmseg_ext.engine.point_sampling import sample_dataset
 from mmseg_ext.errors import UserError
-from mmseg_ext.point_files import read_points
+from mmseg_ext.points.point_files import read_points
 
 ROOT = Path(__file__).resolve().parents[2]
 COLORS = ["#3C1098", "#8429F6", "#6EC1E4", "#FEDD3A", "#E2A929"]

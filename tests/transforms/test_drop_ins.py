@@ -16,7 +16,7 @@ from PIL import Image
 
 from mmseg_ext import transforms
 from mmseg_ext.errors import UserError
-from mmseg_ext.png_decoding import GRAY, RGB, decode_plain_png
+from mmseg_ext.masks.png_decoding import GRAY, RGB, decode_plain_png
 from mmseg_ext.transforms.photo_metric_distortion import apply_linear, linear_table
 
 SEEDS = range(200)

@@ -8,7 +8,7 @@ from mmseg.datasets.transforms import RandomCrop
 from scipy.stats import chisquare
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.points import keep_points, seed_of_sample
+from mmseg_ext.points.sampling import keep_points, seed_of_sample
 from mmseg_ext.registry import TRANSFORMS
 from mmseg_ext.transforms import PointAwareRandomCrop
 from mmseg_ext.transforms.point_aware_random_crop import count_labels_of_crops

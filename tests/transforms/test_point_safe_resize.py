@@ -6,7 +6,8 @@ from mmcv.transforms import Resize
 from mmseg.datasets.transforms import Resize as MmsegResize
 from mmseg.registry import TRANSFORMS
 
-from mmseg_ext.points import keep_points, resize_points, seed_of_sample
+from mmseg_ext.points.resizing import resize_points
+from mmseg_ext.points.sampling import keep_points, seed_of_sample
 from mmseg_ext.transforms import PointSafeResize
 
 

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from mmseg_ext.datasets import LoveDADataset
 from mmseg_ext.errors import UserError
-from mmseg_ext.points import keep_points, seed_of_sample
+from mmseg_ext.points.sampling import keep_points, seed_of_sample
 from mmseg_ext.registry import TRANSFORMS
 from mmseg_ext.transforms import SamplePoints
 

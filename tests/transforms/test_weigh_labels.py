@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mmseg_ext.class_areas import format_areas
 from mmseg_ext.errors import UserError
+from mmseg_ext.points.areas import format_areas
 from mmseg_ext.transforms import PackSegInputs, WeighLabels
 
 LABELS = np.full((10, 20), 255, np.uint8)

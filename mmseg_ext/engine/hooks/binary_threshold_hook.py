@@ -8,10 +8,10 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 from torch import nn
 
-from mmseg_ext.binary_threshold import draw_threshold_curve
 from mmseg_ext.engine.run_progress import step_of
 from mmseg_ext.files import replace_file
 from mmseg_ext.registry import HOOKS
+from mmseg_ext.scores.binary_threshold import draw_threshold_curve
 
 META_KEY = "binary_threshold"
 

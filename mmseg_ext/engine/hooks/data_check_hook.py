@@ -10,8 +10,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
 from torch import nn
 
-from mmseg_ext.data_check import DataReport, Problem, ProgressDisplay, check_dataset, raise_for_problems, transforms_of
+from mmseg_ext.data_check import DataReport, Problem, check_dataset, raise_for_problems, transforms_of
 from mmseg_ext.errors import UserError
+from mmseg_ext.progress import ProgressDisplay
 from mmseg_ext.registry import HOOKS
 
 _STILL_WORKING = "still working"

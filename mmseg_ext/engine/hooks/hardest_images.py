@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mmseg_ext.confusion_matrix import count_confusion, scores_of_classes
-from mmseg_ext.labels import pack_labels
+from mmseg_ext.masks.class_maps import pack_labels
+from mmseg_ext.scores.confusion_matrix import count_confusion, scores_of_classes
 
 
 class HardImage(NamedTuple):

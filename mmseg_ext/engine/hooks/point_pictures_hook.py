@@ -10,9 +10,9 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmseg_ext.class_maps import as_array
 from mmseg_ext.engine.hooks.validation_pictures_hook import path_below
 from mmseg_ext.engine.random_state import kept_random_state
+from mmseg_ext.masks.class_maps import as_array
 from mmseg_ext.pictures import colorize, draw_points, panel, save_picture, segmentation_legend, sheet
 from mmseg_ext.registry import HOOKS
 

@@ -15,13 +15,12 @@ from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
 from mmseg.registry import TRANSFORMS
 
-from mmseg_ext.class_maps import as_array
 from mmseg_ext.engine.config_reading import pipeline_of
 from mmseg_ext.engine.hooks.hardest_images import HardestImages, HardImage
 from mmseg_ext.engine.run_progress import step_of
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
-from mmseg_ext.labels import pack_labels, unpack_labels
+from mmseg_ext.masks.class_maps import as_array, pack_labels, unpack_labels
 from mmseg_ext.pictures import colorize, draw_labels, errors, panel, save_picture, segmentation_legend, sheet
 from mmseg_ext.registry import HOOKS
 

@@ -13,10 +13,10 @@ import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.logging import print_log
 
-from mmseg_ext.dataset_statistics import rare_class_probabilities, read_statistics
 from mmseg_ext.errors import UserError
-from mmseg_ext.points import image_name
+from mmseg_ext.image_names import image_name
 from mmseg_ext.registry import DATA_SAMPLERS
+from mmseg_ext.statistics.dataset_statistics import rare_class_probabilities, read_statistics
 
 
 def images_of_classes(pixels_NC: np.ndarray, min_pixels: int) -> list[np.ndarray]:
@@ -37,9 +37,9 @@ def images_of_classes(pixels_NC: np.ndarray, min_pixels: int) -> list[np.ndarray
 class RareClassSampler(InfiniteSampler):
     """Draw a class, the rarer the likelier, then one of the images that hold at least `min_pixels` of it.
 
-    The class follows :func:`mmseg_ext.dataset_statistics.rare_class_probabilities`, over the images of this dataset;
-    the file may hold more images than that, those of all folds for example. Images are drawn with replacement, so that
-    an epoch need not hold all of them; images without a label are never drawn.
+    The class is drawn by :func:`~mmseg_ext.statistics.dataset_statistics.rare_class_probabilities`, over the images of
+    this dataset; the file may hold more images than that, those of all folds for example. Images are drawn with
+    replacement, so that an epoch need not hold all of them; images without a label are never drawn.
 
     The sequence is fixed by the seed, which is the run's by default. Processes take turns in one sequence, and a
     resumed run goes on where it was, as with `InfiniteSampler`.

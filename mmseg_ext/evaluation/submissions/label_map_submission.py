@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from mmengine.logging import MMLogger
 
-from mmseg_ext.confusion_matrix import mean_scores
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.submissions.submission_writer import SubmissionWriter
 from mmseg_ext.files import replace_file
-from mmseg_ext.labels import pack_labels, unpack_labels
+from mmseg_ext.masks.class_maps import pack_labels, unpack_labels
+from mmseg_ext.scores.confusion_matrix import mean_scores
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The time that files in an archive bear, so that one run writes the bytes of another."""

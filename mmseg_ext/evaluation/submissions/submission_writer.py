@@ -14,10 +14,10 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from mmseg_ext.confusion_matrix import check_range, count_confusion
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.submissions.compressed_map import CompressedMap
-from mmseg_ext.evaluation.submissions.image_names import image_names
+from mmseg_ext.evaluation.submissions.submitted_names import image_names
+from mmseg_ext.scores.confusion_matrix import check_range, count_confusion
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmseg_ext.class_weights import parse_weights_file, pos_weight_of, read_class_weights
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.losses.partial_loss import PartialLoss
 from mmseg_ext.models.precision import at_least_float32
 from mmseg_ext.registry import MODELS
+from mmseg_ext.statistics.class_weights import parse_weights_file, pos_weight_of, read_class_weights
 
 
 def partial_binary_cross_entropy(

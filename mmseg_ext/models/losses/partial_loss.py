@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mmseg_ext.class_weights import parse_weights_file, read_class_weights
 from mmseg_ext.errors import UserError
+from mmseg_ext.statistics.class_weights import parse_weights_file, read_class_weights
 
 
 class PartialLoss(nn.Module):

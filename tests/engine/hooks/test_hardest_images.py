@@ -1,7 +1,7 @@
 import numpy as np
 
 from mmseg_ext.engine.hooks.hardest_images import HardestImages
-from mmseg_ext.labels import pack_labels, unpack_labels
+from mmseg_ext.masks.class_maps import pack_labels, unpack_labels
 
 TRUTH_HW = np.array([[0, 0, 1, 1], [0, 0, 1, 255]], np.uint8)
 

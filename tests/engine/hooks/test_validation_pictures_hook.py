@@ -10,7 +10,7 @@ from mmseg_ext.engine.hooks.validation_pictures_hook import (
     picture_name,
 )
 from mmseg_ext.errors import UserError
-from mmseg_ext.points import keep_points, seed_of_sample
+from mmseg_ext.points.sampling import keep_points, seed_of_sample
 
 
 def test_validation_pictures_are_the_same_images_each_time_and_show_the_budget(

@@ -8,9 +8,9 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmseg.registry import DATA_SAMPLERS
 
-from mmseg_ext.dataset_statistics import rare_class_probabilities
 from mmseg_ext.engine.samplers.rare_class_sampler import RareClassSampler, images_of_classes
 from mmseg_ext.errors import UserError
+from mmseg_ext.statistics.dataset_statistics import rare_class_probabilities
 
 PIXELS = {
     "a.png": [900, 100, 0],

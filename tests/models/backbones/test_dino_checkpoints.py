@@ -215,7 +215,7 @@ def test_a_path_without_a_file_and_a_failed_download_are_one_line(tmp_path, monk
     assert "\n" not in str(info.value)
 
     monkeypatch.setattr("timm.models._builder.load_pretrained", fail)
-    monkeypatch.setattr("mmseg_ext.stack._hub_unreachable", lambda: None)
+    monkeypatch.setattr("mmseg_ext.stack.downloads._hub_unreachable", lambda: None)
     with pytest.raises(UserError, match=r"^Could not download the weights timm/vit_small_patch16_224\.dino"):
         load("dino", "timm")
 

@@ -166,7 +166,7 @@ def test_pretrained_weights_of_the_encoder_are_loaded_when_training_starts(monke
     monkeypatch.setattr(
         "segmentation_models_pytorch.encoders.hf_hub_download", lambda _, filename, **__: tmp_path / filename
     )
-    monkeypatch.setattr("mmseg_ext.stack._hub_unreachable", lambda: None)
+    monkeypatch.setattr("mmseg_ext.stack.downloads._hub_unreachable", lambda: None)
     backbone = SMPBackbone("unet", "resnet18", encoder_weights="imagenet", **THIN["unet"])
     decoder = {name: tensor.clone() for name, tensor in backbone.decoder.state_dict().items()}
     assert not torch.equal(backbone.encoder.conv1.weight, trained.conv1.weight)

@@ -398,7 +398,7 @@ import resource, sys
 import torch
 from mmseg_ext import stack
 stack.prepare()
-from mmseg_ext.confusion_matrix import count_confusion
+from mmseg_ext.scores.confusion_matrix import count_confusion
 from mmseg_ext.models.segmentors.image_logits import ImageLogits
 from mmseg_ext.models.segmentors.predicted_images import Placement, predict_images
 

@@ -1,0 +1,267 @@
+"""The facts of one image file and of one mask file. Each file is decoded in full, so truncation is found.
+
+Nothing here knows about classes or palettes: what is read stays true for as long as the file does.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
+
+from mmseg_ext.masks.color_masks import pack_colors
+
+MAX_COLORS = 65536
+"""A mask with more colours than this is no label map; its colours are not listed."""
+
+_AGAIN = "Copy or download the file again, or remove it from the list"
+# What Pillow raises for a file that it cannot decode; struct.error and EOFError come from broken headers.
+_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+_TIFF_SAMPLES_PER_PIXEL, _TIFF_EXTRA_SAMPLES = 277, 338
+_TURNED = range(5, 9)  # EXIF orientations that exchange height and width
+
+
+class UnreadableFileError(Exception):
+    """A file that cannot be decoded: `what` is wrong, and the `mend`."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(what)
+        self.what, self.mend = what, mend
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """An image as stored.
+
+    Attributes:
+        height: In pixels, as stored.
+        width: In pixels, as stored.
+        mode: Pillow's mode, or numpy's dtype where Pillow cannot read the file.
+        bits: Bits a channel.
+        bands: Channels that are not transparency; 3 for CMYK, which every decoder turns into three.
+        orientation: EXIF orientation, 1 if there is none.
+    """
+
+    height: int
+    width: int
+    mode: str
+    bits: int
+    bands: int
+    orientation: int = 1
+
+    def shown_size(self, turned_by_exif: bool) -> tuple[int, int]:
+        """Height and width after decoding, which turns the image by its EXIF orientation or does not."""
+        turn = turned_by_exif and self.orientation in _TURNED
+        return (self.width, self.height) if turn else (self.height, self.width)
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """A mask as stored.
+
+    Attributes:
+        height: In pixels.
+        width: In pixels.
+        mode: Pillow's mode, or numpy's dtype where another decoder was asked for.
+        kind: 'index' for one channel (palette PNGs too), 'color' for more.
+        values: The labels, or the colours as 0xRRGGBB, that occur. Empty for more than `MAX_COLORS` colours.
+        counts: Pixels of each of `values`.
+        palette: For a palette PNG the colour of each of `values`, as 0xRRGGBB; else empty.
+    """
+
+    height: int
+    width: int
+    mode: str
+    kind: Literal["index", "color"]
+    values: list[int]
+    counts: list[int]
+    palette: list[int]
+
+    def colors(self) -> dict[int, int]:
+        """Pixels of each colour 0xRRGGBB, as conversion to RGB gives it."""
+        if self.kind == "color":
+            keys = self.values
+        elif self.palette:
+            keys = self.palette
+        else:
+            keys = [v * 0x010101 for v in self.values]
+        colors: dict[int, int] = {}
+        for key, count in zip(keys, self.counts, strict=True):
+            colors[key] = colors.get(key, 0) + count
+        return colors
+
+
+@contextmanager
+def strict_pillow() -> Iterator[None]:
+    """Let Pillow report truncated files, whatever other code has set."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def read_image_facts(path: str, backend: str = "cv2") -> ImageFacts:
+    """Decode an image and describe it.
+
+    Args:
+        path: The file.
+        backend: The decoder that training uses. Pillow looks at the file for 'cv2', 'pillow' and 'turbojpeg', because
+            cv2 decodes truncated files without a word; any other decoder looks itself.
+
+    Raises:
+        UnreadableFileError: The file cannot be decoded.
+    """
+    if backend not in ("cv2", "pillow", "turbojpeg"):
+        return _describe_array(_decode_with_mmcv(path, backend))
+    try:
+        with Image.open(path) as image:
+            facts = _describe_image(image)
+            # JPEG only: decodes at an eighth of the size. All of the compressed data is still read.
+            image.draft(image.mode, (1, 1))
+            image.load()
+            trusted = backend == "pillow" or image.format in ("JPEG", "PNG", "BMP")
+    except UnidentifiedImageError:
+        bands = _tiff_bands(path)
+        if bands > 4:
+            mend = "Save three of them as RGB, or read all with LoadImageFromFile(imdecode_backend='tifffile')"
+            raise UnreadableFileError(f"holds {bands} bands, more than {backend} can decode", mend) from None
+        facts = _describe_array(_decode_with_cv2(path, cv2.IMREAD_UNCHANGED))
+        return replace(facts, bands=max(facts.bands, bands))
+    except _DECODE_ERRORS as error:
+        raise _unreadable(path, error) from error
+    if not trusted and max(facts.bits, 8) == 8:
+        _decode_with_cv2(path, cv2.IMREAD_COLOR)
+    return facts
+
+
+def read_mask_facts(path: str, backend: str = "pillow") -> MaskFacts:
+    """Decode a mask and count the pixels of each of its labels or colours.
+
+    Raises:
+        UnreadableFileError: The file cannot be decoded.
+    """
+    if backend != "pillow":
+        return _count_array(_decode_with_mmcv(path, backend))
+    try:
+        with Image.open(path) as mask:
+            mask.load()
+            return _count_mask(mask)
+    except _DECODE_ERRORS as error:
+        raise _unreadable(path, error) from error
+
+
+def _describe_image(image: Image.Image) -> ImageFacts:
+    mode = image.mode
+    bits = {"1": 1, "I": 32, "F": 32}.get(mode, 16 if ";16" in mode else 8)
+    # Pillow reads a 16-bit RGB PNG as mode RGB; only the way it unpacks the data tells.
+    if any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
+        bits = 16
+    bands = len([band for band in image.getbands() if band not in "AaX"])
+    tags: Any = getattr(image, "tag_v2", None)
+    if tags is not None:  # TIFF: Pillow drops the bands that its mode does not have
+        alpha = set(tags.get(_TIFF_EXTRA_SAMPLES, ())) & {1, 2, 999}
+        bands = int(tags.get(_TIFF_SAMPLES_PER_PIXEL, bands)) - bool(alpha)
+    if mode == "CMYK":
+        bands = 3
+    orientation = int(image.getexif().get(0x0112, 1) or 1)
+    return ImageFacts(image.height, image.width, mode, bits, bands, orientation)
+
+
+def _tiff_bands(path: str) -> int:
+    """Number of bands of a TIFF that Pillow does not take; 0 if it is none."""
+    try:
+        with open(path, "rb") as file:
+            tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
+            file.seek(tags.next)
+            tags.load(file)
+            bands: Any = tags.get(_TIFF_SAMPLES_PER_PIXEL, 1)
+            return int(bands)
+    except Exception:  # whatever a file that is no TIFF leads to
+        return 0
+
+
+def _describe_array(array: np.ndarray) -> ImageFacts:
+    bands = 1 if array.ndim == 2 else array.shape[2]
+    return ImageFacts(array.shape[0], array.shape[1], str(array.dtype), array.dtype.itemsize * 8, bands)
+
+
+def _count_mask(mask: Image.Image) -> MaskFacts:
+    height, width, mode = mask.height, mask.width, mask.mode
+    if mode in ("1", "L", "P"):
+        histogram = mask.histogram()
+        values = [v for v in range(256) if histogram[v]]
+        counts = [histogram[v] for v in values]
+        palette: list[int] = []
+        if mode == "1":
+            values = [min(v, 1) for v in values]
+        if mode == "P":
+            flat = list(mask.getpalette("RGB") or []) + [0] * 768
+            palette = [flat[3 * v] << 16 | flat[3 * v + 1] << 8 | flat[3 * v + 2] for v in values]
+        return MaskFacts(height, width, mode, "index", values, counts, palette)
+    if mode.startswith("I"):
+        return _count_array(np.asarray(mask), mode)
+    if mode == "F":
+        array = np.asarray(mask)
+        if not np.array_equal(array, np.rint(array)):
+            raise UnreadableFileError(
+                f"holds fractions ({array.min():g} to {array.max():g})", "Save labels as integers"
+            )
+        return _count_array(array.astype(np.int64), mode)
+    found: Any = (mask if mode == "RGB" else mask.convert("RGB")).getcolors(MAX_COLORS) or []
+    packed = sorted((r << 16 | g << 8 | b, count) for count, (r, g, b) in found)
+    return MaskFacts(height, width, mode, "color", [c for c, _ in packed], [n for _, n in packed], [])
+
+
+def _count_array(array: np.ndarray, mode: str | None = None) -> MaskFacts:
+    kind: Literal["index", "color"] = "index"
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    height, width = array.shape[:2]
+    flat = array
+    if array.ndim == 3:
+        kind = "color"
+        bgr = array[..., :3].astype(np.uint8)
+        flat = pack_colors(bgr[..., ::-1]) if bgr.shape[2] == 3 else bgr[..., 0].astype(np.int32) * 0x010101
+    values, counts = np.unique(flat, return_counts=True)
+    if len(values) > MAX_COLORS:
+        values = counts = np.zeros(0, dtype=np.int64)
+    return MaskFacts(height, width, mode or str(array.dtype), kind, values.astype(int).tolist(), counts.tolist(), [])
+
+
+def _decode_with_cv2(path: str, flag: int) -> np.ndarray:
+    try:
+        with open(path, "rb") as file:
+            array = cv2.imdecode(np.frombuffer(file.read(), np.uint8), flag)
+    except (OSError, cv2.error) as error:
+        raise _unreadable(path, error) from error
+    if array is None:
+        raise UnreadableFileError("is no image that OpenCV can decode", "Save it as JPEG, PNG or TIFF")
+    return array
+
+
+def _decode_with_mmcv(path: str, backend: str) -> np.ndarray:
+    import mmcv
+
+    try:
+        array = mmcv.imread(path, flag="unchanged", backend=backend)
+    except Exception as error:  # each decoder has its own exceptions
+        raise _unreadable(path, error) from error
+    if array is None:
+        raise UnreadableFileError(f"is no image that {backend} can decode", _AGAIN)
+    return array
+
+
+def _unreadable(path: str, error: Exception) -> UnreadableFileError:
+    text = str(error).replace(f" '{path}'", "")
+    if isinstance(error, Image.DecompressionBombError):
+        return UnreadableFileError(f"is too large: {text}", "Cut it into tiles")
+    if isinstance(error, PermissionError):
+        return UnreadableFileError("may not be read (permission denied)", "Give yourself the right: chmod u+r")
+    if "truncated" in text:
+        return UnreadableFileError(f"is truncated ({text})", _AGAIN)
+    return UnreadableFileError(f"cannot be decoded ({text})", _AGAIN)

@@ -1,0 +1,1 @@
+"""What numbers mean: confusion matrices and thresholds."""

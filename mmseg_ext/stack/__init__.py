@@ -1,0 +1,41 @@
+"""Makes the installed OpenMMLab stack safe.
+
+The stock packages import only with compiled ops, install packages by themselves, run code that lies in a checkpoint,
+answer a missing network with a long traceback, and print much. `prepare` fixes this for the running process; every
+command calls it first. Importing this package changes nothing and loads nothing heavy.
+"""
+
+from mmseg_ext.stack.compiled_ops import MissingOpError, install_ops_stand_in
+from mmseg_ext.stack.downloads import download_error, explain_download_errors, explained_download
+from mmseg_ext.stack.missing_weights import explain_missing_weights
+from mmseg_ext.stack.pip_install import forbid_pip_install
+from mmseg_ext.stack.safe_checkpoints import safe_checkpoints
+from mmseg_ext.stack.stock_warnings import quiet, write_kept_warnings
+
+__all__ = [
+    "MissingOpError",
+    "download_error",
+    "explain_download_errors",
+    "explain_missing_weights",
+    "explained_download",
+    "forbid_pip_install",
+    "install_ops_stand_in",
+    "prepare",
+    "quiet",
+    "safe_checkpoints",
+    "write_kept_warnings",
+]
+
+
+def prepare(trust_checkpoint: bool = False) -> None:
+    """Make the stack safe; call it before mmseg or mmdet are imported. A second call changes nothing.
+
+    Args:
+        trust_checkpoint: Let checkpoints run the code they hold. The last call decides.
+    """
+    quiet()
+    install_ops_stand_in()
+    forbid_pip_install()
+    safe_checkpoints(trust=trust_checkpoint)
+    explain_download_errors()
+    explain_missing_weights()
