@@ -9,9 +9,9 @@ from mmseg.models.losses import CrossEntropyLoss
 from torch import Tensor, nn
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.losses.interpolation import interpolate_at
-from mmseg_ext.models.losses.label_resolution import label_resolution_cross_entropy
 from mmseg_ext.models.losses.partial_cross_entropy_loss import PartialCrossEntropyLoss
+from mmseg_ext.models.resampling.interpolation import interpolate_at
+from mmseg_ext.models.resampling.label_resolution import label_resolution_cross_entropy
 
 
 class _CrossEntropySettings(NamedTuple):

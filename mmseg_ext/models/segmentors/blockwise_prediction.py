@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from mmseg_ext.confusion_matrix import check_range
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.segmentors.image_logits import ImageLogits
-from mmseg_ext.models.segmentors.predicted_images import Placement, placement_of, predict_images
+from mmseg_ext.models.resampling.image_logits import ImageLogits
+from mmseg_ext.models.resampling.predicted_images import Placement, placement_of, predict_images
 
 
 def window_starts(size: int, window_size: int, stride: int) -> list[int]:

@@ -16,9 +16,9 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.segmentors import predicted_images
-from mmseg_ext.models.segmentors.image_logits import ImageLogits
-from mmseg_ext.models.segmentors.predicted_images import Placement, placement_of, predict_images
+from mmseg_ext.models.resampling import predicted_images
+from mmseg_ext.models.resampling.image_logits import ImageLogits
+from mmseg_ext.models.resampling.predicted_images import Placement, placement_of, predict_images
 from mmseg_ext.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -399,8 +399,8 @@ import torch
 from mmseg_ext import stack
 stack.prepare()
 from mmseg_ext.confusion_matrix import count_confusion
-from mmseg_ext.models.segmentors.image_logits import ImageLogits
-from mmseg_ext.models.segmentors.predicted_images import Placement, predict_images
+from mmseg_ext.models.resampling.image_logits import ImageLogits
+from mmseg_ext.models.resampling.predicted_images import Placement, predict_images
 
 def run(height, width, classes=150):
     logits = torch.randn(1, classes, height // 32, width // 32)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mmseg_ext.models.losses.interpolation import taps_of_pixels
+from mmseg_ext.models.resampling.interpolation import taps_of_pixels
 
 POINTS_AT_ONCE = 4096  # bounds the memory: 12 MB with 150 classes
 

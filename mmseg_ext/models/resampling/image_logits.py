@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmseg_ext.models.losses.interpolation import axis_taps, tap_matrix
-from mmseg_ext.models.losses.label_blocks import split_axis
+from mmseg_ext.models.resampling.interpolation import axis_taps, tap_matrix
+from mmseg_ext.models.resampling.label_blocks import split_axis
 
 
 class ResultPart(NamedTuple):

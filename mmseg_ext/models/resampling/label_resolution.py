@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.losses.label_blocks import blocks_cross_entropy
-from mmseg_ext.models.losses.label_points import points_cross_entropy
+from mmseg_ext.models.resampling.label_blocks import blocks_cross_entropy
+from mmseg_ext.models.resampling.label_points import points_cross_entropy
 
 Method = Literal["auto", "points", "blocks"]
 

@@ -14,14 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmseg_ext.models.losses.label_blocks import (
+from mmseg_ext.models.resampling.image_logits import ImageLogits, ResultPart
+from mmseg_ext.models.resampling.label_blocks import (
     BLOCK_VALUES,
     BLOCK_VALUES_ELSEWHERE,
     STRIP_WIDTH,
     STRIP_WIDTH_ELSEWHERE,
     full_precision_matmul,
 )
-from mmseg_ext.models.segmentors.image_logits import ImageLogits, ResultPart
 
 # More pixels than these would make the matrices of the stretching expensive.
 _MAX_TAKEN_COLUMNS = 64

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mmseg_ext.models.losses.interpolation import axis_taps, tap_matrix
+from mmseg_ext.models.resampling.interpolation import axis_taps, tap_matrix
 
 BLOCK_VALUES = {"cpu": 600_000}
 """Values (pixels × classes) of a block; 2.4 MB of float32 on a processor."""
