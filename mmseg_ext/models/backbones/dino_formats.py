@@ -4,12 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 
 import torch
-from timm.models.convnext import ConvNeXt
-from timm.models.eva import Eva
 from torch import Tensor
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.backbones.dino_architectures import Network
+from mmseg_ext.models.backbones.dino_network import DINONetwork
 
 Renamings = tuple[tuple[str, str], ...]
 
@@ -159,15 +157,15 @@ def recognise(weights: Mapping[str, Tensor]) -> tuple[str, Renamings]:
     return "DINO v1 or timm (they have the same keys)", OFFICIAL_VIT
 
 
-def to_timm(weights: Mapping[str, Tensor], network: Network) -> tuple[dict[str, Tensor], str]:
-    """Turn a backbone's weights into those of a timm network.
+def to_timm(weights: Mapping[str, Tensor], network: DINONetwork) -> tuple[dict[str, Tensor], str]:
+    """Convert a backbone's weights to those of a timm network.
 
     Args:
         weights: From :func:`find_backbone`.
-        network: Decides between the two ways in which timm writes attention, gates and layer scale.
+        network: The network to convert to.
 
     Returns:
-        The weights by timm's keys, and the format they came in, in words.
+        The weights by timm's keys, and a description of the format they came in.
     """
     name, renamings = recognise(weights)
     renamed = {}
@@ -175,79 +173,8 @@ def to_timm(weights: Mapping[str, Tensor], network: Network) -> tuple[dict[str, 
         for pattern, replacement in renamings:
             key = re.sub(pattern, replacement, key)
         renamed[key] = value
-    if not isinstance(network, ConvNeXt):
-        _join_attention(renamed)
-        _mask_bias(renamed)
-        if isinstance(network, Eva):
-            _as_eva(renamed, has_bias=getattr(network.blocks[0].attn, "q_bias", None) is not None)
-        else:
-            _as_vision_transformer(renamed)
-        if "norm.weight" not in renamed and "fc_norm.weight" in renamed:
-            renamed |= {f"norm.{name}": renamed[f"fc_norm.{name}"] for name in ("weight", "bias")}
-        if getattr(network, "no_embed_class", False):
-            _fold_class_position(renamed)
+    network.convert(renamed)
     return {key: value for key, value in renamed.items() if not UNUSED.search(key)}, name
-
-
-def _join_attention(weights: dict[str, Tensor]) -> None:
-    """Query, key and value in one matrix; a missing bias (DINOv3's keys have none) is zero."""
-    for key in [key for key in weights if key.endswith(".attn.q.weight")]:
-        stem = key.removesuffix("q.weight")
-        weights[stem + "qkv.weight"] = torch.cat([weights.pop(f"{stem}{part}.weight") for part in "qkv"])
-        biases = {part: weights.pop(f"{stem}{part}.bias") for part in "qkv" if f"{stem}{part}.bias" in weights}
-        if biases:
-            zero = torch.zeros_like(next(iter(biases.values())))
-            weights[stem + "qkv.bias"] = torch.cat([biases.get(part, zero) for part in "qkv"])
-
-
-def _mask_bias(weights: dict[str, Tensor]) -> None:
-    """DINOv3 multiplies the bias of query, key and value by a mask, which is zero at the key."""
-    for key in [key for key in weights if key.endswith(".qkv.bias_mask")]:
-        mask = weights.pop(key)
-        bias = key.removesuffix("_mask")
-        if bias in weights and mask.isfinite().all():
-            weights[bias] = weights[bias] * mask
-
-
-def _as_eva(weights: dict[str, Tensor], has_bias: bool) -> None:
-    for key in list(weights):
-        new = re.sub(r"\.ls(\d)\.gamma$", r".gamma_\1", key)
-        for old_layer, new_layer in {"w1": "fc1_g", "w2": "fc1_x", "w3": "fc2"}.items():
-            new = new.replace(f".mlp.{old_layer}.", f".mlp.{new_layer}.")
-        weights[new] = weights.pop(key)
-    for key in [key for key in weights if key.endswith(".attn.qkv.bias")]:
-        query, of_key, value = weights[key].chunk(3)
-        if of_key.any():
-            continue  # timm's network has no place for it: it stays, and is reported as left over
-        del weights[key]
-        if not has_bias and not query.any() and not value.any():
-            continue
-        stem = key.removesuffix("qkv.bias")
-        weights[f"{stem}q_bias"], weights[f"{stem}v_bias"] = query, value
-
-
-def _as_vision_transformer(weights: dict[str, Tensor]) -> None:
-    for key in list(weights):
-        if ".mlp.w1." in key:
-            gate = weights.pop(key)
-            weights[key.replace(".w1.", ".fc1.")] = torch.cat([gate, weights.pop(key.replace(".w1.", ".w2."))])
-        elif ".mlp.w12." in key:
-            weights[key.replace(".w12.", ".fc1.")] = weights.pop(key)
-        elif ".mlp.w3." in key:
-            weights[key.replace(".w3.", ".fc2.")] = weights.pop(key)
-
-
-def _fold_class_position(weights: dict[str, Tensor]) -> None:
-    """Timm's networks with registers add no position to the class token: it goes into the token itself."""
-    position = weights.get("pos_embed")
-    if position is not None and has_class_position(position):
-        weights["cls_token"] = weights["cls_token"] + position[:, :1]
-        weights["pos_embed"] = position[:, 1:]
-
-
-def has_class_position(position_1LC: Tensor) -> bool:
-    """Whether a position embedding has one token more than a square grid."""
-    return round(position_1LC.shape[1] ** 0.5) ** 2 != position_1LC.shape[1]
 
 
 def check_complete(
