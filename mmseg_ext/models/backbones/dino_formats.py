@@ -22,8 +22,9 @@ FIRST_LAYERS = (
 )
 # What lies beside a backbone in a file: heads, and what this package adds to its own checkpoints.
 BESIDE_BACKBONE = re.compile(
-    r"(?:(?:module|teacher|student|model|backbone)\.)*"
-    r"(?:head|dino_head|ibot_head|classifier|decode_head|auxiliary_head|neck|data_preprocessor|frozen_weights_digest)\b"
+    r"(?:(?:module|teacher|student|model|backbone|average)\.)*"
+    r"(?:head|dino_head|ibot_head|classifier|decode_head|auxiliary_head|neck|data_preprocessor|frozen_weights_digest"
+    r"|iteration|n_averaged)\b"
 )
 # What official and Hugging Face files hold for pretraining alone, or twice.
 UNUSED = re.compile(
@@ -99,8 +100,8 @@ def find_backbone(weights: Mapping[str, Tensor], source: str) -> dict[str, Tenso
     prefixes = {key.removesuffix(layer) for key in weights for layer in FIRST_LAYERS if key.endswith(layer)}
     prefixes = {prefix for prefix in prefixes if not prefix or prefix.endswith(".")}
     teachers = {prefix for prefix in prefixes if "teacher" in prefix}
-    students = {key for key in weights if teachers and re.match(r"(?:module\.)?student", key)}
-    chosen = teachers or prefixes
+    students = {prefix for prefix in prefixes if "student" in prefix}
+    chosen = teachers or prefixes - students or prefixes
     if not chosen:
         raise UserError(
             f"Expected the weights of a DINO backbone in {source}, found no first layer ({' or '.join(FIRST_LAYERS)}) "
@@ -110,11 +111,10 @@ def find_backbone(weights: Mapping[str, Tensor], source: str) -> dict[str, Tenso
     if len(chosen) > 1:
         raise UserError(f"Expected one backbone in {source}, found {len(chosen)}, under {listed(sorted(chosen))}.")
     prefix = chosen.pop()
+    others = (*prefixes - {prefix, ""}, *(() if prefix in students else ("student", "module.student")))
     if any("depthwise_conv" in key for key in weights):
         prefix = prefix.removesuffix("model.")  # transformers keeps the last norm beside `model`
-    left_over = [
-        key for key in weights if not key.startswith(prefix) and key not in students and not BESIDE_BACKBONE.match(key)
-    ]
+    left_over = [key for key in weights if not key.startswith((prefix, *others)) and not BESIDE_BACKBONE.match(key)]
     if left_over:
         raise UserError(f"Expected a backbone under {prefix!r} in {source}, found besides it: {listed(left_over)}.")
     return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}

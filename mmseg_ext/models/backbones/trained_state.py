@@ -40,12 +40,25 @@ class TrainedStateMixin(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self._pretrained_digest: Tensor | None = None
+        self._trained_names: frozenset[str] = frozenset()
         self.register_state_dict_post_hook(_leave_out)
         self.register_load_state_dict_pre_hook(_take_back)
 
+    def remember_trained(self) -> None:
+        """Keep the parameters that are trained now in every later state dict.
+
+        A moving average of the module (mmengine's EMAHook, :class:`MeanTeacher`) is a copy that needs no gradient, but
+        whose averages have to be saved.
+        """
+        self._trained_names = frozenset(name for name, tensor in self.named_parameters() if tensor.requires_grad)
+
     def frozen_state(self) -> dict[str, Tensor]:
         """Parameters that are not trained and persistent buffers, by key; nothing if every parameter is trained."""
-        parameters = {name: tensor for name, tensor in self.named_parameters() if not tensor.requires_grad}
+        parameters = {
+            name: tensor
+            for name, tensor in self.named_parameters()
+            if not tensor.requires_grad and name not in self._trained_names
+        }
         return {**parameters, **_persistent_buffers(self)} if parameters else {}
 
 

@@ -15,6 +15,12 @@ from mmseg_ext.models.segmentors.blockwise_prediction import BlockwisePrediction
 from mmseg_ext.models.segmentors.mean_teacher import MeanTeacher, last_logits
 from mmseg_ext.registry import MODELS
 
+STUDENT_PREFIX = "student."
+"""Before the keys of the student in a state dict whose ordinary keys hold the teacher."""
+
+TEACHER_PREFIX = "teacher.average.module."
+"""Before the keys of the teacher in a segmentor, and in state dicts whose ordinary keys hold the student."""
+
 
 def _with_background(logits_NChw: Tensor) -> Tensor:
     """Write one sigmoid channel as the softmax of two."""
@@ -25,9 +31,13 @@ def _with_background(logits_NChw: Tensor) -> Tensor:
 class SparseEncoderDecoder(BlockwisePrediction):
     """``mmseg_ext.EncoderDecoder`` whose regularisers also see image, features and labels.
 
-    Each regulariser adds its loss to those of the heads, under its own name; so does the teacher. The network and the
-    names of its weights are those of EncoderDecoder; a checkpoint also holds the teacher and the number of training
-    iterations, so a resumed run goes on where it was. Where there is a teacher, it predicts.
+    Each regulariser adds its loss to those of the heads, under its own name; so does the teacher. With a teacher, the
+    teacher predicts.
+
+    The network and the keys of its weights are those of EncoderDecoder. In a checkpoint these keys hold the weights
+    that predict: loaded into an EncoderDecoder, it gives the class maps of the run's own validation. If these are the
+    teacher's, those of the student are under `student.`. A resumed run continues exactly: the checkpoint also holds
+    the number of training iterations.
 
     Args:
         *args: Passed to :class:`BlockwisePrediction`.
@@ -59,7 +69,9 @@ class SparseEncoderDecoder(BlockwisePrediction):
         names = [loss.loss_name for loss in added]
         if len(set(names)) < len(names):
             raise UserError(f"Expected regularisers of different `loss_name`, got {names}.")
-        # As a buffer it comes through a checkpoint; regularisers start by it.
+        self.register_state_dict_post_hook(_save_what_predicts)
+        self.register_load_state_dict_pre_hook(_load_student_and_teacher)
+        # A buffer, so that it is saved in checkpoints; regularisers start by it.
         self.iteration: Tensor
         self.register_buffer("iteration", torch.zeros((), dtype=torch.long))
 
@@ -151,3 +163,33 @@ class SparseEncoderDecoder(BlockwisePrediction):
                 losses[self.teacher.loss_name] = self.teacher.loss(batch, _with_background(teacher_logits))
         self.iteration += 1
         return losses
+
+
+def _save_what_predicts(
+    segmentor: SparseEncoderDecoder, state_dict: dict[str, Tensor], prefix: str, _metadata: object
+) -> None:
+    """Swap the keys of student and teacher in a state dict, if the teacher predicts.
+
+    mmengine's EMAHook does likewise: whoever loads the ordinary keys gets what validation reported.
+    """
+    if segmentor.teacher is None or not segmentor.teacher.modules_to_predict_with:
+        return
+    teacher_prefix = prefix + TEACHER_PREFIX
+    for key in [key for key in state_dict if key.startswith(teacher_prefix)]:
+        name = key.removeprefix(teacher_prefix)
+        if prefix + name in state_dict:
+            state_dict[prefix + STUDENT_PREFIX + name] = state_dict[prefix + name]
+            state_dict[prefix + name] = state_dict.pop(key)
+
+
+def _load_student_and_teacher(
+    segmentor: SparseEncoderDecoder, state_dict: dict[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Undo :func:`_save_what_predicts`. A state dict without keys of the student was not swapped, and stays."""
+    if segmentor.teacher is None:
+        return
+    student_prefix = prefix + STUDENT_PREFIX
+    for key in [key for key in state_dict if key.startswith(student_prefix)]:
+        name = key.removeprefix(student_prefix)
+        state_dict[prefix + TEACHER_PREFIX + name] = state_dict[prefix + name]
+        state_dict[prefix + name] = state_dict.pop(key)
