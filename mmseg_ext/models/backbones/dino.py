@@ -1,4 +1,4 @@
-"""DINO v1, DINOv2 (with or without registers) and DINOv3 on timm's networks, as backbones exact to the official models.
+"""DINO v1, DINOv2 (with or without registers) and DINOv3 as backbones: timm's networks, equal to the official models.
 
 Shape suffixes: N batch, C channels, H height, W width, h w height and width in patches, L tokens.
 """
@@ -34,23 +34,23 @@ class DINO(TrainedStateMixin):
             dinov3_convnext_{tiny,small,base,large}, or any plain vision transformer of timm by its name.
         checkpoint: Pretrained weights: a file or folder in the official, Hugging Face's, timm's or this package's own
             format, an http address, 'timm' for timm's download, or None for random weights.
-        out_indices: Which blocks (ConvNeXt: stages) to return, counted from 0 in rising order; negative from the end.
-        norm: Apply the network's final norm to every output (ConvNeXt: to the last stage, the only one that has one).
-        frozen: True: nothing is trained, evaluation mode for good, no activations kept. A number k: so for the first k
-            blocks and all before them. False: everything is trained. With `lora` the network's own weights are frozen
-            in any case, and k blocks get no adaptation.
-        pad: Where to pad with zeros if height or width is no multiple of the patch (ConvNeXt: of 32): 'center' all
-            around, 'corner' below and to the right; None makes it an error.
+        out_indices: Indices of the blocks (ConvNeXt: stages) to return, in increasing order; negative from the end.
+        norm: Apply the network's final norm to every output (ConvNeXt: to the last stage only).
+        frozen: True: nothing is trained; the network stays in evaluation mode, and no activations are stored. A number
+            k: the same for the first k blocks and everything before them. False: everything is trained. With `lora`
+            the network's own weights are always frozen, and the first k blocks have no adaptation.
+        pad: Padding with zeros of images whose height or width is no multiple of the patch size (ConvNeXt: of 32):
+            'center' on all sides, 'corner' at the bottom and right; with None such images are an error.
         pos_interp: 'official' interpolates learned position embeddings as the release of `arch` does, 'timm' as timm.
-        drop_path_rate: Stochastic depth of the last block; it rises linearly from the first.
-        with_cp: Recompute activations of trained blocks in the backward pass instead of keeping them.
-        lora: rank, alpha and targets of a low-rank adaptation of every block, see
+        drop_path_rate: Rate of stochastic depth of the last block; it increases linearly from 0 at the first.
+        with_cp: Recompute the activations of trained blocks in the backward pass instead of storing them.
+        lora: `rank`, `alpha` and `targets` of a low-rank adaptation of every block, see
             :func:`~mmseg_ext.models.backbones.low_rank_adaptation.adapt_blocks`.
-        arch_overrides: Arguments for timm's network over its own, for example embed_dim, depth and num_heads.
-        init_cfg: For mmengine's sake; must be None.
+        arch_overrides: Arguments that override those of timm's network, for example embed_dim, depth and num_heads.
+        init_cfg: Must be None; mmengine passes it.
 
     Raises:
-        UserError: An argument is out of range, or the weights are not exactly those of the network.
+        UserError: An argument is out of range, or the weights do not match the network exactly.
 
     Reference:
         Caron et al., Emerging Properties in Self-Supervised Vision Transformers, ICCV 2021. Oquab et al., DINOv2,
@@ -113,7 +113,7 @@ class DINO(TrainedStateMixin):
 
     @property
     def blocks(self) -> nn.Sequential | nn.ModuleList:
-        """The transformer blocks, or the stages of a ConvNeXt, down to the last one that is used."""
+        """The transformer blocks, or the stages of a ConvNeXt, up to the last one that is used."""
         return self.adapter.blocks
 
     @property
@@ -123,7 +123,7 @@ class DINO(TrainedStateMixin):
 
     @property
     def stride(self) -> int:
-        """Size in pixels of a cell of the coarsest feature map: the patch size; 32 for a ConvNeXt."""
+        """Stride of the coarsest feature map in pixels: the patch size; 32 for a ConvNeXt with all stages."""
         return self.adapter.feature_info[len(self.blocks) - 1]["reduction"]
 
     @property
@@ -132,17 +132,17 @@ class DINO(TrainedStateMixin):
         return tuple(self.adapter.feature_info[index]["num_chs"] for index in self.out_indices)
 
     def init_weights(self) -> None:
-        """Do nothing: the weights are in place, and timm's own initialisation would overwrite them."""
+        """Do nothing: the weights are already loaded or initialised."""
 
     def train(self, mode: bool = True) -> "DINO":
-        """Set the mode; what is frozen stays in evaluation mode."""
+        """Set the mode; frozen modules stay in evaluation mode."""
         super().train(mode)
         for part in self._frozen_parts(self.num_frozen):
             part.eval()
         return self
 
     def _frozen_parts(self, num_frozen: int) -> list[nn.Module]:
-        """List the modules that the first `num_frozen` blocks and everything before them consist of."""
+        """List the modules of the first `num_frozen` blocks and everything before them."""
         if num_frozen == len(self.blocks):
             return [self.network]
         return [*self.adapter.stem, *self.blocks[:num_frozen]] if num_frozen else []
@@ -155,10 +155,10 @@ class DINO(TrainedStateMixin):
 
         Returns:
             For each of `out_indices` a tensor (N, C, ceil(H / patch), ceil(W / patch)); for a stage of a ConvNeXt the
-            padded height and width over the stage's stride.
+            padded height and width divided by the stride of the stage.
 
         Raises:
-            UserError: Height or width is no multiple of the patch, and `pad` is None.
+            UserError: Height or width is no multiple of the patch size, and `pad` is None.
         """
         with_grad = torch.is_grad_enabled()
         with torch.set_grad_enabled(with_grad and not self.num_frozen):
@@ -212,7 +212,7 @@ class DINO(TrainedStateMixin):
         print_log(f"DINO: {self.arch} took {len(weights)} tensors from {source} (format: {name}).", "current")
 
     def _freeze(self, frozen: bool | int, lora: Mapping[str, Any] | None) -> int:
-        """Freeze what is not trained, and return the number of blocks at the front that need no gradient."""
+        """Freeze parameters; return the number of first blocks that need no gradient."""
         depth = len(self.blocks)
         if not isinstance(frozen, bool) and not 1 <= frozen < depth:
             raise UserError(

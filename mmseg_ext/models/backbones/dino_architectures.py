@@ -1,4 +1,4 @@
-"""The names of the DINO models, and the timm networks they stand for."""
+"""The names of the DINO models, and their networks in timm."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -23,8 +23,8 @@ class Architecture:
     """A network of timm.
 
     Args:
-        timm_name: With the tag of its weights, where there are any.
-        family: 'dino', 'dinov2', 'dinov2_reg', 'dinov3', 'dinov3_convnext', or 'timm' for a network of no DINO release.
+        timm_name: Name in timm, with the tag of the weights if timm has any.
+        family: 'dino', 'dinov2', 'dinov2_reg', 'dinov3', 'dinov3_convnext', or 'timm' for all other networks.
     """
 
     timm_name: str
@@ -53,13 +53,13 @@ ARCHITECTURES = _named_architectures()
 
 
 def find_architecture(arch: str) -> Architecture:
-    """Look up a name of ours, or one of timm's.
+    """Look up an architecture by its name in this package or in timm.
 
     Args:
         arch: For example 'dinov2_vitb14', 'dinov3_convnext_tiny' or 'vit_base_patch16_224.mae'.
 
     Raises:
-        UserError: Neither we nor timm know it.
+        UserError: The name is unknown.
     """
     if arch in ARCHITECTURES:
         return ARCHITECTURES[arch]
@@ -78,10 +78,10 @@ def find_architecture(arch: str) -> Architecture:
 
 
 def _hub_name(architecture: Architecture) -> str:
-    """Where timm's weights lie on the Hugging Face hub.
+    """Return the repository of timm's weights on the Hugging Face hub.
 
     Raises:
-        UserError: Timm has none.
+        UserError: Timm has no weights for it.
     """
     source = timm.get_pretrained_cfg(architecture.timm_name)
     if source is None or not source.hf_hub_id:

@@ -1,4 +1,4 @@
-"""The formats in which people have DINO weights, told by their keys, and turned into those of timm's networks."""
+"""Recognises the formats of DINO weights by their keys, and converts them to those of timm's networks."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from mmseg_ext.models.backbones.dino_network import DINONetwork
 
 Renamings = tuple[tuple[str, str], ...]
 
-# The weight of the first layer, by which the place of the backbone in a file is found.
+# Keys of the weight of the first layer, to find the prefix of the backbone in a file.
 FIRST_LAYERS = (
     "patch_embed.proj.weight",
     "embeddings.patch_embeddings.projection.weight",
@@ -20,13 +20,13 @@ FIRST_LAYERS = (
     "downsample_layers.0.0.weight",
     "stem.0.weight",
 )
-# What lies beside a backbone in a file: heads, and what this package adds to its own checkpoints.
+# Keys of a file that are not the backbone's: heads, and what this package adds to its checkpoints.
 BESIDE_BACKBONE = re.compile(
     r"(?:(?:module|teacher|student|model|backbone|average)\.)*"
     r"(?:head|dino_head|ibot_head|classifier|decode_head|auxiliary_head|neck|data_preprocessor|frozen_weights_digest"
     r"|iteration|n_averaged)\b"
 )
-# What official and Hugging Face files hold for pretraining alone, or twice.
+# Keys in official and Hugging Face files that are for pretraining only, or duplicates.
 UNUSED = re.compile(
     r"(?:^mask_token$|\.bias_mask$|^local_cls_norm\.|^norms\.3\.|^pooler\.|^head\.(?!norm\.)|^fc_norm\.|^attn_pool\.)"
 )
@@ -51,10 +51,10 @@ HUGGING_FACE_VIT: Renamings = (
     (r"\.layernorm_after\.", ".norm2."),
     (r"^layernorm\.", "norm."),
 )
-# DINOv3's networks without a gate call the two layers as its gated ones call the last two.
+# DINOv3's networks without a gate name their two layers as the gated ones name the last two.
 UNGATED: Renamings = ((r"\.mlp\.w2\.", ".mlp.fc1."), (r"\.mlp\.w3\.", ".mlp.fc2."))
 OFFICIAL_VIT: Renamings = (
-    (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),  # training checkpoints keep their blocks in chunks
+    (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),  # training checkpoints group their blocks in chunks
     (r"^(?:register_tokens|storage_tokens)$", "reg_token"),
     (r"^rope_embed\.periods$", "rope.periods"),
 )
@@ -79,23 +79,23 @@ OFFICIAL_CONVNEXT: Renamings = (
 
 
 def listed(names: Iterable[str], limit: int = 12) -> str:
-    """Name things in a sentence; above the limit, the first of them and how many more."""
+    """Join names for a message; above the limit, the first ones and the number of the others."""
     names = list(names)
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
 def find_backbone(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Take the backbone out of a file that may hold it under a prefix, among heads, or as teacher and student.
+    """Extract the backbone from the weights of a file, which may also hold heads, and a teacher and a student.
 
     Args:
-        weights: Of the whole file.
-        source: The file, for messages.
+        weights: All weights of the file.
+        source: Name of the file, for messages.
 
     Returns:
-        The backbone's weights, without the prefix.
+        The backbone's weights, without the prefix; of a teacher and a student those of the teacher.
 
     Raises:
-        UserError: There is none, there are several, or there is something besides that is no head.
+        UserError: There is no backbone, there are several, or there are other keys than those of a backbone and heads.
     """
     prefixes = {key.removesuffix(layer) for key in weights for layer in FIRST_LAYERS if key.endswith(layer)}
     prefixes = {prefix for prefix in prefixes if not prefix or prefix.endswith(".")}
@@ -121,13 +121,13 @@ def find_backbone(weights: Mapping[str, Tensor], source: str) -> dict[str, Tenso
 
 
 def recognise(weights: Mapping[str, Tensor]) -> tuple[str, Renamings]:
-    """Tell the format of a backbone's weights from their keys.
+    """Recognise the format of a backbone's weights by their keys.
 
     Args:
         weights: From :func:`find_backbone`.
 
     Returns:
-        The format in words, and what renames its keys.
+        A description of the format, and the regular expressions that rename its keys to timm's.
     """
     if "downsample_layers.0.0.weight" in weights:
         return "DINOv3 ConvNeXt, official", OFFICIAL_CONVNEXT
@@ -180,16 +180,16 @@ def to_timm(weights: Mapping[str, Tensor], network: DINONetwork) -> tuple[dict[s
 def check_complete(
     weights: Mapping[str, Tensor], expected: Mapping[str, torch.Size], optional: Iterable[str], what: str
 ) -> None:
-    """Make sure that weights are exactly those of a network.
+    """Check that weights match a network exactly.
 
     Args:
         weights: From :func:`to_timm`.
-        expected: The shapes of the network's weights.
+        expected: Shapes of the network's weights.
         optional: Keys that may be missing.
-        what: The file, its format and the architecture, for the message.
+        what: Description of the file, its format and the architecture, for the message.
 
     Raises:
-        UserError: A key is missing, left over or of another shape; the message names it.
+        UserError: A key is missing, unexpected or of another shape; the message names it.
     """
     missing = [key for key in expected if key not in weights and key not in set(optional)]
     left_over = [key for key in weights if key not in expected]
