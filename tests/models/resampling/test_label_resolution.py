@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.losses import label_blocks, label_points
-from mmseg_ext.models.losses.interpolation import interpolate_at
-from mmseg_ext.models.losses.label_resolution import label_resolution_cross_entropy
+from mmseg_ext.models.resampling import label_blocks, label_points
+from mmseg_ext.models.resampling.interpolation import interpolate_at
+from mmseg_ext.models.resampling.label_resolution import label_resolution_cross_entropy
 
 CLASS_WEIGHT = torch.tensor([0.5, 2.0, 0.0, 1.25, 1.0])
 METHODS = ["points", "blocks"]
@@ -254,7 +254,7 @@ def test_the_method_is_chosen_by_the_share_of_labels(monkeypatch):
             called.append(_name)
             return _original(*args, **kwargs)
 
-        monkeypatch.setattr(f"mmseg_ext.models.losses.label_resolution.{name}_cross_entropy", spy)
+        monkeypatch.setattr(f"mmseg_ext.models.resampling.label_resolution.{name}_cross_entropy", spy)
     for share in (0.005, 0.5):
         label_resolution_cross_entropy(*make_batch(share=share))
     assert called == METHODS

@@ -1,9 +1,9 @@
-"""Cross-entropy at the size of the labels, from logits that are smaller, without ever holding logits of that size.
+"""Cross-entropy at the resolution of the labels, from smaller logits, without storing logits of that resolution.
 
 :func:`label_resolution_cross_entropy` equals ``cross_entropy(interpolate(logits, mode='bilinear'), labels)`` in value
-and gradient. Few labels: the logits are interpolated at the labelled pixels alone. Many: blocks of pixels, small enough
-for the processor's cache, are interpolated, used and forgotten. Either way the gradient is computed together with the
-value, while the exponentials are at hand; the backward pass only scales it.
+and gradient. With few labels, the logits are interpolated at the labelled pixels only. With many labels, blocks of
+pixels that fit into the CPU's cache are interpolated, evaluated and discarded. In both cases the gradient is computed
+together with the value, from the same exponentials; the backward pass only scales it.
 
 Shape suffixes: N batch, C classes, h and w height and width of the logits, H and W of the labels, P labelled pixels.
 """
@@ -14,22 +14,22 @@ import torch
 from torch import Tensor
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.losses.label_blocks import blocks_cross_entropy
-from mmseg_ext.models.losses.label_points import points_cross_entropy
+from mmseg_ext.models.resampling.label_blocks import blocks_cross_entropy
+from mmseg_ext.models.resampling.label_points import points_cross_entropy
 
 Method = Literal["auto", "points", "blocks"]
 
 MAX_SHARE_OF_POINTS = 1 / 32
-"""Up to this share of labelled pixels, single pixels are cheaper than blocks."""
+"""Up to this share of labelled pixels, single pixels are faster than blocks."""
 
 
 class LabelResolutionLoss(NamedTuple):
-    """What one pass over the labels gives.
+    """Result of :func:`label_resolution_cross_entropy`.
 
     Attributes:
         loss: A scalar, differentiable.
-        num_correct: int64 scalar: labelled pixels whose label has the highest logit, and no other class the same.
-        num_labelled: Labelled pixels.
+        num_correct: Number of labelled pixels whose label has a higher logit than all other classes, int64 scalar.
+        num_labelled: Number of labelled pixels.
     """
 
     loss: Tensor
@@ -47,12 +47,12 @@ def label_resolution_cross_entropy(
     denominator: float | None = None,
     method: Method = "auto",
 ) -> LabelResolutionLoss:
-    """Average the cross-entropy over the labelled pixels, at the size of the labels.
+    """Average the cross-entropy over the labelled pixels, at the resolution of the labels.
 
     The average is that of ``partial_cross_entropy``: Σ w·ce / Σ w with w = class weight of the pixel's label × weight
-    of the pixel; exactly zero, gradient included, without labelled pixels. Computed in float32 at least, half
-    precision and autocast included. Differentiable once. Logits must be finite: with many labels an infinite one
-    spoils its whole image.
+    of the pixel. Without labelled pixels, loss and gradient are exactly zero. Computed in at least float32, also for
+    logits of half precision and under autocast. Differentiable once. Logits must be finite: with many labels, an
+    infinite logit makes the loss of its whole image infinite or NaN.
 
     Args:
         logits_NChw: Floating point.
@@ -61,11 +61,11 @@ def label_resolution_cross_entropy(
         class_weight_C: Weight of each class, non-negative.
         weight_NHW: Weight of each pixel, non-negative.
         ignore_index: Marks pixels without a label.
-        denominator: Divide the weighted sum by this number instead.
+        denominator: Divide the weighted sum by this number instead of Σ w.
         method: 'points' or 'blocks'; 'auto' chooses by the share of labelled pixels. The results are the same.
 
     Returns:
-        The loss, and how many labelled pixels are right.
+        The loss, and the number of correct pixels.
 
     Raises:
         UserError: There is one channel only, or another number of class weights than channels.

@@ -1,43 +1,52 @@
-"""Cross-entropy of an enlarged map and its gradient, block by block, each block small enough for the cache.
+"""Cross-entropy of interpolated logits and its gradient, block by block, each block small enough for the CPU's cache.
 
-A block of the logits is stretched to the width of the labels, then to their height, turned into exponentials in place,
-summed, turned into the gradient in place, and pressed back by the transposed stretchings. Exponentials are powers of
-two of logits that were scaled by log₂ e while small: torch's exp2 is much cheaper than its exp on a processor. The
-highest logit of every pixel of the small map is subtracted there; an interpolated maximum is never below the maximum of
-what is interpolated, so no exponential overflows, and only where it lies far above must a block be shifted pixel by
-pixel.
+For each block, the logits are interpolated to the resolution of the labels, first along the width, then along the
+height. Exponentials, their sum over the classes and the gradient are computed in place. The gradient is scattered back
+to the logits by the transposed interpolation.
+
+Exponentials are computed as powers of two of logits that were scaled by log₂ e before interpolation: on a CPU, torch's
+exp2 is much faster than its exp. To prevent overflow, the maximum over the classes is subtracted from the logits before
+interpolation. Interpolated values are then at most 0. Only where all classes of a pixel are far below 0 is the maximum
+subtracted again, pixel by pixel.
 
 Shape suffixes: N batch, C classes, h and w height and width of the logits, H and W of the labels, R rows and T columns
-of a block, k and l rows and columns of the logits that it takes.
+of a block, k and l rows and columns of the logits that a block is interpolated from.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mmseg_ext.models.losses.interpolation import axis_taps, tap_matrix
+from mmseg_ext.models.precision import full_precision_matmul
+from mmseg_ext.models.resampling.interpolation import axis_taps, tap_matrix
 
 BLOCK_VALUES = {"cpu": 600_000}
-"""Values (pixels × classes) of a block; 2.4 MB of float32 on a processor."""
+"""Maximum number of values (pixels × classes) of a block, by device type; 2.4 MB of float32 on a CPU."""
 BLOCK_VALUES_ELSEWHERE = 2**25
 
 STRIP_WIDTH = {"cpu": 260}
-"""Columns of a block, wide enough for vectorised maxima over the classes."""
+"""Maximum number of columns of a block, by device type; wide enough for vectorised maxima over the classes."""
 STRIP_WIDTH_ELSEWHERE = 1024
 
-# More pixels of the logits than these would make the matrices of the stretching expensive.
+# More source rows or columns than these would make the matrices of the interpolation expensive.
 _MAX_TAKEN_ROWS, _MAX_TAKEN_COLUMNS = 8, 65
 
 _LOWEST_SHIFT = -60.0  # as an exponent of 2: far from float32's smallest number, 2^-126
 
 
 class AxisBlock(NamedTuple):
-    """Some neighbouring pixels of an axis of the enlarged map: [start, stop), from [first, last) of the small one."""
+    """A range of pixels along one axis, and the interpolation that computes it.
+
+    Attributes:
+        start: First pixel of the enlarged map.
+        stop: The pixel after the last.
+        first: First source pixel in the small map.
+        last: The source pixel after the last.
+        weights: Interpolation weights (last − first, stop − start).
+    """
 
     start: int
     stop: int
@@ -49,8 +58,19 @@ class AxisBlock(NamedTuple):
 def split_axis(
     input_size: int, size: int, max_size: int, align_corners: bool, dtype: torch.dtype, device: torch.device
 ) -> list[AxisBlock]:
-    """Split an axis into about equal blocks of at most `max_size` pixels, where the pixels of the small map change."""
-    lower, upper_weight = axis_taps(input_size, size, align_corners, dtype, torch.device("cpu"))  # many questions
+    """Split an axis into blocks of about equal size, if possible where the source pixels change.
+
+    Args:
+        input_size: Pixels of the small map.
+        size: Pixels of the enlarged map.
+        max_size: Maximum number of pixels of a block.
+        align_corners: As in ``torch.nn.functional.interpolate``.
+        dtype: Floating-point type of the weights.
+        device: Device of the weights.
+    """
+    lower, upper_weight = axis_taps(
+        input_size, size, align_corners, dtype, torch.device("cpu")
+    )  # read one by one below
     changes = [0, *((lower[1:] != lower[:-1]).nonzero().squeeze(1) + 1).tolist(), size]
     aim = math.ceil(size / math.ceil(size / max(max_size, 1)))
     blocks = []
@@ -59,7 +79,7 @@ def split_axis(
         fitting = [change for change in changes if start < change <= start + max_size]
         if fitting:
             _, stop = min((abs(change - start - aim), change) for change in fitting)
-        else:  # the stretch of one pixel of the small map is longer: cut it evenly
+        else:  # one source pixel covers more than `max_size` pixels: split them evenly
             length = next(change for change in changes if change > start) - start
             stop = start + math.ceil(length / math.ceil(length / max(max_size, 1)))
         first, weights = tap_matrix(lower, upper_weight, input_size, start, stop)
@@ -68,31 +88,8 @@ def split_axis(
     return blocks
 
 
-@contextmanager
-def full_precision_matmul() -> Iterator[None]:
-    """Multiply float32 matrices in float32, where TF32 or bfloat16 is allowed for the network."""
-    modules = [getattr(backend, "matmul", None) for backend in (torch.backends.cuda, torch.backends.mkldnn)]
-    backends: list[Any] = [module for module in modules if hasattr(module, "fp32_precision")]
-    if not backends:  # torch before 2.9
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest")
-        try:
-            yield
-        finally:
-            torch.set_float32_matmul_precision(before)
-        return
-    settings = [backend.fp32_precision for backend in backends]
-    try:
-        for backend in backends:
-            backend.fp32_precision = "ieee"
-        yield
-    finally:
-        for backend, setting in zip(backends, settings, strict=True):
-            backend.fp32_precision = setting
-
-
 class _BlocksCrossEntropy(torch.autograd.Function):
-    """Carries the gradient that was computed along with the value."""
+    """Returns the loss; its backward pass scales the gradient that was computed with it."""
 
     @staticmethod
     def forward(ctx: Any, logits_NChw: Tensor, loss: Tensor, gradient_NChw: Tensor) -> Tensor:
@@ -117,10 +114,10 @@ def blocks_cross_entropy(
     weight_NHW: Tensor | None,
     denominator: float | None,
 ) -> tuple[Tensor, Tensor]:
-    """Compute what ``label_resolution_cross_entropy`` promises, block by block.
+    """Compute ``label_resolution_cross_entropy`` block by block.
 
     Returns:
-        The loss and the number of right pixels (int64).
+        The loss and the number of correct pixels (int64).
     """
     differentiable = logits_NChw.requires_grad and torch.is_grad_enabled()
     dtype = torch.promote_types(logits_NChw.dtype, torch.float32)
@@ -145,23 +142,23 @@ def blocks_cross_entropy(
             for rows in row_blocks:
                 for columns in column_blocks:
                     place = (n, slice(rows.start, rows.stop), slice(columns.start, columns.stop))
-                    # Elsewhere than on a processor asking costs more than computing.
+                    # On a GPU this check costs more than the computation.
                     if device.type == "cpu" and not labelled_NHW[place].any():
                         continue
-                    values_RCT = _stretch(exponents_hCw, rows, columns)
+                    values_RCT = _interpolate_block(exponents_hCw, rows, columns)
                     labels_R1T, labelled_R1T, weights_R1T = weigher.of(place)
                     loss, correct = _finish_block(values_RCT, labels_R1T, labelled_R1T, weights_R1T, differentiable)
                     losses.append(loss)
                     num_correct += correct
                     if gradient_NChw is not None:
-                        _press_into(gradient_NChw[n], values_RCT, rows, columns)
+                        _scatter_gradient(gradient_NChw[n], values_RCT, rows, columns)
     total = torch.stack(losses).sum()
     if gradient_NChw is not None:
         total = _BlocksCrossEntropy.apply(logits_NChw, total, gradient_NChw)
     return total, num_correct
 
 
-def _stretch(exponents_hCw: Tensor, rows: AxisBlock, columns: AxisBlock) -> Tensor:
+def _interpolate_block(exponents_hCw: Tensor, rows: AxisBlock, columns: AxisBlock) -> Tensor:
     """Interpolate a block: (h, C, w) to (R, C, T)."""
     num_classes = exponents_hCw.shape[1]
     taken_kCl = exponents_hCw[rows.first : rows.last, :, columns.first : columns.last]
@@ -169,17 +166,17 @@ def _stretch(exponents_hCw: Tensor, rows: AxisBlock, columns: AxisBlock) -> Tens
     return (rows.weights.t() @ wide_kCT).view(rows.stop - rows.start, num_classes, -1)
 
 
-def _press_into(gradient_Chw: Tensor, slopes_RCT: Tensor, rows: AxisBlock, columns: AxisBlock) -> None:
-    """Add the gradient by a block to the gradient by the logits: the transpose of `_stretch`."""
-    num_classes = slopes_RCT.shape[1]
-    wide_kCT = rows.weights @ slopes_RCT.flatten(1)
-    slopes_lkC = columns.weights @ wide_kCT.view(len(wide_kCT) * num_classes, -1).t()
+def _scatter_gradient(gradient_Chw: Tensor, gradient_RCT: Tensor, rows: AxisBlock, columns: AxisBlock) -> None:
+    """Add the gradient of a block to the gradient of the logits: the transpose of `_interpolate_block`."""
+    num_classes = gradient_RCT.shape[1]
+    wide_kCT = rows.weights @ gradient_RCT.flatten(1)
+    gradient_lkC = columns.weights @ wide_kCT.view(len(wide_kCT) * num_classes, -1).t()
     target_Ckl = gradient_Chw[:, rows.first : rows.last, columns.first : columns.last]
-    target_Ckl += slopes_lkC.view(-1, len(wide_kCT), num_classes).permute(2, 1, 0)
+    target_Ckl += gradient_lkC.view(-1, len(wide_kCT), num_classes).permute(2, 1, 0)
 
 
 class _PixelWeights:
-    """What each pixel's cross-entropy is multiplied by: its share in the average, 0 where there is no label."""
+    """Weight of each pixel in the averaged cross-entropy, 0 where there is no label."""
 
     def __init__(
         self,
@@ -200,7 +197,7 @@ class _PixelWeights:
         self.scale = torch.where(total > 0, 1 / total, 1)
 
     def of(self, place: tuple) -> tuple[Tensor, Tensor, Tensor]:
-        """Return labels (0 where there is none, int64), whether there is one, and weights, each (R, 1, T)."""
+        """Return labels (int64, 0 without a label), the mask of labelled pixels, and weights, each (R, 1, T)."""
         labelled = self.labelled_NHW[place]
         labels = torch.where(labelled, self.labels_NHW[place], 0).long()
         weights = labelled.to(self.dtype) * self.scale
@@ -214,7 +211,7 @@ class _PixelWeights:
 def _finish_block(
     values_RCT: Tensor, labels_R1T: Tensor, labelled_R1T: Tensor, weights_R1T: Tensor, with_gradient: bool
 ) -> tuple[Tensor, Tensor]:
-    """Turn exponents of 2 into the gradient, in place; return the weighted loss and the number of right pixels."""
+    """Replace exponents of 2 by the gradient, in place; return the weighted loss and the number of correct pixels."""
     own_R1T = values_RCT.gather(1, labels_R1T)
     values_RCT.scatter_(1, labels_R1T, -torch.inf)
     highest_R1T = values_RCT.amax(1, keepdim=True)

@@ -1,7 +1,7 @@
-"""Class maps at original size, and their cross-entropy, without logits at that size.
+"""Class maps at original size, and their cross-entropy, without storing logits of that size.
 
-Logits at image size go through what mmseg does to them (padding removed, flip undone, resized to the original shape,
-argmax or threshold) block by block, each block small enough for the processor's cache.
+The steps are mmseg's: remove the padding, undo the flip, resize to the original shape, take the argmax or compare with
+the threshold. They are applied block by block, each block small enough for the CPU's cache.
 
 Shape suffixes: C channels, H and W height and width of a result, R rows and T columns of a block.
 """
@@ -14,25 +14,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmseg_ext.models.losses.label_blocks import (
+from mmseg_ext.models.precision import full_precision_matmul
+from mmseg_ext.models.resampling.image_logits import ImageLogits, ResultPart
+from mmseg_ext.models.resampling.label_blocks import (
     BLOCK_VALUES,
     BLOCK_VALUES_ELSEWHERE,
     STRIP_WIDTH,
     STRIP_WIDTH_ELSEWHERE,
-    full_precision_matmul,
 )
-from mmseg_ext.models.segmentors.image_logits import ImageLogits, ResultPart
 
-# More pixels than these would make the matrices of the stretching expensive.
+# More source columns than these would make the matrices of the interpolation expensive.
 _MAX_TAKEN_COLUMNS = 64
 
 
 class Placement(NamedTuple):
-    """How the result for an image is taken from logits at the size of the padded batch.
+    """Where the image lies in the padded batch, and the size of its result.
 
     Attributes:
         rows: First row of the image without padding, and the row after its last.
-        columns: Likewise.
+        columns: First column of the image without padding, and the column after its last.
         flip: 'horizontal', 'vertical' or None.
         shape: Height and width of the result.
     """
@@ -63,12 +63,12 @@ def placement_of(meta: Mapping[str, Any], shape: tuple[int, int]) -> Placement:
 
 
 class ImagePrediction(NamedTuple):
-    """What is known of an image.
+    """Prediction for one image.
 
     Attributes:
-        prediction_HW: Class indices, int64; of one channel 0 and 1 in the logits' floating-point type, as in mmseg.
+        prediction_HW: Class indices, int64; with one channel 0 and 1 in the logits' floating-point type, as in mmseg.
         cross_entropy: Sum over the labelled pixels, 0 without labels.
-        num_labelled: Labelled pixels.
+        num_labelled: Number of labelled pixels.
     """
 
     prediction_HW: Tensor
@@ -77,9 +77,9 @@ class ImagePrediction(NamedTuple):
 
 
 def _block_shape(logits: ImageLogits, placement: Placement) -> tuple[int, int]:
-    """Choose rows and columns of a block, so that neither it nor what it is made of is large.
+    """Choose the height and width of a block so that neither the block nor its source pixels need much memory.
 
-    A block is no higher than a window, or more rows of windows than overlap would be held at a time.
+    A block is at most as high as a window. Otherwise more rows of windows than those that overlap would be in memory.
     """
     kind = logits.device.type
     height, width = placement.shape
@@ -87,7 +87,7 @@ def _block_shape(logits: ImageLogits, placement: Placement) -> tuple[int, int]:
         STRIP_WIDTH.get(kind, STRIP_WIDTH_ELSEWHERE), math.ceil(_MAX_TAKEN_COLUMNS * width / logits.step_width)
     )
     rows = BLOCK_VALUES.get(kind, BLOCK_VALUES_ELSEWHERE) // (logits.num_channels * min(columns, width))
-    # Where the result is smaller than the logits or the image, a block takes more pixels than it has.
+    # Where the result is smaller than the logits or the image, a block has more source pixels than pixels.
     shrunk_rows = max(1, logits.shape[0] / height, logits.input_shape[0] / height)
     shrunk_columns = max(1, logits.shape[1] / width, logits.input_shape[1] / width)
     rows = min(math.floor(rows / shrunk_rows), math.floor(logits.window_shape[0] * height / logits.shape[0]))
@@ -102,21 +102,21 @@ def predict_images(
     labels: Sequence[Tensor | None] = (),
     ignore_index: int = 255,
 ) -> list[ImagePrediction]:
-    """Classify every pixel of a batch, and sum up the cross-entropy where there are labels.
+    """Classify every pixel of a batch, and sum the cross-entropy over the labelled pixels.
 
-    The result is that of resizing all logits in float32: pixels can differ from it where the two highest logits differ
-    by no more than the rounding of float32. Logits of half precision are interpolated in float32.
+    The result is that of resizing all logits in float32, except for pixels whose two highest logits differ by no more
+    than the rounding of float32. Logits of half precision are interpolated in float32.
 
     Args:
-        logits: Of the padded batch.
-        placements: One an image.
-        threshold: Of the sigmoid of a single channel.
-        labels: One an image, (H, W), integer class indices in range and `ignore_index`; None where there are none;
-            empty for no cross-entropy at all.
+        logits: Logits of the padded batch.
+        placements: One per image.
+        threshold: Threshold on the sigmoid of a single channel.
+        labels: One per image, (H, W), integer class indices in range and `ignore_index`; None for an image without
+            labels; empty to compute no cross-entropy.
         ignore_index: Marks pixels without a label.
 
     Returns:
-        One prediction an image.
+        One prediction per image.
     """
     labels = labels or [None] * len(placements)
     dtype = logits.dtype if logits.num_channels == 1 else torch.long
@@ -132,7 +132,7 @@ def predict_images(
         column_parts.append(logits.split(1, placement.columns, placement.flip == "horizontal", width, max_columns))
     for _, n, rows in sorted(row_parts, key=lambda part: part[:2]):  # from top to bottom: see ImageLogits
         logits.prepare(rows.first, rows.last)
-        # Whatever precision the network is computed in.
+        # Independent of the precision that the network is computed in.
         with torch.autocast(logits.device.type, enabled=False), full_precision_matmul():
             for columns in column_parts[n]:
                 values_RCT = logits.values(n, rows, columns)

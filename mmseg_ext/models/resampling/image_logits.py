@@ -1,7 +1,7 @@
-"""The logits of a batch at the size of its images, made block by block from the smaller ones that a head returns.
+"""Logits of a batch at the resolution of its images, interpolated block by block from the head's smaller logits.
 
 Shape suffixes: N batch, C channels, h and w height and width of a head's logits, R rows and T columns of a block, k and
-l rows and columns of the logits that it takes.
+l rows and columns of the logits that a block is interpolated from.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,22 +10,26 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmseg_ext.models.losses.interpolation import axis_taps, tap_matrix
-from mmseg_ext.models.losses.label_blocks import split_axis
+from mmseg_ext.models.resampling.interpolation import axis_taps, tap_matrix
+from mmseg_ext.models.resampling.label_blocks import split_axis
 
 
 class ResultPart(NamedTuple):
-    """Some neighbouring pixels of an axis of a result, and what they are made of.
+    """A range of pixels along one axis of a result, and how they are computed.
+
+    A result is the image without padding, flipped back and resized to the original size.
 
     Attributes:
         start: First pixel of the result.
         stop: The pixel after the last.
-        first: First pixel of the (padded) image that counts.
-        last: The pixel after the last one.
-        flipped: Whether these are to be turned round.
-        weights: Then they are mixed by these, (last − first, stop − start); None leaves them.
-        taken: Pixels of the logits that the part is made of in one step, for whole images.
-        taken_weights: Their weights; None takes them as they are, turned round where `flipped`.
+        first: First source pixel in the padded image.
+        last: The source pixel after the last.
+        flipped: Whether the order of the source pixels is reversed.
+        weights: Interpolation weights from the source pixels, after the flip, to the result, (last − first, stop −
+            start); None if no interpolation is needed.
+        taken: For whole images only: source pixels in the head's logits.
+        taken_weights: For whole images only: interpolation weights from the logits to the result in one step, flip
+            included; None if no interpolation is needed, then `flipped` still applies.
     """
 
     start: int
@@ -38,13 +42,13 @@ class ResultPart(NamedTuple):
     taken_weights: Tensor | None = None
 
 
-def stretch(taken_kCl: Tensor, row_weights_kR: Tensor | None, column_weights_lT: Tensor | None) -> Tensor:
+def interpolate_block(taken_kCl: Tensor, row_weights_kR: Tensor | None, column_weights_lT: Tensor | None) -> Tensor:
     """Interpolate a block along both axes.
 
     Args:
-        taken_kCl: What the block is made of, float32 or float64.
-        row_weights_kR: From ``tap_matrix``; None leaves the rows as they are.
-        column_weights_lT: As for the rows.
+        taken_kCl: Logits to interpolate from, float32 or float64.
+        row_weights_kR: From ``tap_matrix``; None for no interpolation along the rows.
+        column_weights_lT: Likewise, for the columns.
 
     Returns:
         (R, C, T).
@@ -71,7 +75,7 @@ class _WindowAxis:
         return (low, high) if low < high else None
 
     def taps(self, index: int, start: int, stop: int) -> tuple[slice, Tensor | None]:
-        """Return which logits of a window some pixels are made of, and how: None if they are these pixels."""
+        """Return the logits of a window that some pixels are interpolated from, and the weights, None for no change."""
         start, stop = start - self.starts[index], stop - self.starts[index]
         if self.input_size == self.window_size:
             return slice(start, stop), None
@@ -86,17 +90,18 @@ class _WindowAxis:
 
 
 class ImageLogits:
-    """Logits at the size of the (padded) images: those of a grid of windows, enlarged, and averaged where they overlap.
+    """Logits at the size of the padded images: those of sliding windows, enlarged, and averaged where windows overlap.
 
-    A whole image is a grid of one window. Rows of windows are computed when they are first needed and forgotten when
-    everything below them is asked for, so go through the image from top to bottom. Logits must be finite.
+    A whole image is one window. A row of windows is computed by the first call of :meth:`prepare` that needs it, and
+    freed by the first call for image rows below it. So the image has to be processed from top to bottom. Logits must be
+    finite.
 
     Args:
         shape: Height and width of the images.
         window_shape: Height and width of a window.
         tops: First rows of the windows, ascending.
         lefts: First columns of the windows, ascending.
-        compute: Takes top and left of a window; returns its logits (N, C, h, w), the same h and w for each.
+        compute: Returns the logits (N, C, h, w) of a window, given its top and left; h and w are equal for all windows.
         align_corners: As in ``torch.nn.functional.interpolate``.
     """
 
@@ -124,16 +129,16 @@ class ImageLogits:
 
     @property
     def step_width(self) -> int:
-        """Columns that a result is resized from."""
+        """Number of columns that a block is interpolated from."""
         return self.input_shape[1] if self._is_whole else self.shape[1]
 
     @classmethod
     def of_whole(cls, logits_NChw: Tensor, shape: tuple[int, int], align_corners: bool) -> "ImageLogits":
-        """Take the logits of whole images, to be enlarged to a shape."""
+        """Wrap the logits of whole images; `shape` is the size of the padded images."""
         return cls(shape, shape, [0], [0], lambda top, left: logits_NChw, align_corners)
 
     def prepare(self, first_row: int, last_row: int) -> None:
-        """Compute what rows [first_row, last_row) need, and forget what lies above. No other step runs a network."""
+        """Compute the windows that rows [first_row, last_row) need, and free those above."""
         for index, top in enumerate(self._tops):
             if self._rows.overlap(index, first_row, last_row):
                 if index not in self._held:
@@ -142,14 +147,14 @@ class ImageLogits:
                 self._held.pop(index, None)
 
     def split(self, axis: int, inside: tuple[int, int], flipped: bool, size: int, max_size: int) -> list[ResultPart]:
-        """Split an axis of a result, which is some pixels of the image resized.
+        """Split an axis of a result into parts.
 
         Args:
             axis: 0 for rows, 1 for columns.
-            inside: First pixel of the image that belongs to the result, and the pixel after the last.
-            flipped: Whether these are turned round before they are resized.
+            inside: First pixel of the image without padding, and the pixel after its last.
+            flipped: Whether the image is flipped along this axis.
             size: Pixels of the result.
-            max_size: Pixels of a part at most.
+            max_size: Maximum number of pixels of a part.
 
         Returns:
             The parts, from the result's first pixel to its last.
@@ -170,7 +175,7 @@ class ImageLogits:
         return parts
 
     def _prepare_part(self, axis: int, part: ResultPart) -> ResultPart:
-        """Merge both resizings into one for whole images, and bring the weights to the logits."""
+        """For whole images, combine both interpolations into one; move the weights to the device of the logits."""
         weights = part.weights
         if self._is_whole:
             taken, taken_weights = (self._rows, self._columns)[axis].taps(0, part.first, part.last)
@@ -180,26 +185,26 @@ class ImageLogits:
                 taken_weights = weights.flip(0) if part.flipped else weights
             elif taken_weights is not None and weights is not None:
                 taken_weights = taken_weights.double() @ weights.double()
-            return part._replace(weights=None, taken=taken, taken_weights=self._bring(taken_weights))
-        return part._replace(weights=self._bring(weights))
+            return part._replace(weights=None, taken=taken, taken_weights=self._to_device(taken_weights))
+        return part._replace(weights=self._to_device(weights))
 
-    def _bring(self, weights: Tensor | None) -> Tensor | None:
+    def _to_device(self, weights: Tensor | None) -> Tensor | None:
         return None if weights is None else weights.to(self.device, self.value_dtype)
 
     def values(self, image: int, rows: ResultPart, columns: ResultPart) -> Tensor:
-        """Return a block of a result whose rows are prepared, (R, C, T), float32 at least."""
+        """Compute a block of a result, (R, C, T), at least float32; call :meth:`prepare` for its rows first."""
         if self._is_whole:
             taken_kCl = self._take(self._held[0][0], image, rows.taken, columns.taken)
-            turned = (rows.flipped and rows.taken_weights is None, columns.flipped and columns.taken_weights is None)
-            return stretch(_turn(taken_kCl, *turned), rows.taken_weights, columns.taken_weights)
+            flips = (rows.flipped and rows.taken_weights is None, columns.flipped and columns.taken_weights is None)
+            return interpolate_block(_flip(taken_kCl, *flips), rows.taken_weights, columns.taken_weights)
         values_RCT = self._average_windows(image, (rows.first, rows.last), (columns.first, columns.last))
-        return stretch(_turn(values_RCT, rows.flipped, columns.flipped), rows.weights, columns.weights)
+        return interpolate_block(_flip(values_RCT, rows.flipped, columns.flipped), rows.weights, columns.weights)
 
     def _take(self, logits_NChw: Tensor, image: int, rows: slice | None, columns: slice | None) -> Tensor:
         return logits_NChw[image, :, rows, columns].to(self.value_dtype).movedim(1, 0)
 
     def _average_windows(self, image: int, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
-        """Enlarge the logits of the windows that some rows and columns of the image lie in, and average them."""
+        """Enlarge the logits of all windows that overlap some rows and columns of the image, and average them."""
         (top, bottom), (left, right) = rows, columns
         shape = (bottom - top, self.num_channels, right - left)
         total_RCT = torch.zeros(shape, dtype=self.value_dtype, device=self.device)
@@ -216,14 +221,14 @@ class ImageLogits:
                 taken_columns, column_weights = self._columns.taps(j, *inside_columns)
                 taken_kCl = self._take(logits_NChw, image, taken_rows, taken_columns)
                 x1, x2 = inside_columns
-                total_RCT[y1 - top : y2 - top, :, x1 - left : x2 - left] += stretch(
-                    taken_kCl, self._bring(row_weights), self._bring(column_weights)
+                total_RCT[y1 - top : y2 - top, :, x1 - left : x2 - left] += interpolate_block(
+                    taken_kCl, self._to_device(row_weights), self._to_device(column_weights)
                 )
         counts_R = self._rows.counts(top, bottom).to(total_RCT)
         counts_T = self._columns.counts(left, right).to(total_RCT)
         return total_RCT.div_(counts_R[:, None, None] * counts_T)
 
 
-def _turn(values_RCT: Tensor, rows: bool, columns: bool) -> Tensor:
-    axes = [axis for axis, turned in ((0, rows), (2, columns)) if turned]
+def _flip(values_RCT: Tensor, rows: bool, columns: bool) -> Tensor:
+    axes = [axis for axis, flipped in ((0, rows), (2, columns)) if flipped]
     return values_RCT.flip(axes) if axes else values_RCT

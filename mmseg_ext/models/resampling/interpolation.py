@@ -1,4 +1,4 @@
-"""Where a pixel of a bilinearly enlarged map takes its value from, and the values at some pixels alone.
+"""Weights of bilinear interpolation, and interpolation at single pixels.
 
 Shape suffixes: N batch, C classes, h and w height and width of the logits, H and W of the labels, P pixels.
 """
@@ -10,20 +10,20 @@ from torch import Tensor
 def axis_taps(
     input_size: int, output_size: int, align_corners: bool, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Place the pixels of one axis of an enlarged map between those of the small one.
+    """Compute the source pixels and weights of linear interpolation along one axis.
 
     The arithmetic is that of ``torch.nn.functional.interpolate(mode='bilinear', size=…)``, in the same precision.
 
     Args:
         input_size: Pixels of the small map.
         output_size: Pixels of the enlarged map.
-        align_corners: Whether the centres of the corner pixels coincide, or the outer edges of the maps.
+        align_corners: As in ``torch.nn.functional.interpolate``.
         dtype: Floating-point type to compute in.
-        device: Where the results lie.
+        device: Device of the results.
 
     Returns:
-        For every pixel of the enlarged map the lower of the two pixels it lies between, int64, and the weight of the
-        upper one in [0, 1), which is lower + 1, or does not count at the last pixel.
+        For each pixel of the enlarged map the index of its lower source pixel, int64, and the weight in [0, 1) of the
+        upper source pixel, whose index is lower + 1. At the last pixel of the small map the upper weight has no effect.
     """
     target = torch.arange(output_size, dtype=dtype, device=device)
     if align_corners:
@@ -38,7 +38,7 @@ def axis_taps(
 
 
 def tap_matrix(lower: Tensor, upper_weight: Tensor, input_size: int, start: int, stop: int) -> tuple[int, Tensor]:
-    """Write some pixels of an axis as a matrix of weights.
+    """Write the interpolation of a range of pixels of an axis as a matrix of weights.
 
     Args:
         lower: From :func:`axis_taps`.
@@ -48,7 +48,7 @@ def tap_matrix(lower: Tensor, upper_weight: Tensor, input_size: int, start: int,
         stop: The pixel after the last.
 
     Returns:
-        The first pixel of the small map that counts, and the weights (pixels of the small map, stop − start).
+        The first source pixel, and the weights (source pixels, stop − start).
     """
     lower, upper_weight = lower[start:stop], upper_weight[start:stop]
     first = int(lower[0])
@@ -67,14 +67,14 @@ def taps_of_pixels(
     align_corners: bool,
     dtype: torch.dtype,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Find the four pixels of the small maps that some pixels of the enlarged maps take their values from.
+    """Compute the four source pixels and weights of bilinear interpolation for some pixels.
 
     Args:
-        positions_P: Flat positions in (N, H, W).
+        positions_P: Flat indices into (N, H, W).
         input_shape: h and w.
         output_shape: H and W.
         align_corners: As in `axis_taps`.
-        dtype: Of the weights.
+        dtype: Floating-point type of the weights.
 
     Returns:
         Image, row and column, each int64 (4, P), and the weights (4, P).
@@ -98,13 +98,13 @@ def taps_of_pixels(
 def interpolate_at(
     logits_NChw: Tensor, positions_P: Tensor, output_shape: tuple[int, int], align_corners: bool
 ) -> Tensor:
-    """Enlarge a map bilinearly at some pixels alone.
+    """Interpolate logits bilinearly at some pixels only.
 
     Computed in float32 at least, half precision and autocast included.
 
     Args:
         logits_NChw: Floating point.
-        positions_P: Flat positions in (N, H, W).
+        positions_P: Flat indices into (N, H, W).
         output_shape: H and W.
         align_corners: As in ``torch.nn.functional.interpolate``.
 
