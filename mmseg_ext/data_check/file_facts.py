@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
-from mmseg_ext.masks.color_masks import pack_colors
+from mmseg_ext.masks.color_masks import pack_color, pack_colors
+from mmseg_ext.masks.mask_facts import MaskFacts
 
 MAX_COLORS = 65536
 """A mask with more colours than this is no label map; its colours are not listed."""
@@ -25,11 +26,11 @@ _TURNED = range(5, 9)  # EXIF orientations that exchange height and width
 
 
 class UnreadableFileError(Exception):
-    """A file that cannot be decoded: `what` is wrong, and the `mend`."""
+    """A file that cannot be decoded: `what` is wrong, and the `fix`."""
 
-    def __init__(self, what: str, mend: str) -> None:
+    def __init__(self, what: str, fix: str) -> None:
         super().__init__(what)
-        self.what, self.mend = what, mend
+        self.what, self.fix = what, fix
 
 
 @dataclass(frozen=True)
@@ -56,42 +57,6 @@ class ImageFacts:
         """Height and width after decoding, which turns the image by its EXIF orientation or does not."""
         turn = turned_by_exif and self.orientation in _TURNED
         return (self.width, self.height) if turn else (self.height, self.width)
-
-
-@dataclass(frozen=True)
-class MaskFacts:
-    """A mask as stored.
-
-    Attributes:
-        height: In pixels.
-        width: In pixels.
-        mode: Pillow's mode, or numpy's dtype where another decoder was asked for.
-        kind: 'index' for one channel (palette PNGs too), 'color' for more.
-        values: The labels, or the colours as 0xRRGGBB, that occur. Empty for more than `MAX_COLORS` colours.
-        counts: Pixels of each of `values`.
-        palette: For a palette PNG the colour of each of `values`, as 0xRRGGBB; else empty.
-    """
-
-    height: int
-    width: int
-    mode: str
-    kind: Literal["index", "color"]
-    values: list[int]
-    counts: list[int]
-    palette: list[int]
-
-    def colors(self) -> dict[int, int]:
-        """Pixels of each colour 0xRRGGBB, as conversion to RGB gives it."""
-        if self.kind == "color":
-            keys = self.values
-        elif self.palette:
-            keys = self.palette
-        else:
-            keys = [v * 0x010101 for v in self.values]
-        colors: dict[int, int] = {}
-        for key, count in zip(keys, self.counts, strict=True):
-            colors[key] = colors.get(key, 0) + count
-        return colors
 
 
 @contextmanager
@@ -128,8 +93,8 @@ def read_image_facts(path: str, backend: str = "cv2") -> ImageFacts:
     except UnidentifiedImageError:
         bands = _tiff_bands(path)
         if bands > 4:
-            mend = "Save three of them as RGB, or read all with LoadImageFromFile(imdecode_backend='tifffile')"
-            raise UnreadableFileError(f"holds {bands} bands, more than {backend} can decode", mend) from None
+            fix = "Save three of them as RGB, or read all with LoadImageFromFile(imdecode_backend='tifffile')"
+            raise UnreadableFileError(f"holds {bands} bands, more than {backend} can decode", fix) from None
         facts = _describe_array(_decode_with_cv2(path, cv2.IMREAD_UNCHANGED))
         return replace(facts, bands=max(facts.bands, bands))
     except _DECODE_ERRORS as error:
@@ -201,7 +166,7 @@ def _count_mask(mask: Image.Image) -> MaskFacts:
             values = [min(v, 1) for v in values]
         if mode == "P":
             flat = list(mask.getpalette("RGB") or []) + [0] * 768
-            palette = [flat[3 * v] << 16 | flat[3 * v + 1] << 8 | flat[3 * v + 2] for v in values]
+            palette = [pack_color(flat[3 * v : 3 * v + 3]) for v in values]
         return MaskFacts(height, width, mode, "index", values, counts, palette)
     if mode.startswith("I"):
         return _count_array(np.asarray(mask), mode)
@@ -213,7 +178,7 @@ def _count_mask(mask: Image.Image) -> MaskFacts:
             )
         return _count_array(array.astype(np.int64), mode)
     found: Any = (mask if mode == "RGB" else mask.convert("RGB")).getcolors(MAX_COLORS) or []
-    packed = sorted((r << 16 | g << 8 | b, count) for count, (r, g, b) in found)
+    packed = sorted((pack_color(color), count) for count, color in found)
     return MaskFacts(height, width, mode, "color", [c for c, _ in packed], [n for _, n in packed], [])
 
 

@@ -127,8 +127,8 @@ def head_problems(model: Any, name: str, metainfo: dict) -> list[Problem]:
             has = getattr(head, "num_classes", None)
             if isinstance(has, int) and has < num_classes:
                 what = f"it has num_classes={has}, the {name} has {num_classes} classes"
-                mend = f"Set num_classes={num_classes} there."
-                problems.append(Problem(f"model.{attribute}", what, mend, "number of classes"))
+                fix = f"Set num_classes={num_classes} there."
+                problems.append(Problem(f"model.{attribute}", what, fix, "number of classes"))
     return problems
 
 
@@ -140,8 +140,8 @@ def weight_problems(model: Any, dataset: Any) -> list[Problem]:
     if not givers or any(getattr(part, "takes_label_weights", False) for part in parts):
         return []
     what = f"{type(head).__name__} knows nothing of the weights of labels, which {type(givers[0]).__name__} gives"
-    mend = "Use a Point… head of mmseg_ext, or take the transform out of the pipeline."
-    return [Problem("model.decode_head", what, mend, "label weights")]
+    fix = "Use a Point… head of mmseg_ext, or take the transform out of the pipeline."
+    return [Problem("model.decode_head", what, fix, "label weights")]
 
 
 def _loops(runner: Any) -> Iterator[tuple[str, BaseLoop]]:

@@ -1,0 +1,40 @@
+"""The distinct values of a mask and how many pixels each has."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """A mask as stored.
+
+    Attributes:
+        height: In pixels.
+        width: In pixels.
+        mode: Pillow's mode, or numpy's dtype where another decoder was used.
+        kind: 'index' for one channel (palette PNGs too), 'color' for more.
+        values: The labels, or the colours as 0xRRGGBB, that occur. Empty for too many colours to be labels.
+        counts: Pixels of each of `values`.
+        palette: For a palette PNG the colour of each of `values`, as 0xRRGGBB; else empty.
+    """
+
+    height: int
+    width: int
+    mode: str
+    kind: Literal["index", "color"]
+    values: list[int]
+    counts: list[int]
+    palette: list[int]
+
+    def colors(self) -> dict[int, int]:
+        """Count the pixels of each colour 0xRRGGBB, as Pillow's conversion to RGB gives it."""
+        if self.kind == "color":
+            colors = self.values
+        elif self.mode == "1":
+            colors = [v * 0xFFFFFF for v in self.values]
+        else:
+            colors = self.palette or [min(max(v, 0), 255) * 0x010101 for v in self.values]
+        counts: dict[int, int] = {}
+        for color, count in zip(colors, self.counts, strict=True):
+            counts[color] = counts.get(color, 0) + count
+        return counts
