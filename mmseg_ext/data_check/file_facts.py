@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from mmseg_ext.masks.color_masks import pack_color, pack_colors
-from mmseg_ext.masks.mask_facts import MaskFacts
+from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
 
 MAX_COLORS = 65536
 """A mask with more colours than this is no label map; its colours are not listed."""
@@ -168,15 +168,8 @@ def _count_mask(mask: Image.Image) -> MaskFacts:
             flat = list(mask.getpalette("RGB") or []) + [0] * 768
             palette = [pack_color(flat[3 * v : 3 * v + 3]) for v in values]
         return MaskFacts(height, width, mode, "index", values, counts, palette)
-    if mode.startswith("I"):
+    if mode.startswith("I") or mode == "F":
         return _count_array(np.asarray(mask), mode)
-    if mode == "F":
-        array = np.asarray(mask)
-        if not np.array_equal(array, np.rint(array)):
-            raise UnreadableFileError(
-                f"holds fractions ({array.min():g} to {array.max():g})", "Save labels as integers"
-            )
-        return _count_array(array.astype(np.int64), mode)
     found: Any = (mask if mode == "RGB" else mask.convert("RGB")).getcolors(MAX_COLORS) or []
     packed = sorted((pack_color(color), count) for count, color in found)
     return MaskFacts(height, width, mode, "color", [c for c, _ in packed], [n for _, n in packed], [])
@@ -184,6 +177,9 @@ def _count_mask(mask: Image.Image) -> MaskFacts:
 
 def _count_array(array: np.ndarray, mode: str | None = None) -> MaskFacts:
     kind: Literal["index", "color"] = "index"
+    if has_fractions(array):
+        what = f"holds fractions ({array.min():g} to {array.max():g})"
+        raise UnreadableFileError(what, "Save labels as integers")
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     height, width = array.shape[:2]

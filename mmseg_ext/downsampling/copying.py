@@ -26,7 +26,6 @@ from mmseg_ext.downsampling.image_files import (
 from mmseg_ext.downsampling.layouts import Failure, Layout, Pair, list_pairs
 from mmseg_ext.downsampling.record import RECORD_NAME, STATE_FOLDER, hash_names, make_record
 from mmseg_ext.downsampling.reduce import LABEL_FILTERS, LabelFilter, reduce_image, reduce_labels
-from mmseg_ext.downsampling.writing import write_whole
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
 from mmseg_ext.masks.color_masks import binarize_colors, parse_color
@@ -234,12 +233,12 @@ class _Work:
             for target in targets:
                 reduced = reduce_labels(labels, target.factor, ignored, self.filters.labels)
                 content = _or_fail(pair.mask, encode_label_file, file, reduced.astype(file.labels.dtype), suffix)
-                write_whole(str(target.root), pair.mask, content)
+                replace_file(target.root / pair.mask, content)
         for target in targets:
             reduced = reduce_image(image, target.factor)
             suffix = PurePosixPath(name).suffix
             content = _or_fail(pair.image, encode_image, reduced, suffix, self.filters.quality)
-            write_whole(str(target.root), name, content)
+            replace_file(target.root / name, content)
 
 
 class _PairError(Exception):

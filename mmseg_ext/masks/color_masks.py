@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.masks.mask_facts import MaskFacts
+from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
 from mmseg_ext.masks.mask_meaning import MAX_LISTED, MaskMeaning, Refusal
 from mmseg_ext.masks.png_decoding import RGB, decode_plain_png
 
@@ -70,6 +70,8 @@ def read_rgb_mask(path: str | Path) -> np.ndarray:
         if rgb_HWC is not None:
             return rgb_HWC
         with Image.open(path) as mask:
+            if mask.mode == "F" and has_fractions(np.asarray(mask)):
+                raise ValueError("it holds fractions")
             return np.asarray(mask.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"Cannot read the mask {path}: {error}. Replace the file or remove its image.") from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import math
 import mmap
 import os
 import struct
@@ -32,6 +33,8 @@ SUFFIX = ".array"
 HEADER = struct.Struct("<8sqqq4sB4I11x")
 FORMAT = b"decoded1"
 MAX_DIMENSIONS = 4
+# Numbers alone: an entry of Python objects would be pointers.
+DTYPES = {np.dtype(kind).str.encode(): np.dtype(kind) for kind in "?bBhHiIqQefd"}
 # Another release of a decoder may round differently.
 DECODERS = f"cv2 {cv2.__version__} pillow {Image.__version__}"
 
@@ -94,7 +97,7 @@ class DecodedCache:
         array = self._read(entry, stamp)
         if array is None:
             array = make()
-            if self.fills and array.ndim <= MAX_DIMENSIONS:
+            if self.fills and array.ndim <= MAX_DIMENSIONS and array.dtype.str.encode() in DTYPES:
                 with self._forgiven():
                     self._write(entry, stamp, array)
         return array
@@ -116,8 +119,12 @@ class DecodedCache:
             if made_by != FORMAT or tuple(of_file) != stamp:
                 return None
             shape = (s0, s1, s2, s3)[:num_dimensions]
-            return np.ndarray(shape, dtype.rstrip(b"\0").decode(), buffer=mapped, offset=HEADER.size)
-        except (OSError, ValueError, TypeError, struct.error):  # no file; an empty, cut off or foreign one
+            kind = DTYPES[dtype.rstrip(b"\0")]
+            # An entry is not trusted: an array of another size would reach beyond the file.
+            if num_dimensions > MAX_DIMENSIONS or HEADER.size + math.prod(shape) * kind.itemsize != len(mapped):
+                return None
+            return np.ndarray(shape, kind, buffer=mapped, offset=HEADER.size)
+        except (OSError, ValueError, KeyError, struct.error):  # no file; an empty, cut off or foreign one
             return None
 
     def _write(self, entry: str, stamp: tuple[int, int, int], array: np.ndarray) -> None:

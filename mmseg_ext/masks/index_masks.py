@@ -12,7 +12,7 @@ import mmcv
 import numpy as np
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.masks.mask_facts import MaskFacts
+from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
 from mmseg_ext.masks.mask_meaning import MaskMeaning, Refusal
 from mmseg_ext.masks.png_decoding import GRAY, decode_plain_png
 
@@ -80,7 +80,7 @@ def decode_mask(content: bytes, path: str, backend: str = "pillow") -> np.ndarra
             "whose classes are colours are loaded by mmseg_ext.LoadColorAnnotations; palette PNGs whose indices are "
             "the classes by imdecode_backend='pillow'."
         )
-    if mask.dtype.kind not in "bui" and not np.array_equal(mask, np.rint(mask)):
+    if has_fractions(mask):
         raise UserError(f"Expected integers in the mask {path}, got {mask.dtype}. Write it as an 8-bit PNG.")
     if mask.dtype.itemsize > 1 and mask.size and not 0 <= mask.min() <= mask.max() <= LARGEST:
         raise UserError(

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class MaskFacts:
@@ -38,3 +40,8 @@ class MaskFacts:
         for color, count in zip(colors, self.counts, strict=True):
             counts[color] = counts.get(color, 0) + count
         return counts
+
+
+def has_fractions(values: np.ndarray) -> bool:
+    """Whether values are not all whole numbers, so that they cannot be labels."""
+    return values.dtype.kind == "f" and not np.array_equal(values, np.rint(values))

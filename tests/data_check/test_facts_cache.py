@@ -54,6 +54,20 @@ def test_cache_reads_changed_files_alone(root, tmp_path, monkeypatch):
     assert "#090909" in only(fifth.errors).what
 
 
+def test_file_that_is_replaced_by_one_of_its_size_and_age_is_read_again(root, tmp_path):
+    path = root / "masks" / "1.png"
+    check_dataset(build(root), cache_dir=tmp_path / "cache")
+    stat = path.stat()
+    write_mask(tmp_path / "other.png", labels(7, 255))
+    assert (tmp_path / "other.png").stat().st_size == stat.st_size
+    os.utime(tmp_path / "other.png", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (tmp_path / "other.png").replace(path)
+    assert path.stat().st_mtime_ns == stat.st_mtime_ns
+    report = check_dataset(build(root), cache_dir=tmp_path / "cache")
+    assert report.from_cache == 2
+    assert "label 7" in only(report.errors).what
+
+
 def test_unreadable_files_are_read_again_each_time(root, tmp_path):
     path = root / "images" / "1.jpg"
     data = path.read_bytes()
