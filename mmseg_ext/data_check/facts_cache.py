@@ -21,7 +21,7 @@ Facts = TypeVar("Facts", ImageFacts, MaskFacts)
 
 
 def _stamp(stat: os.stat_result) -> list[int]:
-    """The state of a file. The time of change tells replaced files that bear an old time of modification."""
+    """The state of a file. The time of change is new in a replaced file, even if its time of modification is old."""
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 

@@ -1,6 +1,6 @@
 """The facts of one image file and of one mask file. Each file is decoded in full, so truncation is found.
 
-Nothing here knows about classes or palettes: what is read stays true for as long as the file does.
+Facts do not depend on classes or palettes: they stay valid for as long as the file does not change.
 """
 
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ class ImageFacts:
 
 @contextmanager
 def strict_pillow() -> Iterator[None]:
-    """Let Pillow report truncated files, whatever other code has set."""
+    """Let Pillow report truncated files, regardless of what other code has set."""
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
@@ -75,8 +75,8 @@ def read_image_facts(path: str, backend: str = "cv2") -> ImageFacts:
 
     Args:
         path: The file.
-        backend: The decoder that training uses. Pillow looks at the file for 'cv2', 'pillow' and 'turbojpeg', because
-            cv2 decodes truncated files without a word; any other decoder looks itself.
+        backend: The decoder that training uses. Instead of 'cv2' and 'turbojpeg' Pillow decodes the file, because cv2
+            decodes truncated files without an error.
 
     Raises:
         UnreadableFileError: The file cannot be decoded.
@@ -123,7 +123,7 @@ def read_mask_facts(path: str, backend: str = "pillow") -> MaskFacts:
 def _describe_image(image: Image.Image) -> ImageFacts:
     mode = image.mode
     bits = {"1": 1, "I": 32, "F": 32}.get(mode, 16 if ";16" in mode else 8)
-    # Pillow reads a 16-bit RGB PNG as mode RGB; only the way it unpacks the data tells.
+    # Pillow reads a 16-bit RGB PNG as mode RGB; only the way it unpacks the data differs.
     if any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
         bits = 16
     bands = len([band for band in image.getbands() if band not in "AaX"])
@@ -146,7 +146,7 @@ def _tiff_bands(path: str) -> int:
             tags.load(file)
             bands: Any = tags.get(_TIFF_SAMPLES_PER_PIXEL, 1)
             return int(bands)
-    except Exception:  # whatever a file that is no TIFF leads to
+    except Exception:  # a file that is no TIFF may raise anything
         return 0
 
 

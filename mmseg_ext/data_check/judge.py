@@ -6,13 +6,14 @@ from typing import Any, Protocol, runtime_checkable
 
 from mmseg_ext.data_check.file_facts import MAX_COLORS, ImageFacts
 from mmseg_ext.data_check.report import Problem
+from mmseg_ext.errors import MAX_LISTED
 from mmseg_ext.masks.color_masks import Color, ColorMeaning, format_color, pack_color, unpack_color
 from mmseg_ext.masks.index_masks import IndexMeaning
 from mmseg_ext.masks.mask_facts import MaskFacts
-from mmseg_ext.masks.mask_meaning import MAX_LISTED, MaskMeaning
+from mmseg_ext.masks.mask_meaning import MaskMeaning
 
 IGNORED = 255
-"""What mmseg's loading writes for 'not labelled', whatever a dataset's own ignore_index is."""
+"""What mmseg's loading writes for 'not labelled', regardless of a dataset's own ignore_index."""
 
 _MAX_PALETTE = 12
 
@@ -55,7 +56,7 @@ class ChecksLabelFile(Protocol):
 
 @runtime_checkable
 class LoadsMasks(Protocol):
-    """A label-loading transform that says what the values of its masks mean.
+    """A label-loading transform that defines what the values of its masks mean.
 
     The check reads the masks with Pillow and applies the same meaning to what it has counted.
     """
@@ -74,10 +75,10 @@ class LoadsMasks(Protocol):
 
 @runtime_checkable
 class ChecksEntries(Protocol):
-    """A transform that needs to know something of every image before training, from a file for example."""
+    """A transform that needs something for every image, from a file for example."""
 
     def check_entries(self, entries: Sequence[Mapping[str, Any]]) -> list[Problem]:
-        """Find what it lacks.
+        """Find the images for which it is missing.
 
         Args:
             entries: The dataset's entries (img_path, …).
@@ -95,7 +96,7 @@ class LabelSpec:
         ignored: The labels that mean "not labelled".
         reduce_zero_label: Whether 0 means "not labelled" on disk and every other label counts from 1.
         label_map: Old to new class index, applied last.
-        allow_palette: Whether the indices of palette PNGs are class indices, whatever their colours.
+        allow_palette: Whether the indices of palette PNGs are class indices, regardless of their colours.
     """
 
     classes: Sequence[str]

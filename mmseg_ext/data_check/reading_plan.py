@@ -193,7 +193,7 @@ def describe_empty(dataset: Any) -> Problem:
     suffixes = [getattr(dataset, n, "") for n in ("img_suffix", "seg_map_suffix")]
     wanted = f"images named *{suffixes[0]}" if suffixes[0] else "images"
     if prefix.get("seg_map_path"):
-        what += f" (masks looked for in {prefix['seg_map_path']})"
+        what += f" (masks expected in {prefix['seg_map_path']})"
         wanted += f" and masks named *{suffixes[1]}" if suffixes[1] else " and masks"
     ann_file = str(getattr(dataset, "ann_file", "") or "")
     if ann_file and not os.path.isdir(ann_file):

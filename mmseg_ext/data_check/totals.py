@@ -158,7 +158,7 @@ def _common_folder(paths: list[str]) -> str:
 
 
 def _names(paths: list[str]) -> str:
-    """The first names, with as much of their folders as tells them apart."""
+    """The first names, with as much of their folders as makes them distinct."""
     folder = _common_folder(paths)
     shown = ", ".join(os.path.relpath(p, folder) for p in paths[:_MAX_NAMES])
     return shown + (f" and {len(paths) - _MAX_NAMES} more" if len(paths) > _MAX_NAMES else "")

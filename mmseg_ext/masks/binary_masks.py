@@ -1,4 +1,4 @@
-"""Masks of one class and its background, as they lie on disk: 0 and 255, or 0 and 1.
+"""Masks of one class and its background: 0 and 255, or 0 and 1.
 
 Shape suffixes: H height, W width.
 """
@@ -81,7 +81,7 @@ class BinaryMeaning(MaskMeaning):
         elif self.kind == "0/255" and 1 in counts:
             fix = "If its foreground is 1, set kind='0/1'."
         elif len(counts) > 2:
-            fix = "It looks like a grey picture or a mask saved as JPEG: save it as PNG with two values."
+            fix = "It seems to be a grey picture or a mask saved as JPEG: save it as PNG with two values."
         else:
             fix = "Correct the mask."
         return Refusal(DESCRIPTIONS[self.kind], self.list_values(counts), fix, "values of a binary mask")

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import MAX_LISTED, UserError
 from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
-from mmseg_ext.masks.mask_meaning import MAX_LISTED, MaskMeaning, Refusal
+from mmseg_ext.masks.mask_meaning import MaskMeaning, Refusal
 from mmseg_ext.masks.png_decoding import RGB, decode_plain_png
 
 Color = tuple[int, int, int]

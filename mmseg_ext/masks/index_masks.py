@@ -92,7 +92,7 @@ def decode_mask(content: bytes, path: str, backend: str = "pillow") -> np.ndarra
 
 @dataclass(frozen=True)
 class IndexMeaning(MaskMeaning):
-    """What the values of an index mask mean, as :func:`label_table` says; values beyond 0..255 are refused.
+    """What the values of an index mask mean: :func:`label_table`; values beyond 0..255 are refused.
 
     Attributes:
         reduce_zero_label: As for :func:`label_table`.

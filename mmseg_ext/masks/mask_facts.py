@@ -29,7 +29,7 @@ class MaskFacts:
     palette: list[int]
 
     def colors(self) -> dict[int, int]:
-        """Count the pixels of each colour 0xRRGGBB, as Pillow's conversion to RGB gives it."""
+        """Count the pixels of each colour 0xRRGGBB, as Pillow converts it to RGB."""
         if self.kind == "color":
             colors = self.values
         elif self.mode == "1":

@@ -12,10 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import MAX_LISTED, UserError
 from mmseg_ext.masks.mask_facts import MaskFacts
-
-MAX_LISTED = 5
 
 
 class Refusal(NamedTuple):

@@ -43,7 +43,7 @@ def test_empty_dataset_names_the_folders(root, images, serialize_data):
         (root / "nowhere").rmdir()
     problem = only(check_dataset(dataset, use_cache=False).errors)
     assert problem.path == str(root / images)
-    assert f"found no image-mask pairs (masks looked for in {root / 'masks'})" in problem.what
+    assert f"found no image-mask pairs (masks expected in {root / 'masks'})" in problem.what
     assert "images named *.none and masks named *.png" in problem.fix
     assert ("does not exist" in problem.fix) == (not (root / images).exists())
 
