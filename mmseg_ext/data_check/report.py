@@ -15,17 +15,17 @@ class Problem:
     Attributes:
         path: The file or folder.
         what: What is wrong, with the value; reads on after the path.
-        mend: What to do about it, whole sentences.
+        fix: What to do about it, whole sentences.
         kind: Two or three words under which equal problems are counted.
     """
 
     path: str
     what: str
-    mend: str = ""
+    fix: str = ""
     kind: str = "other"
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.what}. {self.mend}".rstrip()
+        return f"{self.path}: {self.what}. {self.fix}".rstrip()
 
 
 @dataclass

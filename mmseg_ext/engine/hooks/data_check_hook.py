@@ -1,4 +1,4 @@
-"""Looks at all images and labels before the first step."""
+"""The check of all images and labels before the first step."""
 
 import os
 import time
@@ -25,7 +25,7 @@ class DataCheckHook(Hook):
 
     The check runs over the datasets of the loops that the run has: train and val for training, test for testing. It
     comes before weights are loaded, draws no random number and works with any mmseg dataset. In a distributed run the
-    first rank looks at the files and all ranks get its result. The reports are left in ``runner.data_reports``, a dict
+    first rank reads the files and all ranks receive its result. The reports are left in ``runner.data_reports``, a dict
     with the keys 'train', 'val' and 'test'.
 
     Args:
@@ -33,7 +33,7 @@ class DataCheckHook(Hook):
         num_workers: Threads that read; None is one a core, eight at most.
         use_cache: Whether files that have not changed since an earlier check are taken from the cache.
         cache_dir: Folder of the cache; None is `mmseg_ext` under $XDG_CACHE_HOME or ~/.cache.
-        allow_palette: Whether the indices of palette PNGs are class indices, whatever their colours.
+        allow_palette: Whether the indices of palette PNGs are class indices, regardless of their colours.
         max_shown: How many problems the error lists; the others are counted.
         show_progress: Whether a check of more than two seconds shows how far it is.
 
@@ -127,21 +127,21 @@ def head_problems(model: Any, name: str, metainfo: dict) -> list[Problem]:
             has = getattr(head, "num_classes", None)
             if isinstance(has, int) and has < num_classes:
                 what = f"it has num_classes={has}, the {name} has {num_classes} classes"
-                mend = f"Set num_classes={num_classes} there."
-                problems.append(Problem(f"model.{attribute}", what, mend, "number of classes"))
+                fix = f"Set num_classes={num_classes} there."
+                problems.append(Problem(f"model.{attribute}", what, fix, "number of classes"))
     return problems
 
 
 def weight_problems(model: Any, dataset: Any) -> list[Problem]:
-    """Decode heads that would pass over the weights which a transform gives the labels."""
+    """Decode heads that would ignore the weights which a transform gives the labels."""
     givers = [t for t in transforms_of(dataset) if getattr(t, "gives_label_weights", False)]
     head = getattr(getattr(model, "module", model), "decode_head", None)
     parts = head.modules() if isinstance(head, nn.Module) else ()  # the heads inside of it too, as K-Net's
     if not givers or any(getattr(part, "takes_label_weights", False) for part in parts):
         return []
-    what = f"{type(head).__name__} knows nothing of the weights of labels, which {type(givers[0]).__name__} gives"
-    mend = "Use a Point… head of mmseg_ext, or take the transform out of the pipeline."
-    return [Problem("model.decode_head", what, mend, "label weights")]
+    what = f"{type(head).__name__} does not support label weights, which {type(givers[0]).__name__} adds"
+    fix = "Use a Point… head of mmseg_ext, or take the transform out of the pipeline."
+    return [Problem("model.decode_head", what, fix, "label weights")]
 
 
 def _loops(runner: Any) -> Iterator[tuple[str, BaseLoop]]:
@@ -155,8 +155,8 @@ def _loops(runner: Any) -> Iterator[tuple[str, BaseLoop]]:
 def _on_first_rank(work: Callable[[Callable[[], None]], Any]) -> Any:
     """Run `work` on rank 0 and return its result on every rank; if it fails, every rank raises.
 
-    `work` is given a function to call often. It tells the waiting ranks from time to time that there will be a result,
-    since they would give up a single wait after some minutes.
+    `work` receives a function to call often. From time to time it signals the waiting ranks that a result will follow,
+    since a single wait would time out after some minutes.
     """
     if get_world_size() == 1:
         return work(lambda: None)
