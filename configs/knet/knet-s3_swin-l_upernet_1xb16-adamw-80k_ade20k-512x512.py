@@ -16,6 +16,5 @@ _base_ = [
     "../_base_/schedules/adamw_swin_knet_80k.py",
     "../_base_/default_runtime.py",
 ]
-crop_size = (512, 512)
-model = dict(data_preprocessor=dict(size=crop_size), backbone=dict(with_cp=True))
+model = dict(data_preprocessor=dict(size=_base_.crop_size), backbone=dict(with_cp=True))
 train_dataloader = dict(batch_size=16)

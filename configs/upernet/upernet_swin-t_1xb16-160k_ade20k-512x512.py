@@ -15,6 +15,5 @@ _base_ = [
     "../_base_/schedules/adamw_swin_160k.py",
     "../_base_/default_runtime.py",
 ]
-crop_size = (512, 512)
-model = dict(data_preprocessor=dict(size=crop_size))
+model = dict(data_preprocessor=dict(size=_base_.crop_size))
 train_dataloader = dict(batch_size=16)
