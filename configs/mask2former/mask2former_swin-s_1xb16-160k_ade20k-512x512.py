@@ -2,7 +2,7 @@
 
 python tools/train.py configs/mask2former/mask2former_swin-s_1xb16-160k_ade20k-512x512.py
 
-mmseg publishes 51.24 mIoU (its model zoo; 8 GPUs with 2 images each). Not measured here.
+Quoted: mmseg publishes 51.24 mIoU (its model zoo; 8 GPUs with 2 images each).
 
 Differs from mmseg's mask2former_swin-s_8xb2-160k_ade20k-512x512.py:
 - 16 images on one GPU, where mmseg has 2 on each of 8; so the learning rate is the same.

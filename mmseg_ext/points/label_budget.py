@@ -111,7 +111,8 @@ class LabelBudget:
             path = getattr(self, name)
             if path is not None and not (isinstance(path, str) and path):
                 raise UserError(f"Expected `{name}` to be the path of a file, got {path!r}.")
-        if self.classes is not None and not all(isinstance(name, str) for name in self.classes):
+        named = isinstance(self.classes, tuple) and all(isinstance(name, str) for name in self.classes)
+        if self.classes is not None and not named:
             raise UserError(f"Expected `classes` to be a list of names, got {self.classes!r}.")
         if self.grow is not None:
             _refuse_unknown(self.grow, STEP_SETTINGS["GrowPoints"], "labels.grow")
