@@ -5,7 +5,6 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from mmseg_ext import __version__
-from mmseg_ext.engine.config_reading import pipeline_of
+from mmseg_ext.points.label_budget import budget_of
 from mmseg_ext.registry import HOOKS
 
 BEST_KEY = "mmseg_ext_best"  # in the message hub, so that checkpoints carry it through a resume
@@ -52,24 +51,6 @@ def describe_data(runner: Runner, split: str) -> str:
     if report is not None:
         text += f", {report.labelled_percent:.1f} % of the pixels labelled"
     return text
-
-
-def describe_labels(pipeline: Sequence[dict]) -> str | None:
-    """Say in one line which of the labels are trained on, None where all are."""
-    labels = None
-    for step in pipeline:
-        kind = step["type"].rpartition(".")[2]
-        if kind == "SamplePoints":
-            extra = {k: v for k, v in step.items() if k in ("strategy", "seed", "resample")}
-            labels = f"{step['num_points']} points per {step.get('per', 'image')}"
-            labels += "".join(f", {k} {v}" for k, v in extra.items())
-        elif kind == "LoadPointAnnotations":
-            labels = f"points of {step['file']}"
-        elif kind == "GrowPoints":
-            labels = f"{labels}, grown"
-        elif kind == "WeighLabels":
-            labels = f"{labels or 'all'}, weighed by {step['areas']}"
-    return labels
 
 
 @HOOKS.register_module()
@@ -126,8 +107,8 @@ class ConsoleHook(Hook):
         name = Path(runner.cfg.filename).stem if runner.cfg.filename else runner.experiment_name
         lines = [("mmseg_ext", f"{__version__} trains {name}")]
         lines.append(("train", describe_data(runner, "train")))
-        labels = describe_labels(pipeline_of(config.train_dataloader.dataset))
-        lines.append(("labels", labels or "all of the training images"))
+        budget = budget_of(config.train_dataloader.dataset)
+        lines.append(("labels", budget.describe() if budget else "all of the training images"))
         if runner.val_dataloader is not None:
             lines.append(("val", describe_data(runner, "val")))
         classes = (runner.train_dataloader.dataset.metainfo or {}).get("classes") or ()

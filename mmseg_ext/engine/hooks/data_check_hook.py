@@ -8,10 +8,12 @@ from typing import Any
 from mmengine.dist import broadcast_object_list, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
+from mmseg.models.losses import CrossEntropyLoss
 from torch import nn
 
 from mmseg_ext.data_check import DataReport, Problem, check_dataset, raise_for_problems, transforms_of
 from mmseg_ext.errors import UserError
+from mmseg_ext.points.label_budget import LabelBudget, budget_of
 from mmseg_ext.progress import ProgressDisplay
 from mmseg_ext.registry import HOOKS
 
@@ -78,6 +80,8 @@ class DataCheckHook(Hook):
         for name, dataset in datasets.items():
             problems += head_problems(runner.model, f"{name} dataset", getattr(dataset, "metainfo", None) or {})
             problems += weight_problems(runner.model, dataset)
+        if "train" in datasets:
+            problems += loss_problems(runner.model, budget_of(runner.cfg.get("train_dataloader", {}).get("dataset")))
         for name, report in reports.items():
             for problem in report.warnings:
                 runner.logger.warning(f"Data check, {name}: {problem}")
@@ -142,6 +146,24 @@ def weight_problems(model: Any, dataset: Any) -> list[Problem]:
     what = f"{type(head).__name__} does not support label weights, which {type(givers[0]).__name__} adds"
     fix = "Use a Point… head of mmseg_ext, or take the transform out of the pipeline."
     return [Problem("model.decode_head", what, fix, "label weights")]
+
+
+def loss_problems(model: Any, budget: LabelBudget | None) -> list[Problem]:
+    """Losses that average over all pixels where few have a label: they, and their gradients, would be almost zero."""
+    if budget is None or budget.sparsity is None:
+        return []
+    model = getattr(model, "module", model)
+    problems = []
+    for attribute in ("decode_head", "auxiliary_head"):
+        heads = getattr(model, attribute, None)
+        for name, part in heads.named_modules() if isinstance(heads, nn.Module) else ():
+            # With class weights, mmseg's loss divides by the weights of the labelled pixels.
+            if isinstance(part, CrossEntropyLoss) and not part.avg_non_ignore and part.class_weight is None:
+                where = f"model.{attribute}.{name}"
+                what = f"CrossEntropyLoss averages over all pixels, but only {budget.describe()} have a label"
+                mend = "Use mmseg_ext.PartialCrossEntropyLoss, or a Point… head of mmseg_ext with its own loss."
+                problems.append(Problem(where, what, mend, "loss of sparse labels"))
+    return problems
 
 
 def _loops(runner: Any) -> Iterator[tuple[str, BaseLoop]]:

@@ -1,11 +1,9 @@
 import re
 
-import pytest
 import torch
 
 from mmseg_ext.engine.hooks.console_hook import (
     count_parameters,
-    describe_labels,
     format_seconds,
     result_table,
 )
@@ -58,30 +56,6 @@ def test_result_table_shows_best_beside_last_only_where_they_differ():
     assert list(both.columns[1].cells) == ["30.00", "50.00", "60.00", ""]
     assert len(result_table(last, 200, last, 200).columns) == 3
     assert list(result_table(last).columns[0].cells) == ["a", "b", "mean", "all pixels"]
-
-
-@pytest.mark.parametrize(
-    ("steps", "text"),
-    [
-        ([{"type": "LoadAnnotations"}], None),
-        ([{"type": "mmseg_ext.SamplePoints", "num_points": 20}], "20 points per image"),
-        (
-            [
-                {"type": "mmseg_ext.LoadPointAnnotations", "file": "a.csv"},
-                {"type": "mmseg_ext.GrowPoints"},
-                {"type": "mmseg_ext.WeighLabels", "areas": "a.json"},
-            ],
-            "points of a.csv, grown, weighed by a.json",
-        ),
-        (
-            [{"type": "mmseg_ext.SamplePoints", "num_points": 1, "per": "class", "resample": True}],
-            "1 points per class, resample True",
-        ),
-        ([{"type": "mmseg_ext.LoadPointAnnotations", "file": "points.csv"}], "points of points.csv"),
-    ],
-)
-def test_labels_are_described(steps, text):
-    assert describe_labels(steps) == text
 
 
 def test_parameters_and_seconds_are_counted():

@@ -86,16 +86,16 @@ def test_the_config_of_a_cell(study, dubai_root, tmp_path, method, monkeypatch):
     load = study.load_config
     monkeypatch.setattr(study, "load_config", lambda path: load(path, None, options))
     config = Config.fromfile(study.cell_config(study.Cell(method, "5", 1, 0), tmp_path))
-    types = [step.type for step in config.train_dataloader.dataset.pipeline]
+    labels = config.train_dataloader.dataset.labels
     points = tmp_path / "points_5ppc_fold1.csv"
     assert points.is_file() == (method != "resample")
-    assert ("mmseg_ext.SamplePoints" in types) == (method == "resample")
-    assert ("mmseg_ext.LoadPointAnnotations" in types) == (method != "resample")
+    if method == "resample":
+        assert labels == {"num_points": 5, "per": "class", "resample": True}
+    else:
+        assert labels.file == str(points)
     assert config.model.type.endswith("SparseEncoderDecoder") == ("teacher" in method)
     assert ("teacher" in config.model) == ("teacher" in method)
-    assert ("mmseg_ext.WeighLabels" in types) == ("areas" in method)
-    assert ("mmseg_ext.GrowPoints" in types) == ("grown" in method)
+    assert ("areas" in labels) == ("areas" in method)
+    assert labels.get("grow") == (True if "grown" in method else None)
     if method == "grown+areas":
-        assert types[2:4] == ["mmseg_ext.GrowPoints", "mmseg_ext.WeighLabels"]
-        assert "resize_type" not in config.train_dataloader.dataset.pipeline[4]
         assert len(read_areas(tmp_path / "areas_5ppc_fold1.json")) == 36

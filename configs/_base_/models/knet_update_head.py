@@ -1,9 +1,8 @@
-"""K-Net with three stages over UPerNet on a frozen DINOv2 ViT-B/14, for LoveDA's seven classes."""
+"""One stage of K-Net, as mmseg's K-Net configs have it; a model names it three times."""
 
-_base_ = "./knet-s3_dinov2-vitb14_upernet.py"
 update_head = dict(
     type="KernelUpdateHead",
-    num_classes=7,
+    num_classes=150,
     num_mask_fcs=1,
     in_channels=512,
     out_channels=512,
@@ -16,11 +15,4 @@ update_head = dict(
         act_cfg=dict(type="ReLU", inplace=True),
         norm_cfg=dict(type="LN"),
     ),
-)
-model = dict(
-    decode_head=dict(
-        kernel_update_head=[update_head, update_head, update_head],
-        kernel_generate_head=dict(num_classes=7),
-    ),
-    auxiliary_head=dict(num_classes=7),
 )
