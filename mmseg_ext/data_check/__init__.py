@@ -12,9 +12,7 @@ from mmseg_ext.data_check.judge import (
     LabelFileReport,
     LoadsMasks,
 )
-from mmseg_ext.data_check.reading_plan import describe_empty
 from mmseg_ext.data_check.report import DataReport, Problem, raise_for_problems
-from mmseg_ext.progress import ProgressDisplay
 
 __all__ = [
     "ChecksEntries",
@@ -23,9 +21,7 @@ __all__ = [
     "LabelFileReport",
     "LoadsMasks",
     "Problem",
-    "ProgressDisplay",
     "check_dataset",
-    "describe_empty",
     "raise_for_problems",
     "transforms_of",
 ]

@@ -1,5 +1,6 @@
 """Whether the facts of a file fit what the dataset and its pipeline expect. Pure functions, no file is read."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -7,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from mmseg_ext.data_check.file_facts import MAX_COLORS, ImageFacts
 from mmseg_ext.data_check.report import Problem
 from mmseg_ext.errors import MAX_LISTED
-from mmseg_ext.masks.color_masks import Color, ColorMeaning, format_color, pack_color, unpack_color
+from mmseg_ext.masks.color_masks import Color, ColorMeaning, pack_color
 from mmseg_ext.masks.index_masks import IndexMeaning
 from mmseg_ext.masks.mask_facts import MaskFacts
 from mmseg_ext.masks.mask_meaning import MaskMeaning
@@ -139,16 +140,12 @@ def judge_mask(path: str, facts: MaskFacts, meaning: MaskMeaning, spec: LabelSpe
         what = f"holds more than {MAX_COLORS} colours: a photograph, or a mask saved as JPEG, not labels"
         report.problems.append(Problem(path, what, "Save the mask as PNG, in the colours of the classes.", "no mask"))
         return report
-    if isinstance(meaning, IndexMeaning):
-        if facts.kind == "color":
-            report.problems.append(_color_where_index(path, facts))
-            return report
-        if facts.palette and not _palette_is_classes(facts, meaning, spec):
-            report.problems.append(_palette_where_index(path, facts))
-            return report
+    if isinstance(meaning, IndexMeaning) and not _holds_indices(facts, meaning, spec):
+        report.problems.append(_colors_where_indices(path, facts))
+        return report
     unknown: dict[int, int] = {}
     outside: dict[int, int] = {}
-    for value, count in meaning.count_values(facts).items():
+    for value, count in facts.count(meaning.values_in(facts)).items():
         label = meaning.label_of.get(value, meaning.ignore_index)
         report.counts[label] = report.counts.get(label, 0) + count
         if value not in meaning.label_of:
@@ -160,9 +157,8 @@ def judge_mask(path: str, facts: MaskFacts, meaning: MaskMeaning, spec: LabelSpe
     if unknown and meaning.ignores_unknown:
         report.unknown_colors = {meaning.name_value(value): count for value, count in unknown.items()}
     elif unknown:
-        refusal = meaning.refuse(unknown)
-        what = f"holds {refusal.found}, where only {refusal.expected} may be"
-        report.problems.append(Problem(path, what, refusal.fix, refusal.kind))
+        what = f"holds {meaning.list_values(unknown)}, where only {meaning.expected} may be"
+        report.problems.append(Problem(path, what, meaning.suggest_fix(unknown), "values that are not allowed"))
     if outside:
         noun = "label" if len(outside) == 1 else "labels"
         what = f"holds {noun} {meaning.list_values(outside)} outside the {len(spec.classes)} classes"
@@ -171,48 +167,32 @@ def judge_mask(path: str, facts: MaskFacts, meaning: MaskMeaning, spec: LabelSpe
     return report
 
 
-def _palette_is_classes(facts: MaskFacts, meaning: IndexMeaning, spec: LabelSpec) -> bool:
-    """Whether the indices of a palette PNG are meant: the colours are those of the classes, or a ramp of greys."""
-    if spec.allow_palette or all(c == v * 0x010101 for v, c in zip(facts.values, facts.palette, strict=True)):
+def _holds_indices(facts: MaskFacts, meaning: IndexMeaning, spec: LabelSpec) -> bool:
+    """Whether a mask holds indices. A palette PNG does if its colours are those of the classes, or a ramp of greys."""
+    if facts.kind == "color":
+        return False
+    if spec.allow_palette or all(c == v * 0x010101 for v, c in zip(facts.values, facts.palette, strict=False)):
         return True
     classes = [(meaning.label_of[v], c) for v, c in zip(facts.values, facts.palette, strict=True)]
     colors = [pack_color(color) for color in spec.palette]
     return all(label in spec.ignored or (label < len(colors) and colors[label] == c) for label, c in classes)
 
 
-def _palette_where_index(path: str, facts: MaskFacts) -> Problem:
-    what = f"is a palette PNG where class indices are expected; its indices stand for {_shares(facts)}"
+def _colors_where_indices(path: str, facts: MaskFacts) -> Problem:
+    counts = Counter(facts.count(facts.colors()))
+    shares = [f"#{color:06X} ({100 * n / counts.total():.2g} %)" for color, n in counts.most_common(MAX_LISTED)]
+    found = ", ".join(shares) + (f" and {len(counts) - MAX_LISTED} more" if len(counts) > MAX_LISTED else "")
+    palette = ", ".join(f"'#{color:06X}'" for color in list(counts)[:_MAX_PALETTE])
+    palette += ", …" if len(counts) > _MAX_PALETTE else ""
     fix = (
-        f"Read it with dict(type='mmseg_ext.LoadColorAnnotations', palette={_palette(facts)} in the order of the "
-        "classes) in place of LoadAnnotations; if its indices are the classes, set DataCheckHook(allow_palette=True)."
+        f"Read it with dict(type='mmseg_ext.LoadColorAnnotations', palette=[{palette}] in the order of the classes) in "
+        "place of LoadAnnotations"
     )
-    return Problem(path, what, fix, "palette PNG")
-
-
-def _color_where_index(path: str, facts: MaskFacts) -> Problem:
-    what = f"is a colour mask (mode {facts.mode}) where class indices are expected; it holds {_shares(facts)}"
-    if all(c == (c & 255) * 0x010101 for c in facts.values):
-        fix = "All of it is grey: save it with a single channel of 8 bits."
-    else:
-        fix = (
-            f"Read it with dict(type='mmseg_ext.LoadColorAnnotations', palette={_palette(facts)} in the order of the "
-            "classes) in place of LoadAnnotations."
-        )
-    return Problem(path, what, fix, "colour mask")
-
-
-def _hex(packed: int) -> str:
-    return format_color(unpack_color(packed))
-
-
-def _palette(facts: MaskFacts) -> str:
-    names = [_hex(c) for c in facts.colors()]
-    more = ", …" if len(names) > _MAX_PALETTE else ""
-    return "[" + ", ".join(repr(n) for n in names[:_MAX_PALETTE]) + more + "]"
-
-
-def _shares(facts: MaskFacts) -> str:
-    colors = sorted(facts.colors().items(), key=lambda item: -item[1])
-    total = sum(facts.counts)
-    shown = ", ".join(f"{_hex(c)} ({100 * n / total:.2g} %)" for c, n in colors[:MAX_LISTED])
-    return shown + (f" and {len(colors) - MAX_LISTED} more" if len(colors) > MAX_LISTED else "")
+    if facts.palette:
+        what = f"is a palette PNG where class indices are expected; its indices stand for {found}"
+        fix += "; if its indices are the classes, set DataCheckHook(allow_palette=True)."
+        return Problem(path, what, fix, "palette PNG")
+    what = f"is a colour mask (mode {facts.mode}) where class indices are expected; it holds {found}"
+    if all(color == (color & 255) * 0x010101 for color in counts):
+        return Problem(path, what, "All of it is grey: save it with a single channel of 8 bits.", "colour mask")
+    return Problem(path, what, f"{fix}.", "colour mask")

@@ -22,11 +22,6 @@ def copy_root(source: Path, factor: int) -> Path:
     return source.parent / f"{source.name}_ds_{factor}"
 
 
-def command_for(source: str | Path, factor: int) -> str:
-    """Write the command that makes a copy."""
-    return f"python tools/downsample.py {source} --factor {factor}"
-
-
 def hash_names(names: Iterable[str]) -> str:
     """Hash a list of names, independent of their order: sha256 of the sorted names, one a line."""
     return hashlib.sha256("".join(f"{name}\n" for name in sorted(names)).encode()).hexdigest()

@@ -3,8 +3,7 @@
 Shape suffixes: H height, W width.
 """
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +14,7 @@ from PIL import Image
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.color_masks import pack_colors
 from mmseg_ext.masks.mask_facts import MaskFacts
-from mmseg_ext.masks.mask_meaning import MaskMeaning, Refusal
+from mmseg_ext.masks.mask_meaning import MaskMeaning
 
 BinaryKind = Literal["0/255", "0/1"]
 
@@ -54,37 +53,60 @@ class BinaryMeaning(MaskMeaning):
         """The label of each value."""
         return LABELS_OF_KIND[self.kind]
 
-    def reads_colors(self, mode: str) -> bool:
-        """Whether the colours of a mask count, by Pillow's mode, and not its numbers."""
+    @property
+    def expected(self) -> str:  # type: ignore[override]
+        """The values that a mask may hold."""
+        return DESCRIPTIONS[self.kind]
+
+    def read_mask(self, path: str | Path) -> np.ndarray:
+        """Read a mask.
+
+        One channel of any depth, one bit a pixel, palette PNGs and colour masks that hold greys alone are read;
+        transparency is left out. With '0/255' a palette PNG means its colours, with '0/1' its indices.
+
+        Returns:
+            uint8 (H, W): 0 background, 1 foreground, 255 not labelled.
+
+        Raises:
+            UserError: The file cannot be read, or holds other values than its kind allows.
+        """
+        try:
+            with Image.open(path) as mask:
+                if self._reads_colors(mask.mode):
+                    values_HW = greys_of(pack_colors(np.asarray(mask.convert("RGB"))))
+                else:
+                    values_HW = np.asarray(mask if self._unit(mask.mode) == 1 else mask.convert("L"))
+        except (OSError, SyntaxError, ValueError) as error:
+            raise UserError(f"Cannot read the mask {path}: {error}. Replace the file or remove its image.") from error
+        return self.label_pixels(values_HW, path)
+
+    def values_in(self, facts: MaskFacts) -> Sequence[int]:
+        """List the distinct values of a mask."""
+        if self._reads_colors(facts.mode):
+            return greys_of(np.array(facts.colors(), dtype=np.int32)).tolist()
+        return [value * self._unit(facts.mode) for value in facts.values]
+
+    def _reads_colors(self, mode: str) -> bool:
+        """Whether a mask of one of Pillow's modes is read as colours, not as numbers."""
         return not (mode in ("1", "L", "I", "F") or mode.startswith("I;") or (mode, self.kind) == ("P", "0/1"))
 
-    def count_values(self, facts: MaskFacts) -> dict[int, int]:
-        """Count the pixels of each value."""
-        counts: Counter[int] = Counter()
-        if self.reads_colors(facts.mode):
-            colors = facts.colors()
-            values = greys_of(np.array(list(colors), dtype=np.int32)).tolist()
-            for value, count in zip(values, colors.values(), strict=True):
-                counts[value] += count
-            return counts
-        unit = 255 if (facts.mode, self.kind) == ("1", "0/255") else 1
-        return {value * unit: count for value, count in zip(facts.values, facts.counts, strict=True)}
+    def _unit(self, mode: str) -> int:
+        """What 1 stands for: masks of one bit a pixel hold 0 and 1."""
+        return 255 if (mode, self.kind) == ("1", "0/255") else 1
 
     def name_value(self, value: float) -> str:
         """Write a grey as a number, another colour as '#RRGGBB'."""
         return f"#{int(value) - NO_GREY:06X}" if is_no_grey(value) else f"{value:g}"
 
-    def refuse(self, counts: Mapping[int, int]) -> Refusal:
-        """Say why a mask is refused."""
-        if any(map(is_no_grey, counts)):
-            fix = "Read masks of colours with mmseg_ext.LoadColorAnnotations."
-        elif self.kind == "0/255" and 1 in counts:
-            fix = "If its foreground is 1, set kind='0/1'."
-        elif len(counts) > 2:
-            fix = "It seems to be a grey picture or a mask saved as JPEG: save it as PNG with two values."
-        else:
-            fix = "Correct the mask."
-        return Refusal(DESCRIPTIONS[self.kind], self.list_values(counts), fix, "values of a binary mask")
+    def suggest_fix(self, unknown: Collection[int]) -> str:
+        """Say what to do about a mask with other values."""
+        if any(map(is_no_grey, unknown)):
+            return "Read masks of colours with mmseg_ext.LoadColorAnnotations."
+        if self.kind == "0/255" and 1 in unknown:
+            return "If its foreground is 1, set kind='0/1'."
+        if len(unknown) > 2:
+            return "It seems to be a grey picture or a mask saved as JPEG: save it as PNG with two values."
+        return "Correct the mask."
 
 
 def greys_of(colors: np.ndarray) -> np.ndarray:
@@ -101,31 +123,3 @@ def greys_of(colors: np.ndarray) -> np.ndarray:
 def is_no_grey(value: float) -> bool:
     """Whether :func:`greys_of` has found a colour that is no grey."""
     return NO_GREY <= value < 2 * NO_GREY
-
-
-def read_binary_mask(path: str | Path, kind: BinaryKind = "0/255") -> np.ndarray:
-    """Read a mask of one class and its background.
-
-    One channel of any depth, one bit a pixel, palette PNGs and colour masks that hold greys alone are read;
-    transparency is left out. With '0/255' a palette PNG means its colours, with '0/1' its indices.
-
-    Args:
-        path: The mask.
-        kind: '0/255', or '0/1' where 255 means "not labelled".
-
-    Returns:
-        uint8 (H, W): 0 background, 1 foreground, 255 not labelled.
-
-    Raises:
-        UserError: The file cannot be read, or holds other values than its kind allows.
-    """
-    meaning = BinaryMeaning(kind)
-    try:
-        with Image.open(path) as mask:
-            if meaning.reads_colors(mask.mode):
-                values_HW = greys_of(pack_colors(np.asarray(mask.convert("RGB"))))
-            else:
-                values_HW = np.asarray(mask.convert("L") if (mask.mode, kind) == ("1", "0/255") else mask)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"Cannot read the mask {path}: {error}. Replace the file or remove its image.") from error
-    return meaning.label_pixels(values_HW, path)

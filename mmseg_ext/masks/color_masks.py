@@ -3,8 +3,7 @@
 Shape suffixes: H height, W width, C colour channels (RGB).
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,7 @@ from PIL import Image
 
 from mmseg_ext.errors import MAX_LISTED, UserError
 from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
-from mmseg_ext.masks.mask_meaning import MaskMeaning, Refusal
+from mmseg_ext.masks.mask_meaning import MaskMeaning
 from mmseg_ext.masks.png_decoding import RGB, decode_plain_png
 
 Color = tuple[int, int, int]
@@ -49,11 +48,6 @@ def format_color(color: Sequence[int]) -> str:
 def pack_color(color: Sequence[int]) -> int:
     """Write a colour as one number, 0xRRGGBB."""
     return color[0] << 16 | color[1] << 8 | color[2]
-
-
-def unpack_color(packed: int) -> Color:
-    """Undo :func:`pack_color`."""
-    return packed >> 16, packed >> 8 & 255, packed & 255
 
 
 def read_rgb_mask(path: str | Path) -> np.ndarray:
@@ -110,6 +104,8 @@ class ColorMeaning(MaskMeaning):
         threshold: The lowest value of a channel that stands for 255, all others for 0; None takes colours as they are.
     """
 
+    expected = "colours of `palette` and `ignore_colors`"
+
     palette: Sequence[Color]
     labels: Sequence[int]
     ignore_colors: Sequence[Color] = ()
@@ -139,27 +135,21 @@ class ColorMeaning(MaskMeaning):
         """
         return self.label_pixels(self.values_of(read_rgb_mask(path)), path)
 
-    def count_values(self, facts: MaskFacts) -> dict[int, int]:
-        """Count the pixels of each colour."""
-        counts: Counter[int] = Counter()
-        colors = facts.colors()
-        values = self.values_of(np.array([unpack_color(color) for color in colors], dtype=np.uint8).reshape(-1, 3))
-        for value, count in zip(values.tolist(), colors.values(), strict=True):
-            counts[value] += count
-        return counts
+    def values_in(self, facts: MaskFacts) -> Sequence[int]:
+        """List the distinct colours of a mask."""
+        bytes_N4 = np.array(facts.colors(), dtype=">u4").view(np.uint8).reshape(-1, 4)
+        return self.values_of(bytes_N4[:, 1:]).tolist()
 
     def name_value(self, value: float) -> str:
         """Write a colour as '#RRGGBB'."""
         return f"#{value:06X}"
 
-    def refuse(self, counts: Mapping[int, int]) -> Refusal:
-        """Say why a mask is refused."""
-        names = [self.name_value(value) for value in counts][:MAX_LISTED]
+    def suggest_fix(self, unknown: Collection[int]) -> str:
+        """Say what to do about a mask with unknown colours."""
+        names = [self.name_value(value) for value in unknown][:MAX_LISTED]
         fix = (
             f"Set ignore_colors={names}, add the colour of the class to the palette, or ignore all such pixels with "
             "unknown='ignore'."
         )
-        if all(value == (value & 255) * 0x010101 for value in counts):
-            fix += " If it is a mask of class indices, read it with LoadAnnotations."
-        expected = "colours of `palette` and `ignore_colors`"
-        return Refusal(expected, self.list_values(counts), fix, "colour that no class has")
+        is_grey = all(value == (value & 255) * 0x010101 for value in unknown)
+        return f"{fix} If it is a mask of class indices, read it with LoadAnnotations." if is_grey else fix

@@ -3,7 +3,7 @@
 Shape suffixes: H height, W width.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
-from mmseg_ext.masks.mask_meaning import MaskMeaning, Refusal
+from mmseg_ext.masks.mask_meaning import MaskMeaning
 from mmseg_ext.masks.png_decoding import GRAY, decode_plain_png
 
 LARGEST = 255
@@ -99,6 +99,8 @@ class IndexMeaning(MaskMeaning):
         label_map: Likewise.
     """
 
+    expected = f"class indices 0..{LARGEST}"
+
     reduce_zero_label: bool = False
     label_map: tuple[tuple[int, int], ...] = ()
 
@@ -108,15 +110,10 @@ class IndexMeaning(MaskMeaning):
         table = label_table(self.reduce_zero_label, self.label_map)
         return dict(enumerate(range(LARGEST + 1) if table is None else table.tolist()))
 
-    def count_values(self, facts: MaskFacts) -> dict[int, int]:
-        """Count the pixels of each value."""
-        return dict(zip(facts.values, facts.counts, strict=True))
+    def values_in(self, facts: MaskFacts) -> Sequence[int]:
+        """List the distinct values of a mask."""
+        return facts.values
 
-    def name_value(self, value: float) -> str:
-        """Write a value."""
-        return str(value)
-
-    def refuse(self, counts: Mapping[int, int]) -> Refusal:
-        """Say why a mask is refused."""
-        fix = f"Save the mask with 8 bits: mmseg's loading would wrap {max(counts)} to {max(counts) % 256}."
-        return Refusal(f"class indices 0..{LARGEST}", self.list_values(counts), fix, "values beyond 8 bits")
+    def suggest_fix(self, unknown: Collection[int]) -> str:
+        """Say what to do about a mask with values beyond 0..255."""
+        return f"Save the mask with 8 bits: mmseg's loading would wrap {max(unknown)} to {max(unknown) % 256}."

@@ -1,5 +1,6 @@
 """The distinct values of a mask and how many pixels each has."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,18 +29,20 @@ class MaskFacts:
     counts: list[int]
     palette: list[int]
 
-    def colors(self) -> dict[int, int]:
-        """Count the pixels of each colour 0xRRGGBB, as Pillow converts it to RGB."""
+    def colors(self) -> list[int]:
+        """List the colour of each of `values`, as Pillow converts it to RGB; several may have the same."""
         if self.kind == "color":
-            colors = self.values
-        elif self.mode == "1":
-            colors = [v * 0xFFFFFF for v in self.values]
-        else:
-            colors = self.palette or [min(max(v, 0), 255) * 0x010101 for v in self.values]
-        counts: dict[int, int] = {}
-        for color, count in zip(colors, self.counts, strict=True):
-            counts[color] = counts.get(color, 0) + count
-        return counts
+            return self.values
+        if self.mode == "1":
+            return [value * 0xFFFFFF for value in self.values]
+        return self.palette or [min(max(value, 0), 255) * 0x010101 for value in self.values]
+
+    def count(self, values: Iterable[int]) -> dict[int, int]:
+        """Count the pixels of each distinct one of some numbers, which stand for `values` in their order."""
+        pixels: dict[int, int] = {}
+        for value, count in zip(values, self.counts, strict=True):
+            pixels[value] = pixels.get(value, 0) + count
+        return pixels
 
 
 def has_fractions(values: np.ndarray) -> bool:

@@ -7,8 +7,8 @@ Shape suffixes: H height, W width.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -16,30 +16,16 @@ from mmseg_ext.errors import MAX_LISTED, UserError
 from mmseg_ext.masks.mask_facts import MaskFacts
 
 
-class Refusal(NamedTuple):
-    """Why a mask cannot be read.
-
-    Attributes:
-        expected: The values that it may hold.
-        found: The values that it holds and may not hold.
-        fix: What to do about it, whole sentences.
-        kind: A few words under which equal refusals are counted.
-    """
-
-    expected: str
-    found: str
-    fix: str
-    kind: str
-
-
 class MaskMeaning(ABC):
     """A label for each value that a mask may hold.
 
     Attributes:
+        expected: The values that a mask may hold, for messages.
         ignore_index: The label of all other values.
         ignores_unknown: Whether other values are ignored; else a mask that holds them is refused.
     """
 
+    expected: str
     ignore_index: int = 255
     ignores_unknown: bool = False
 
@@ -49,18 +35,18 @@ class MaskMeaning(ABC):
         """The label of each value."""
 
     @abstractmethod
-    def count_values(self, facts: MaskFacts) -> dict[int, int]:
-        """Count the pixels of each value, in the form that `label_of` has."""
+    def values_in(self, facts: MaskFacts) -> Sequence[int]:
+        """List the distinct values of a mask in the form that `label_of` has, one for each of ``facts.values``."""
 
     @abstractmethod
+    def suggest_fix(self, unknown: Collection[int]) -> str:
+        """Say what to do about a mask with values that `label_of` lacks."""
+
     def name_value(self, value: float) -> str:
         """Write a value for messages."""
+        return f"{value:g}"
 
-    @abstractmethod
-    def refuse(self, counts: Mapping[int, int]) -> Refusal:
-        """Say why a mask is refused, by the pixels of each value that `label_of` lacks."""
-
-    def label_pixels(self, values_HW: np.ndarray, path: Any) -> np.ndarray:
+    def label_pixels(self, values_HW: np.ndarray, path: str | Path) -> np.ndarray:
         """Turn the values of pixels into labels.
 
         Args:
@@ -82,22 +68,12 @@ class MaskMeaning(ABC):
             known_HW |= match_HW
         if not self.ignores_unknown and not known_HW.all():
             values, counts = np.unique(values_HW[~known_HW], return_counts=True)
-            refusal = self.refuse(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-            raise UserError(f"Expected only {refusal.expected} in {path}, got {refusal.found}. {refusal.fix}")
+            unknown = dict(zip(values.tolist(), counts.tolist(), strict=True))
+            found = self.list_values(unknown)
+            raise UserError(f"Expected only {self.expected} in {path}, got {found}. {self.suggest_fix(unknown)}")
         return labels_HW
 
     def list_values(self, counts: Mapping[int, int]) -> str:
-        """List values with their pixels, for messages."""
-        return list_counts({self.name_value(value): count for value, count in counts.items()})
-
-
-def list_counts(counts: Mapping[Any, int]) -> str:
-    """List the first few names with their pixels, for messages.
-
-    Example:
-        >>> list_counts({"7": 1, "#FF0000": 302})
-        '7 (1 pixel), #FF0000 (302 pixels)'
-    """
-    shown = [f"{name} ({n} pixel{'' if n == 1 else 's'})" for name, n in list(counts.items())[:MAX_LISTED]]
-    more = f" and {len(counts) - MAX_LISTED} more" if len(counts) > MAX_LISTED else ""
-    return ", ".join(shown) + more
+        """List the first values with their pixels, for messages."""
+        shown = [f"{self.name_value(v)} ({n} pixel{'' if n == 1 else 's'})" for v, n in [*counts.items()][:MAX_LISTED]]
+        return ", ".join(shown) + (f" and {len(counts) - MAX_LISTED} more" if len(counts) > MAX_LISTED else "")

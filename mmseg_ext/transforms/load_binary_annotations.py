@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mmcv.transforms import BaseTransform
 
-from mmseg_ext.masks.binary_masks import BinaryKind, BinaryMeaning, read_binary_mask
+from mmseg_ext.masks.binary_masks import BinaryKind, BinaryMeaning
 from mmseg_ext.masks.decoded_cache import cached
 from mmseg_ext.registry import TRANSFORMS
 
@@ -29,7 +29,7 @@ class LoadBinaryAnnotations(BaseTransform):
         """Load ``results['seg_map_path']``."""
         path = results["seg_map_path"]
         settings = f"{type(self).__name__} {self.kind}"
-        results["gt_seg_map"] = cached(results, path, settings, lambda: read_binary_mask(path, self.kind))
+        results["gt_seg_map"] = cached(results, path, settings, lambda: BinaryMeaning(self.kind).read_mask(path))
         results["seg_fields"].append("gt_seg_map")
         return results
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from checked_datasets import PALETTE, build, check, color_pipeline, labels, only, write_mask
+from checked_datasets import IMAGE, PALETTE, build, check, color_pipeline, labels, only, write_mask
 from mmseg.datasets import PascalVOCDataset
 from PIL import Image
+
+from mmseg_ext.transforms import LoadBinaryAnnotations, LoadColorAnnotations
 
 
 def test_label_outside_the_classes(root):
@@ -95,3 +97,28 @@ def test_index_mask_where_colours_are_expected(root):
     problem = check(root, color_pipeline()).errors[0]
     assert "holds #000000 (47 pixels), #FFFFFF (1 pixel), where only colours" in problem.what
     assert "read it with LoadAnnotations" in problem.fix
+
+
+def test_a_binary_mask_of_a_dataset_with_one_class(root):
+    for i in range(3):
+        write_mask(root / "masks" / f"{i}.png", labels(0, 255))
+    metainfo = {"classes": ("building",), "palette": [[1, 2, 3]]}
+    errors = check(root, [IMAGE, LoadBinaryAnnotations()], metainfo=metainfo).errors
+    assert {p.what for p in errors} == {"holds label 255 (1 pixel) outside the 1 classes"}
+
+
+def test_a_colour_whose_class_the_dataset_lacks(root):
+    write_mask(root / "masks" / "1.png", np.full((6, 8, 3), PALETTE[1], dtype=np.uint8))
+    colors = {"palette": [(0, 0, 0), (1, 1, 1), (2, 2, 2), PALETTE[1]], "ignore_colors": ["#FFFFFF"]}
+    assert [p.what for p in check(root, [IMAGE, LoadColorAnnotations(**colors)]).errors] == [
+        "it has the colours of 4 classes for 3 classes",
+        "holds label #28323C (48 pixels) outside the 3 classes",
+    ]
+
+
+def test_labels_of_the_loaders_own_ignore_index_are_not_labelled(root):
+    colors = {"palette": [(0, 0, 0), (1, 1, 1), (2, 2, 2)], "ignore_colors": ["#FFFFFF"], "ignore_index": 9}
+    report = check(root, [IMAGE, LoadColorAnnotations(**colors)])
+    assert report.errors == []
+    assert (report.class_pixels, report.num_labelled_pixels) == ([47] * 3, 3 * 47)
+    assert report.ignored_colors == {"#FFFFFF": 3}

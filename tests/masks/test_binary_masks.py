@@ -6,7 +6,7 @@ from PIL import Image
 from mmseg_ext.data_check.file_facts import read_mask_facts
 from mmseg_ext.data_check.judge import LabelSpec, judge_mask
 from mmseg_ext.errors import UserError
-from mmseg_ext.masks.binary_masks import BinaryMeaning, read_binary_mask
+from mmseg_ext.masks.binary_masks import BinaryMeaning
 
 TRUTH_HW = np.array([[0, 1, 1], [0, 0, 1]], dtype=np.uint8)
 
@@ -44,7 +44,7 @@ def palette_png(path, colors, indices_HW):
 def test_masks_of_every_mode_are_read_alike_by_loading_and_by_the_check(tmp_path, kind, pixels, suffix):
     path = tmp_path / f"mask{suffix}"
     save_picture_file(path, pixels)
-    labels_HW = read_binary_mask(path, kind)
+    labels_HW = BinaryMeaning(kind).read_mask(path)
     assert labels_HW.dtype == np.uint8
     assert labels_HW.tolist() == TRUTH_HW.tolist()
     assert check_labels(path, kind) == ({0: 3, 1: 3}, [])
@@ -53,15 +53,15 @@ def test_masks_of_every_mode_are_read_alike_by_loading_and_by_the_check(tmp_path
 def test_a_palette_png_means_its_colours_or_its_indices(tmp_path):
     path = tmp_path / "mask.png"
     palette_png(path, [(255, 255, 255), (0, 0, 0)], TRUTH_HW)
-    assert read_binary_mask(path, "0/255").tolist() == (1 - TRUTH_HW).tolist()
+    assert BinaryMeaning("0/255").read_mask(path).tolist() == (1 - TRUTH_HW).tolist()
     assert check_labels(path, "0/255") == ({1: 3, 0: 3}, [])
-    assert read_binary_mask(path, "0/1").tolist() == TRUTH_HW.tolist()
+    assert BinaryMeaning("0/1").read_mask(path).tolist() == TRUTH_HW.tolist()
     assert check_labels(path, "0/1") == ({0: 3, 1: 3}, [])
 
 
 def test_255_is_not_labelled_where_the_foreground_is_1(tmp_path):
     save_picture_file(tmp_path / "mask.png", np.array([[0, 1, 255]], dtype=np.uint8))
-    assert read_binary_mask(tmp_path / "mask.png", "0/1").tolist() == [[0, 1, 255]]
+    assert BinaryMeaning("0/1").read_mask(tmp_path / "mask.png").tolist() == [[0, 1, 255]]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_other_values_are_an_error_with_the_file_and_the_fix(tmp_path, kind, pix
     path = tmp_path / "wrong.png"
     save_picture_file(path, pixels)
     with pytest.raises(UserError, match=message) as error:
-        read_binary_mask(path, kind)
+        BinaryMeaning(kind).read_mask(path)
     assert str(path) in str(error.value)
     assert check_labels(path, kind)[1]
 
@@ -88,10 +88,10 @@ def test_other_values_are_an_error_with_the_file_and_the_fix(tmp_path, kind, pix
 def test_a_file_that_is_no_image_is_an_error_with_its_name(tmp_path):
     (tmp_path / "mask.png").write_text("no image")
     with pytest.raises(UserError, match=r"Cannot read the mask .*mask\.png"):
-        read_binary_mask(tmp_path / "mask.png")
+        BinaryMeaning().read_mask(tmp_path / "mask.png")
 
 
 def test_a_value_that_is_no_number_is_an_error_with_the_file(tmp_path):
     save_picture_file(tmp_path / "mask.tif", np.array([[0, np.nan]], dtype=np.float32))
     with pytest.raises(UserError, match=r"mask\.tif, got nan \(1 pixel\)"):
-        read_binary_mask(tmp_path / "mask.tif")
+        BinaryMeaning().read_mask(tmp_path / "mask.tif")

@@ -191,9 +191,7 @@ def test_a_head_that_knows_nothing_of_the_weights_of_labels():
     model, point_head = torch.nn.Module(), torch.nn.Module()
     model.decode_head = torch.nn.Linear(1, 1)
     (problem,) = weight_problems(model, Dataset())
-    assert str(problem).startswith(
-        "model.decode_head: Linear does not support label weights, which WeighLabels"
-    )
+    assert str(problem).startswith("model.decode_head: Linear does not support label weights, which WeighLabels")
     point_head.takes_label_weights = True
     model.decode_head.kernel_generate_head = point_head
     assert weight_problems(model, Dataset()) == []
