@@ -14,8 +14,8 @@ def replacing_file(path: str | Path, sync: bool = True) -> Iterator[BinaryIO]:
 
     Readers see the old file or the new one, never a part of it. An error in the block leaves the old file, and so does
     a power cut: the new content is on the disk before it is renamed. A killed process can leave a temporary file
-    ``.<name>.<16 hexadecimal digits>`` beside `path`. Permissions follow the umask. Where `path` is a symbolic link, its
-    target is replaced and the link stays.
+    ``.<name>.<16 hexadecimal digits>`` beside `path`. Permissions follow the umask. Where `path` is a symbolic link,
+    its target is replaced and the link stays.
 
     Args:
         path: The file to write or replace; parent folders are made.

@@ -8,6 +8,8 @@ import math
 import cv2
 import numpy as np
 
+from mmseg_ext.scores.percentages import percent
+
 
 def boundary_reach(shape: tuple[int, int], width: float = 0.02) -> int:
     """Return how many pixels a boundary reaches into a class: a share of the image's diagonal, at least 1.
@@ -82,5 +84,4 @@ def count_boundary(
 
 def boundary_scores(counts_2C: np.ndarray) -> np.ndarray:
     """Turn counts into Boundary IoU, float64 (C,), in percent; NaN for a class without a boundary."""
-    intersection_C, union_C = counts_2C.astype(np.float64)
-    return np.where(union_C == 0, np.nan, 100 * intersection_C / np.where(union_C == 0, 1, union_C))
+    return percent(counts_2C[0], counts_2C[1])

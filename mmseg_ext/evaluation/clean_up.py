@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.morphology import CleanUpStep, clean_up_map
-from mmseg_ext.evaluation.segmentation_metric import SegmentationMetric
+from mmseg_ext.evaluation.segmentation_metric import Counts, SegmentationMetric
 from mmseg_ext.masks.class_maps import as_array
 from mmseg_ext.registry import METRICS
 
@@ -45,7 +45,7 @@ def class_indices(chosen: Sequence[str | int] | str | int, classes: Sequence[str
 class _SilentMetric(SegmentationMetric):
     """Scores without a table in the log and without files."""
 
-    def _report(self, confusion_CC: np.ndarray, classes: Sequence[str]) -> None:
+    def _report(self, counts: Counts) -> None:
         pass
 
 
@@ -91,9 +91,7 @@ class CleanUp(BaseMetric):
         metrics = [metrics] if isinstance(metrics, dict) else metrics
         self.evaluator = Evaluator([METRICS.build(metric) for metric in metrics])
         kwargs.pop("prefix", None)  # the metrics inside have their own
-        self._before, self._after = (
-            _SilentMetric(matrix_file=None, ignore_index=ignore_index, **kwargs) for _ in range(2)
-        )
+        self._before, self._after = (_SilentMetric(ignore_index=ignore_index, **kwargs) for _ in range(2))
 
     @property
     def dataset_meta(self) -> dict | None:

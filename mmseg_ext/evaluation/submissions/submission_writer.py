@@ -15,6 +15,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.evaluation.current_run import log_folder
 from mmseg_ext.evaluation.submissions.compressed_map import CompressedMap
 from mmseg_ext.evaluation.submissions.submitted_names import image_names
 from mmseg_ext.scores.confusion_matrix import check_range, count_confusion
@@ -242,6 +243,4 @@ class SubmissionWriter(BaseMetric):
         return dict(sorted(zip(names, rows, strict=True)))
 
     def _path(self) -> Path:
-        path = Path(self.output)
-        log_file = getattr(MMLogger.get_current_instance(), "log_file", None)
-        return path if path.is_absolute() or log_file is None else Path(log_file).parent / path
+        return (log_folder() or Path()) / self.output  # an absolute path stays as it is
