@@ -1,9 +1,41 @@
-"""The error that a user can mend."""
+"""Errors that a user can fix, and how commands report them."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
 
 
 class UserError(ValueError):
-    """Something in the data, the config or the command that its user can mend.
+    """Something in the data, the config or the command that its user can fix.
 
-    The message says what was expected, what came and what to do, with the path or the value. Commands print the message
-    alone, without a traceback, and exit with status 2.
+    The message says what was expected, what came and what to do, with the path or the value.
     """
+
+
+def run_command(command: Callable[[], int | None], stopped: str = "Stopped.") -> int:
+    """Run a command and turn what ends it into an exit status.
+
+    Args:
+        command: Does the work; returns an exit status, or None for 0.
+        stopped: Printed after Ctrl-C.
+
+    Returns:
+        The status of `command`; 2 after a :class:`UserError`, whose message is printed to stderr without a traceback;
+        130 after Ctrl-C; 141, without a message, where the reader of the output has ended, as in ``| head``.
+    """
+    try:
+        status = command() or 0
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\n{stopped}\n")
+        return 130
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit, and would complain.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

@@ -41,7 +41,7 @@ class PredictionWriter(BaseMetric):
             image = Path(sample["img_path"])
             name = self._name(image)
             path = self.output_dir / name.with_suffix(".png")
-            replace_file(path, pack_labels(as_array(sample["pred_sem_seg"]["data"])))
+            replace_file(path, pack_labels(as_array(sample["pred_sem_seg"]["data"])), sync=False)
             self.results.append((str(path), str(image)))
 
     def _name(self, image: Path) -> Path:

@@ -79,7 +79,7 @@ class LabelMapSubmission(SubmissionWriter):
             write_archive(path, files)
             return
         for name, content in files.items():
-            replace_file(path / name, content)
+            replace_file(path / name, content, sync=False)
         others = sorted({file.name for file in path.iterdir() if not file.name.startswith(".")} - files.keys())
         if others:
             MMLogger.get_current_instance().warning(
