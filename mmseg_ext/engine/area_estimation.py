@@ -26,7 +26,7 @@ class EstimatedAreas(NamedTuple):
     def table(self) -> str:
         """Lay out the classes as a Markdown table: share of the points, and mean share of the area."""
         points_C = 100 * self.num_points_C / max(self.num_points_C.sum(), 1)
-        areas_C = 100 * sum(self.areas_of.values()) / len(self.areas_of)
+        areas_C = 100 * np.mean(list(self.areas_of.values()), axis=0)
         lines = ["| class | % of points | % of area, estimated |", "|---|---:|---:|"]
         rows = zip(self.classes, points_C, areas_C, strict=True)
         return "\n".join([*lines, *(f"| {name} | {points:.1f} | {area:.1f} |" for name, points, area in rows)])

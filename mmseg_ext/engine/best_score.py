@@ -2,19 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 from mmengine.logging import MessageHub
 
 BEST_KEY = "mmseg_ext_best"  # in the message hub, so that checkpoints carry it through a resume
-
-
-class BestScore(TypedDict):
-    """The best evaluation: its score, its iteration, and all of its scores."""
-
-    score: float
-    iteration: int
-    metrics: dict[str, float]
 
 
 def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -22,12 +14,14 @@ def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
 
 
-def best_score(hub: MessageHub) -> BestScore | None:
-    """Return the best evaluation so far, None before the first."""
+def best_score(hub: MessageHub) -> dict[str, Any] | None:
+    """Return the best evaluation so far {score, iteration, metrics}, None before the first."""
     return hub.runtime_info.get(BEST_KEY)
 
 
-def update_best_score(hub: MessageHub, metrics: Mapping[str, Any], metric: str, iteration: int) -> BestScore | None:
+def update_best_score(
+    hub: MessageHub, metrics: Mapping[str, Any], metric: str, iteration: int
+) -> dict[str, Any] | None:
     """Keep an evaluation that is better than those before it.
 
     Args:
@@ -41,6 +35,6 @@ def update_best_score(hub: MessageHub, metrics: Mapping[str, Any], metric: str, 
     """
     best, score = best_score(hub), metrics.get(metric)
     if score is not None and not math.isnan(score) and (best is None or score > best["score"]):
-        best = BestScore(score=float(score), iteration=iteration, metrics=numbers_of(metrics))
+        best = {"score": float(score), "iteration": iteration, "metrics": numbers_of(metrics)}
         hub.update_info(BEST_KEY, best)
     return best

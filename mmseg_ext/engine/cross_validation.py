@@ -1,7 +1,6 @@
 """Cross-validation: a config trained fold by fold, scored by the confusion matrices of the folds added up.
 
-Cells are (fold, seed). A cell that has finished is not run again, one that was cut off is resumed, so a study can run
-in pieces.
+Cells are (fold, seed). A finished cell is not run again and an interrupted one is resumed.
 """
 
 import json
@@ -28,7 +27,7 @@ class Matrix(NamedTuple):
 
 MEANS = ("mIoU", "mAcc", "aAcc")
 OWN_MATRIX, ORIGINAL_MATRIX = "confusion_matrix.json", "confusion_matrix_original.json"
-"""Where `SegmentationMetric` and `OriginalResolutionMetric` leave theirs."""
+"""Files of `SegmentationMetric` and `OriginalResolutionMetric`."""
 
 
 def last_matrix(work_dir: Path, file_name: str = OWN_MATRIX) -> Matrix | None:
@@ -48,11 +47,11 @@ def fold_options(fold: int, seed: int) -> list[str]:
 
 
 def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_iters: int) -> Matrix:
-    """Run one cell to its end, unless it has come there before.
+    """Train one cell, unless it has finished before.
 
     Args:
         command: What trains the config; gets the work dir, --resume where a run has begun, and the options.
-        work_dir: The cell's own.
+        work_dir: Of the cell.
         fold: Fold that is validated.
         seed: Seed of the run.
         max_iters: The iteration whose evaluation counts: the last.
@@ -62,7 +61,7 @@ def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_i
     """
     matrix = last_matrix(work_dir)
     if matrix is None or matrix.iteration < max_iters:
-        # Begun, if not as far as the first checkpoint: then it begins anew.
+        # Without a checkpoint, --resume starts from the beginning.
         resume = ["--resume"] if work_dir.is_dir() and any(work_dir.iterdir()) else []
         options = ["--cfg-options", *fold_options(fold, seed)]
         run_to_end([*command, "--work-dir", str(work_dir), *resume, *options])

@@ -1,4 +1,4 @@
-"""The images and labels of a config's dataset as they lie on disk, for commands that look at all of them."""
+"""The images and labels of a config's dataset as they are on disk, for commands that read all of them."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ Progress = Callable[[int, int], object]
 
 
 def _is_kept(step: Mapping[str, Any]) -> bool:
-    """Whether a step of a pipeline decides what the labels are, not where they come to lie."""
+    """Return whether a pipeline step loads the image or the labels, or samples points; it moves no pixel."""
     name = str(step.get("type", "")).rpartition(".")[2]
     return (name.startswith("Load") and ("Image" in name or "Annotations" in name)) or name == "SamplePoints"
 

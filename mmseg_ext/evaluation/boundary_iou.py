@@ -1,4 +1,4 @@
-"""IoU of the boundaries of classes alone: whether contours are where they should be, be the areas large or small.
+"""Boundary IoU: the IoU of the boundaries of the classes, whatever the size of their areas.
 
 Shape suffixes: H height, W width, C classes.
 """

@@ -1,4 +1,4 @@
-"""Scores of a downsampled copy against the labels that it was made of.
+"""Scores of a downsampled copy against the original labels.
 
 Shape suffixes: C classes, h, w pixels of the copy, H, W pixels of the original.
 """
@@ -51,8 +51,8 @@ def enlarge_prediction(logits_Chw: Tensor, size: tuple[int, int], values_at_once
 class OriginalResolutionMetric(SegmentationMetric):
     """`SegmentationMetric` against the original labels of a downsampled copy: the score that compares factors fairly.
 
-    A copy's own labels have lost what its images have lost, so every factor is scored on another truth. Here the
-    prediction is enlarged to the original's size and scored on the original's labels. The dataset says where these are
+    A copy's own labels lose detail as its images do, so every factor is scored on another ground truth. Here the
+    prediction is enlarged to the original's size and scored on the original's labels. The dataset names their folder
     (``original_labels=True``); without that nothing is scored.
 
     The logits are enlarged and the class chosen afterwards: a border then runs between the copy's pixels, where

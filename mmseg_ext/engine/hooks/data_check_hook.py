@@ -1,4 +1,4 @@
-"""Looks at all images and labels before the first step."""
+"""A check of all images and labels before the first step."""
 
 import os
 import time
@@ -24,8 +24,8 @@ class DataCheckHook(Hook):
     """Check every file that a run will read, and stop it before the first step if training would fail or go wrong.
 
     The check runs over the datasets of the loops that the run has: train and val for training, test for testing. It
-    comes before weights are loaded, draws no random number and works with any mmseg dataset. In a distributed run the
-    first rank looks at the files and all ranks get its result. The reports are left in ``runner.data_reports``, a dict
+    comes before weights are loaded, draws no random number and works with any mmseg dataset. In a distributed run
+    rank 0 reads the files and all ranks get its result. The reports are left in ``runner.data_reports``, a dict
     with the keys 'train', 'val' and 'test'.
 
     Args:
@@ -127,21 +127,21 @@ def head_problems(model: Any, name: str, metainfo: dict) -> list[Problem]:
             has = getattr(head, "num_classes", None)
             if isinstance(has, int) and has < num_classes:
                 what = f"it has num_classes={has}, the {name} has {num_classes} classes"
-                mend = f"Set num_classes={num_classes} there."
-                problems.append(Problem(f"model.{attribute}", what, mend, "number of classes"))
+                fix = f"Set num_classes={num_classes} there."
+                problems.append(Problem(f"model.{attribute}", what, fix, "number of classes"))
     return problems
 
 
 def weight_problems(model: Any, dataset: Any) -> list[Problem]:
-    """Decode heads that would pass over the weights which a transform gives the labels."""
+    """Decode heads that ignore the label weights of a transform."""
     givers = [t for t in transforms_of(dataset) if getattr(t, "gives_label_weights", False)]
     head = getattr(getattr(model, "module", model), "decode_head", None)
     parts = head.modules() if isinstance(head, nn.Module) else ()  # the heads inside of it too, as K-Net's
     if not givers or any(getattr(part, "takes_label_weights", False) for part in parts):
         return []
     what = f"{type(head).__name__} knows nothing of the weights of labels, which {type(givers[0]).__name__} gives"
-    mend = "Use a Point… head of mmseg_ext, or take the transform out of the pipeline."
-    return [Problem("model.decode_head", what, mend, "label weights")]
+    fix = "Use a Point… head of mmseg_ext, or take the transform out of the pipeline."
+    return [Problem("model.decode_head", what, fix, "label weights")]
 
 
 def _loops(runner: Any) -> Iterator[tuple[str, BaseLoop]]:
@@ -155,8 +155,8 @@ def _loops(runner: Any) -> Iterator[tuple[str, BaseLoop]]:
 def _on_first_rank(work: Callable[[Callable[[], None]], Any]) -> Any:
     """Run `work` on rank 0 and return its result on every rank; if it fails, every rank raises.
 
-    `work` is given a function to call often. It tells the waiting ranks from time to time that there will be a result,
-    since they would give up a single wait after some minutes.
+    `work` gets a function to call often. It sends the waiting ranks a message from time to time, since a single wait
+    for the result would time out after some minutes.
     """
     if get_world_size() == 1:
         return work(lambda: None)

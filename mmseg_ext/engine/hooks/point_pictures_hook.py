@@ -1,4 +1,4 @@
-"""Pictures of the points that a run trains on, and of what it makes of them."""
+"""Pictures of the points that a run trains on, and of its predictions there."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
