@@ -1,6 +1,9 @@
-"""The error that a user can fix, and messages that several modules share."""
+"""Errors that a user can fix, how commands report them, and messages that several modules share."""
 
-from collections.abc import Iterable
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable
 
 MAX_LISTED = 5
 
@@ -8,8 +11,7 @@ MAX_LISTED = 5
 class UserError(ValueError):
     """Something in the data, the config or the command that its user can fix.
 
-    The message says what was expected, what came and what to do, with the path or the value. Commands print the message
-    alone, without a traceback, and exit with status 2.
+    The message says what was expected, what came and what to do, with the path or the value.
     """
 
 
@@ -30,3 +32,31 @@ def out_of_range(name: str, values: Iterable[int], num_classes: int, ignore_inde
     found = sorted(values)
     listed = ", ".join(map(str, found[:MAX_LISTED])) + (", …" if len(found) > MAX_LISTED else "")
     return f"Expected {name} in 0..{num_classes - 1}{ignored}, got {listed}."
+
+
+def run_command(command: Callable[[], int | None], stopped: str = "Stopped.") -> int:
+    """Run a command and turn what ends it into an exit status.
+
+    Args:
+        command: Does the work; returns an exit status, or None for 0.
+        stopped: Printed after Ctrl-C.
+
+    Returns:
+        The status of `command`; 2 after a :class:`UserError`, whose message is printed to stderr without a traceback;
+        130 after Ctrl-C; 141, without a message, where the reader of the output has ended, as in ``| head``.
+    """
+    try:
+        status = command() or 0
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\n{stopped}\n")
+        return 130
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit, and would complain.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

@@ -14,7 +14,7 @@ def image_name(results: Mapping[str, Any], data_root: str | None, transform: str
     Args:
         results: A sample with img_name (our datasets give it) or img_path.
         data_root: Where the data lies; None takes img_name.
-        transform: Who asks, for messages.
+        transform: Name of the caller, for messages.
 
     Raises:
         UserError: The name cannot be known, or the image does not lie below `data_root`.

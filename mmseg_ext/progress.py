@@ -1,4 +1,4 @@
-"""Progress of the check: a bar on a terminal, now and then a line elsewhere, nothing when it is quick."""
+"""Progress of a long loop: a bar on a terminal, now and then a line elsewhere, nothing when it is quick."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ class ProgressDisplay:
 
     Args:
         title: What is going on, like ``'Checking train images'``.
-        log: Takes a line where there is no terminal.
+        log: Takes a line where there is no terminal; None writes to stderr.
         delay: Seconds before anything is shown.
         interval: Seconds between two lines where there is no terminal.
         terminal: Whether to draw a bar; None looks at stderr.
@@ -23,12 +23,13 @@ class ProgressDisplay:
     def __init__(
         self,
         title: str,
-        log: Callable[[str], object],
+        log: Callable[[str], object] | None = None,
         delay: float = 2.0,
         interval: float = 30.0,
         terminal: bool | None = None,
     ) -> None:
-        self.title, self.log, self.interval = title, log, interval
+        self.title, self.interval = title, interval
+        self.log = log or (lambda line: sys.stderr.write(f"{line}\n"))
         self.terminal = sys.stderr.isatty() if terminal is None else terminal
         self._next = time.monotonic() + delay
         self._bar: Progress | None = None

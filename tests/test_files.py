@@ -1,12 +1,13 @@
 """Whole files or none."""
 
+import errno
 import os
 import stat
 
 import pytest
 
 from mmseg_ext import files
-from mmseg_ext.files import replace_file
+from mmseg_ext.files import replace_file, replacing_file
 
 
 def names_in(folder):
@@ -45,7 +46,7 @@ def test_a_reader_of_the_old_file_keeps_it_whole(tmp_path):
     assert path.read_text() == "new"
 
 
-@pytest.mark.parametrize("step", ["replace", "chmod"])
+@pytest.mark.parametrize("step", ["replace", "fsync"])
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 def test_a_failure_leaves_the_old_content_and_no_rest(tmp_path, monkeypatch, step, error):
     path = tmp_path / "a.json"
@@ -68,3 +69,71 @@ def test_content_that_cannot_be_written_leaves_the_old_content(tmp_path):
         replace_file(path, "lone surrogate \ud800")
     assert path.read_text() == "old"
     assert names_in(tmp_path) == ["a.txt"]
+
+
+def test_content_is_streamed_and_seen_at_the_end_of_the_block_alone(tmp_path):
+    path = tmp_path / "folder" / "a.bin"
+    with replacing_file(path) as file:
+        for i in range(3):
+            file.write(bytes([i]) * 100_000)
+        file.seek(0)
+        file.write(b"header")
+        assert not path.exists()
+    assert path.read_bytes() == b"header" + bytes(99_994) + b"\1" * 100_000 + b"\2" * 100_000
+    with pytest.raises(TypeError), replacing_file(path) as file:
+        file.writelines([b"half", "no bytes"])
+    assert path.stat().st_size == 300_000
+    assert names_in(path.parent) == ["a.bin"]
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_the_content_is_on_the_disk_before_it_is_renamed(tmp_path, monkeypatch, sync):
+    path, steps = tmp_path / "a.txt", []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(handle):
+        steps.append(("fsync", os.fstat(handle).st_size))
+        fsync(handle)
+
+    def note_replace(source, target):
+        steps.append(("replace", os.stat(source).st_size))
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "fsync", note_fsync)
+    monkeypatch.setattr(files.os, "replace", note_replace)
+    replace_file(path, "text", sync=sync)
+    assert steps == [("fsync", 4)] * sync + [("replace", 4)]
+    assert path.read_text() == "text"
+
+
+def test_the_target_of_a_link_is_replaced_and_the_link_stays(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "a.txt").write_text("old")
+    link = tmp_path / "a.txt"
+    link.symlink_to(tmp_path / "disk" / "a.txt")
+    replace_file(link, "new")
+    assert link.is_symlink()
+    assert (tmp_path / "disk" / "a.txt").read_text() == "new"
+    dangling = tmp_path / "b.txt"
+    dangling.symlink_to("disk/later/b.txt")
+    replace_file(dangling, "new")
+    assert (tmp_path / "disk" / "later" / "b.txt").read_text() == "new"
+    assert names_in(tmp_path) == ["a.txt", "b.txt", "disk"]
+
+
+def test_errors_name_the_path(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        replace_file(tmp_path / "folder", "x")
+    assert caught.value.filename == str(tmp_path / "folder")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OSError, match=f"{tmp_path}/file") as caught:
+        replace_file(tmp_path / "file" / "a.txt", "x")
+    assert isinstance(caught.value, FileExistsError | NotADirectoryError)
+    with pytest.raises(OSError, match="No space") as caught, replacing_file(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as file.write does, without a name
+    assert caught.value.filename == str(tmp_path / "a.txt")
+    with pytest.raises(FileNotFoundError) as caught, replacing_file(tmp_path / "a.txt"):
+        (tmp_path / "another.txt").read_bytes()
+    assert caught.value.filename == str(tmp_path / "another.txt")
+    assert names_in(tmp_path) == ["file", "folder"]

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext import stack
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import UserError, run_command
 
 CONFIGS = {
     "all labels": "configs/demo/fpn_r18w32_1xb8-600_lovedademo-128x128.py",
@@ -38,10 +38,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def demo(args: argparse.Namespace) -> None:
     """Draw images, train twice, compare."""
+    stack.prepare()
     from mmseg_ext.datasets.synthetic_aerial import generate_synthetic_aerial
     from mmseg_ext.engine.child_process import run_to_end
     from mmseg_ext.engine.comparison import draw_comparison
-    from mmseg_ext.engine.hooks.console_hook import format_seconds, python_command
+    from mmseg_ext.engine.next_command import python_command
+    from mmseg_ext.engine.run_clock import format_seconds
     from mmseg_ext.pictures import save_picture
     from mmseg_ext.tables.command import main as extract_tables
 
@@ -71,18 +73,8 @@ def demo(args: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the demo; 2 where it cannot, 130 where it was stopped."""
-    args = parse_args(argv)
-    try:
-        stack.prepare()
-        demo(args)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. The next start begins anew.", file=sys.stderr)
-        return 130
-    return 0
+    """Return 0, 2 after an error that the user can fix, or 130 after Ctrl-C."""
+    return run_command(lambda: demo(parse_args(argv)), "Stopped. The next start begins anew.")
 
 
 if __name__ == "__main__":

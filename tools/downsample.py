@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import run_command
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -29,7 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--ignore", metavar="LABEL", nargs="*", help="labels or #RRGGBB that do not vote")
     parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP images, 1 to 100; 95 by default")
     parser.add_argument("--png", action="store_true", help="write all images as PNG, without loss")
-    parser.add_argument("--layout", choices=list(LAYOUTS), help="kind of tree; by default told by its folders")
+    parser.add_argument("--layout", choices=list(LAYOUTS), help="kind of tree; by default found by its folders")
     parser.add_argument("--folders", nargs=2, metavar=("IMAGES", "MASKS"), help="names of the folders, any other tree")
     parser.add_argument(
         "--tails",
@@ -43,28 +43,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Make the copies; 1 where files were left out, 2 for what the user can mend, 130 where they stopped it."""
-    args = parse_args(argv)
-    try:
-        from mmseg_ext.downsampling.copying import CopyStoppedError, make_copies
-        from mmseg_ext.downsampling.options import read_options
-        from mmseg_ext.progress import ProgressDisplay
+def run(args: argparse.Namespace) -> int:
+    """Make the copies; return 1 where files were left out."""
+    from mmseg_ext.downsampling.copying import CopyStoppedError, make_copies
+    from mmseg_ext.downsampling.options import read_options
+    from mmseg_ext.progress import ProgressDisplay
 
-        options = read_options(args)
-        title = f"Copying {options.source} at " + ", ".join(f"1/{target.factor}" for target in options.targets)
-        try:
-            with ProgressDisplay(title, lambda line: print(line, file=sys.stderr)) as progress:
-                result = make_copies(**vars(options), progress=progress)
-        except CopyStoppedError as error:
-            print(f"error: {error} Stopped there, as --strict asks.", file=sys.stderr)
-            return 1
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. The same command goes on from here.", file=sys.stderr)
-        return 130
+    options = read_options(args)
+    title = f"Copying {options.source} at " + ", ".join(f"1/{target.factor}" for target in options.targets)
+    try:
+        with ProgressDisplay(title) as progress:
+            result = make_copies(**vars(options), progress=progress)
+    except CopyStoppedError as error:
+        print(f"error: {error} Stopped there, as --strict asks.", file=sys.stderr)
+        return 1
     for target in options.targets:
         print(f"{target.root}: {result.num_images} images at 1/{target.factor}")
     print(f"{options.layout.name} tree, labels by {options.filters.labels}; {result.num_made} images made in this run")
@@ -76,8 +68,13 @@ def main(argv: list[str] | None = None) -> int:
     for failure in result.failed:
         print(f"{os.path.join(args.source, failure.path)}: {failure.reason}", file=sys.stderr)
     if result.failed:
-        print(f"{len(result.failed)} files were left out. Mend them and start the same command again.", file=sys.stderr)
+        print(f"{len(result.failed)} files were left out. Fix them and start the same command again.", file=sys.stderr)
     return 1 if result.failed else 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 0, 1 where files were left out, 2 after an error that the user can fix, or 130 after Ctrl-C."""
+    return run_command(lambda: run(parse_args(argv)), "Stopped. The same command goes on from here.")
 
 
 if __name__ == "__main__":

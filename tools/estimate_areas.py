@@ -7,45 +7,42 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext import __version__, stack
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import run_command
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Estimate, write, and print the areas of the classes; 2 for what the user can mend."""
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the flags."""
+    from mmengine.config import DictAction
+
     parser = argparse.ArgumentParser(description="Estimate the class areas of a config's training images from points")
     parser.add_argument("config", help="config file whose training pipeline loads or samples points")
     parser.add_argument("--out", default="areas.json", help="file to write, for WeighLabels(areas=…)")
     parser.add_argument("--workers", type=int, help="threads that read; by default one a core, eight at most")
-    from mmengine.config import DictAction
-
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="changes to the config, KEY=VALUE")
-    args = parser.parse_args(argv)
-    try:
-        stack.prepare()
-        from mmseg_ext.engine.area_estimation import estimate_dataset_areas
-        from mmseg_ext.engine.launch import load_config
-        from mmseg_ext.files import replace_file
-        from mmseg_ext.points.areas import format_areas
-        from mmseg_ext.progress import ProgressDisplay
+    return parser.parse_args(argv)
 
-        dataset = load_config(args.config, cfg_options=args.cfg_options).train_dataloader.dataset
-        with ProgressDisplay("Estimating areas", lambda line: print(line, file=sys.stderr)) as progress:
-            estimated = estimate_dataset_areas(dataset, progress, args.workers)
-        about = {"written by": f"mmseg_ext {__version__}, tools/estimate_areas.py", "config": Path(args.config).name}
-        replace_file(args.out, format_areas(estimated.areas_of, estimated.classes, about))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
+
+def run(args: argparse.Namespace) -> None:
+    """Estimate, write, and print the areas of the classes."""
+    stack.prepare()
+    from mmseg_ext.engine.area_estimation import estimate_dataset_areas
+    from mmseg_ext.engine.launch import load_config
+    from mmseg_ext.files import replace_file
+    from mmseg_ext.points.areas import format_areas
+    from mmseg_ext.progress import ProgressDisplay
+
+    dataset = load_config(args.config, cfg_options=args.cfg_options).train_dataloader.dataset
+    with ProgressDisplay("Estimating areas") as progress:
+        estimated = estimate_dataset_areas(dataset, progress, args.workers)
+    about = {"written by": f"mmseg_ext {__version__}, tools/estimate_areas.py", "config": Path(args.config).name}
+    replace_file(args.out, format_areas(estimated.areas_of, estimated.classes, about))
     print(f"{args.out}: {len(estimated.areas_of)} images, {estimated.num_points_C.sum()} points")
-    print("| class | % of points | % of area, estimated |\n|---|---:|---:|")
-    total = max(estimated.num_points_C.sum(), 1)
-    areas_C = sum(estimated.areas_of.values()) / len(estimated.areas_of)
-    for name, points, area in zip(estimated.classes, estimated.num_points_C, areas_C, strict=True):
-        print(f"| {name} | {100 * points / total:.1f} | {100 * area:.1f} |")
-    return 0
+    print(estimated.table())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 0, 2 after an error that the user can fix, or 130 after Ctrl-C."""
+    return run_command(lambda: run(parse_args(argv)))
 
 
 if __name__ == "__main__":

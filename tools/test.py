@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext import stack
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import run_command
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -33,29 +33,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Test; 2 for what the user can mend, 130 where they stopped it."""
-    try:
-        args = parse_args(argv)
-        os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-        stack.prepare(trust_checkpoint=args.trust_checkpoint)
-        from mmseg_ext.engine.launch import draw_predictions, keep_predictions, load_config, test, use_tta
+def run(args: argparse.Namespace) -> None:
+    """Test."""
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    stack.prepare(trust_checkpoint=args.trust_checkpoint)
+    from mmseg_ext.engine.launch import draw_predictions, keep_predictions, load_config, test, use_tta
 
-        config = load_config(args.config, args.work_dir, args.cfg_options, args.launcher)
-        if args.show or args.show_dir:
-            draw_predictions(config, args.show, args.show_dir, args.wait_time)
-        if args.tta:
-            use_tta(config)
-        if args.out:
-            keep_predictions(config, args.out)
-        test(config, args.checkpoint)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
-    return 0
+    config = load_config(args.config, args.work_dir, args.cfg_options, args.launcher)
+    if args.show or args.show_dir:
+        draw_predictions(config, args.show, args.show_dir, args.wait_time)
+    if args.tta:
+        use_tta(config)
+    if args.out:
+        keep_predictions(config, args.out)
+    test(config, args.checkpoint)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 0, 2 after an error that the user can fix, or 130 after Ctrl-C."""
+    return run_command(lambda: run(parse_args(argv)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext import stack
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import run_command
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -29,23 +29,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Train; 2 for what the user can mend, 130 where they stopped it."""
-    try:
-        args = parse_args(argv)
-        os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-        stack.prepare(trust_checkpoint=args.trust_checkpoint)
-        from mmseg_ext.engine.launch import load_config, train
+def run(args: argparse.Namespace) -> None:
+    """Train."""
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    stack.prepare(trust_checkpoint=args.trust_checkpoint)
+    from mmseg_ext.engine.launch import load_config, train
 
-        config = load_config(args.config, args.work_dir, args.cfg_options, args.launcher)
-        train(config, resume=args.resume, amp=args.amp)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. Go on from the last checkpoint with --resume.", file=sys.stderr)
-        return 130
-    return 0
+    config = load_config(args.config, args.work_dir, args.cfg_options, args.launcher)
+    train(config, resume=args.resume, amp=args.amp)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 0, 2 after an error that the user can fix, or 130 after Ctrl-C."""
+    return run_command(lambda: run(parse_args(argv)), "Stopped. Go on from the last checkpoint with --resume.")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,14 @@ class EstimatedAreas(NamedTuple):
     areas_of: dict[str, np.ndarray]
     num_points_C: np.ndarray
 
+    def table(self) -> str:
+        """Lay out the classes as a Markdown table: share of the points, and mean share of the area."""
+        points_C = 100 * self.num_points_C / max(self.num_points_C.sum(), 1)
+        areas_C = 100 * np.mean(list(self.areas_of.values()), axis=0)
+        lines = ["| class | % of points | % of area, estimated |", "|---|---:|---:|"]
+        rows = zip(self.classes, points_C, areas_C, strict=True)
+        return "\n".join([*lines, *(f"| {name} | {points:.1f} | {area:.1f} |" for name, points, area in rows)])
+
 
 def estimate_dataset_areas(
     dataset: Mapping[str, Any], progress: Progress | None = None, num_workers: int | None = None

@@ -1,4 +1,4 @@
-"""Commands that are run to their end, and do not outlive the one who started them."""
+"""Child processes that end with the process that started them."""
 
 import os
 import signal
@@ -37,9 +37,9 @@ def run_to_end(command: Sequence[str]) -> None:
 
 def _stop(process: subprocess.Popen) -> None:
     if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGTERM)  # at once: a worker that outlives its master complains
+        os.killpg(process.pid, signal.SIGTERM)  # all at once: a worker without its parent prints errors
     else:
         process.terminate()
     process.wait()
     if sys.stdout.isatty():
-        sys.stdout.write("\033[?25h")  # a progress bar that was cut off has hidden the cursor
+        sys.stdout.write("\033[?25h")  # an interrupted progress bar leaves the cursor hidden

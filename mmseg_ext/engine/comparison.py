@@ -17,7 +17,7 @@ from mmseg_ext.pictures import colorize, draw_labels, errors, panel, segmentatio
 def draw_comparison(work_dirs: Sequence[str | Path], num_images: int = 4, height: int = 256) -> np.ndarray:
     """Draw image | labels, and for each run prediction | errors, before them the points of a run that trains on points.
 
-    The predictions are those that ``ValidationPicturesHook`` left at the last evaluation.
+    The predictions are those that ``ValidationPicturesHook`` wrote at the last evaluation.
 
     Args:
         work_dirs: One a run. All runs must have been validated on the same images.

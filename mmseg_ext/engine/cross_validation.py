@@ -1,7 +1,6 @@
 """Cross-validation: a config trained fold by fold, scored by the confusion matrices of the folds added up.
 
-Cells are (fold, seed). A cell that has finished is not run again, one that was cut off is resumed, so a study can run
-in pieces.
+Cells are (fold, seed). A finished cell is not run again and an interrupted one is resumed.
 """
 
 import json
@@ -10,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from mmengine.config import Config
 
 from mmseg_ext.engine.child_process import run_to_end
 from mmseg_ext.errors import UserError
+from mmseg_ext.files import replace_file
 from mmseg_ext.scores.confusion_matrix import mean_scores, scores_of_classes
 
 
@@ -24,8 +25,9 @@ class Matrix(NamedTuple):
     confusion_CC: np.ndarray
 
 
+MEANS = ("mIoU", "mAcc", "aAcc")
 OWN_MATRIX, ORIGINAL_MATRIX = "confusion_matrix.json", "confusion_matrix_original.json"
-"""Where `SegmentationMetric` and `OriginalResolutionMetric` leave theirs."""
+"""Files of `SegmentationMetric` and `OriginalResolutionMetric`."""
 
 
 def last_matrix(work_dir: Path, file_name: str = OWN_MATRIX) -> Matrix | None:
@@ -45,11 +47,11 @@ def fold_options(fold: int, seed: int) -> list[str]:
 
 
 def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_iters: int) -> Matrix:
-    """Run one cell to its end, unless it has come there before.
+    """Train one cell, unless it has finished before.
 
     Args:
         command: What trains the config; gets the work dir, --resume where a run has begun, and the options.
-        work_dir: The cell's own.
+        work_dir: Of the cell.
         fold: Fold that is validated.
         seed: Seed of the run.
         max_iters: The iteration whose evaluation counts: the last.
@@ -59,7 +61,7 @@ def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_i
     """
     matrix = last_matrix(work_dir)
     if matrix is None or matrix.iteration < max_iters:
-        # Begun, if not as far as the first checkpoint: then it begins anew.
+        # Without a checkpoint, --resume starts from the beginning.
         resume = ["--resume"] if work_dir.is_dir() and any(work_dir.iterdir()) else []
         options = ["--cfg-options", *fold_options(fold, seed)]
         run_to_end([*command, "--work-dir", str(work_dir), *resume, *options])
@@ -70,6 +72,38 @@ def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_i
                 "SegmentationMetric leaves it there as confusion_matrix.json; let val_interval divide max_iters."
             )
     return matrix
+
+
+def cross_validate(
+    command: Sequence[str], config: Config, name: str, folds: Sequence[int], seeds: Sequence[int]
+) -> str:
+    """Run or resume every cell, score the sums over the folds, and write cross_validation.json and .md.
+
+    Args:
+        command: What trains the config; see :func:`run_cell`.
+        config: The config, with the work dir of the study, where each cell gets a folder and the two files go.
+        name: Of the study, for the title.
+        folds: Folds to run.
+        seeds: Seeds to run all folds with.
+
+    Returns:
+        The content of cross_validation.md.
+
+    Raises:
+        UserError: A training failed, or left no evaluation at its end.
+    """
+    folder = Path(config.work_dir)
+    cells = {(fold, seed): folder / f"fold{fold}_seed{seed}" for seed in seeds for fold in folds}
+    max_iters = config.train_cfg.max_iters
+    matrices = {cell: run_cell(command, work_dir, *cell, max_iters) for cell, work_dir in cells.items()}
+    summary = summarize(matrices)
+    originals = original_matrices(cells, matrices)
+    if originals:
+        summary["original"] = summarize(originals)
+    text = format_summary(name, summary)
+    replace_file(folder / "cross_validation.json", json.dumps(summary, indent=1))
+    replace_file(folder / "cross_validation.md", text)
+    return text
 
 
 def original_matrices(cells: dict[tuple[int, int], Path], own: dict[tuple[int, int], Matrix]) -> dict:
@@ -108,16 +142,15 @@ def summarize(matrices: dict[tuple[int, int], Matrix]) -> dict:
         total_CC = np.sum([m.confusion_CC for (_, s), m in matrices.items() if s == seed], axis=0)
         means = mean_scores(total_CC)
         iou = scores_of_classes(total_CC)["IoU"]
-        by_seed[seed] = {name: round(means[name], 2) for name in ("mIoU", "mAcc", "aAcc")}
+        by_seed[seed] = {name: round(means[name], 2) for name in MEANS}
         by_seed[seed]["IoU"] = {name: round(float(v), 2) for name, v in zip(classes, iou, strict=True)}
-    scores = np.array([[seed["mIoU"], seed["mAcc"], seed["aAcc"]] for seed in by_seed.values()])
-    names = ("mIoU", "mAcc", "aAcc")
+    scores = np.array([[seed[name] for name in MEANS] for seed in by_seed.values()])
     return {
         "folds": sorted({fold for fold, _ in matrices}),
         "iterations": sorted({m.iteration for m in matrices.values()}),
         "seeds": by_seed,
-        "mean": dict(zip(names, scores.mean(0).round(2).tolist(), strict=True)),
-        "std": dict(zip(names, scores.std(0, ddof=1).round(2).tolist(), strict=True)) if len(by_seed) > 1 else None,
+        "mean": dict(zip(MEANS, scores.mean(0).round(2).tolist(), strict=True)),
+        "std": dict(zip(MEANS, scores.std(0, ddof=1).round(2).tolist(), strict=True)) if len(by_seed) > 1 else None,
     }
 
 
@@ -136,9 +169,9 @@ def _table(summary: dict) -> list[str]:
         "|---" * (4 + len(classes)) + "|",
     ]
     for seed, scores in summary["seeds"].items():
-        cells = [scores["mIoU"], scores["mAcc"], scores["aAcc"], *scores["IoU"].values()]
+        cells = [*(scores[name] for name in MEANS), *scores["IoU"].values()]
         lines.append(f"| {seed} | " + " | ".join(f"{c:.2f}" for c in cells) + " |")
     if summary["std"]:
-        cells = [f"{summary['mean'][k]:.2f} ± {summary['std'][k]:.2f}" for k in ("mIoU", "mAcc", "aAcc")]
+        cells = [f"{summary['mean'][k]:.2f} ± {summary['std'][k]:.2f}" for k in MEANS]
         lines.append("| mean | " + " | ".join(cells) + " |" + " |" * len(classes))
     return lines

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from mmseg_ext.errors import UserError
 from mmseg_ext.stack.binary_accuracy import correct_binary_accuracy
 
-# Warnings of the stack that tell its own developers something, and a user nothing.
+# Warnings of the stack that are meant for its own developers.
 STOCK_NOISE = (
     "The prefix is not set in metric class",
     '"FileClient" will be deprecated',
@@ -22,7 +22,7 @@ STOCK_NOISE = (
 )
 
 
-def is_news(record: logging.LogRecord) -> bool:
+def is_shown(record: logging.LogRecord) -> bool:
     """Whether a log record is worth a line on the screen."""
     return not record.getMessage().startswith(STOCK_NOISE)
 
@@ -36,7 +36,7 @@ class ScreenRunner(Runner):
         for handler in logger.handlers:
             if type(handler) is logging.StreamHandler and handler.level < logging.WARNING:
                 handler.setLevel(logging.WARNING)
-                handler.addFilter(is_news)
+                handler.addFilter(is_shown)
         return logger
 
 
@@ -51,7 +51,7 @@ def load_config(
     The work dir is, in this order: `work_dir`, the config's own, ``./work_dirs/<config name>``.
 
     Raises:
-        UserError: There is no such file, or it asks for another package's config by ``package::``.
+        UserError: There is no such file, or it inherits another package's config by ``package::``.
     """
     if not Path(path).is_file():
         raise UserError(f"Expected a config file, found none at {path}. Leaf configs lie in configs/<family>/.")
@@ -67,7 +67,7 @@ def load_config(
 
 
 def claim_work_dir(work_dir: str | Path, resume: bool) -> None:
-    """Refuse to mix two runs in one work dir.
+    """Refuse a work dir that holds another run.
 
     Raises:
         UserError: The folder holds a run that has begun to train, and this one does not resume it.
@@ -102,7 +102,7 @@ def replace_sync_batchnorm(config: Config) -> int:
 def adapt_to_cpu(config: Config) -> None:
     """Make a config that was written for GPUs run on a machine without one, in place.
 
-    SyncBN becomes BN; processes talk by gloo, and DistributedDataParallel is told no device. Nothing else changes.
+    SyncBN becomes BN; processes communicate by gloo, and DistributedDataParallel gets no device_ids.
     """
     if replace_sync_batchnorm(config):
         config.sync_batchnorm_replaced = True  # the start-up summary says so

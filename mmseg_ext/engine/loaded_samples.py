@@ -1,4 +1,4 @@
-"""The images and labels of a config's dataset as they lie on disk, for commands that look at all of them."""
+"""The images and labels of a config's dataset as they are on disk, for commands that read all of them."""
 
 import os
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Random numbers that leave no trace."""
+"""The state of the random number generators, restored after use."""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How far a run is."""
+"""The current step of a run."""
 
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 

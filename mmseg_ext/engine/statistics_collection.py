@@ -39,3 +39,14 @@ def collect_statistics(
     images = map_samples(built, measure, progress, num_workers)
     described = ", ".join(str(dataset[key]) for key in ("type", "split") if key in dataset)
     return summarize(images, classes, built.metainfo.get("palette"), described)
+
+
+def format_class_weights(record: Mapping[str, Any]) -> str:
+    """Lay out the classes of a record as a Markdown table: share of pixels, images, and the weight by each formula."""
+    formulas = list(record["weights"])
+    lines = ["| class | % of pixels | images | " + " | ".join(formulas) + " |", "|---" * (3 + len(formulas)) + "|"]
+    for index, name in enumerate(record["classes"]):
+        share = 100 * record["class_pixels"][index] / max(record["num_labelled_pixels"], 1)
+        weights = " | ".join(f"{record['weights'][formula][index]:.3f}" for formula in formulas)
+        lines.append(f"| {name} | {share:.2f} | {record['class_images'][index]} | {weights} |")
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""IoU of the boundaries of classes alone: whether contours are where they should be, be the areas large or small.
+"""Boundary IoU: the IoU of the boundaries of the classes, whatever the size of their areas.
 
 Shape suffixes: H height, W width, C classes.
 """
@@ -7,6 +7,8 @@ import math
 
 import cv2
 import numpy as np
+
+from mmseg_ext.scores.percentages import percent
 
 
 def boundary_reach(shape: tuple[int, int], width: float = 0.02) -> int:
@@ -82,5 +84,4 @@ def count_boundary(
 
 def boundary_scores(counts_2C: np.ndarray) -> np.ndarray:
     """Turn counts into Boundary IoU, float64 (C,), in percent; NaN for a class without a boundary."""
-    intersection_C, union_C = counts_2C.astype(np.float64)
-    return np.where(union_C == 0, np.nan, 100 * intersection_C / np.where(union_C == 0, 1, union_C))
+    return percent(counts_2C[0], counts_2C[1])

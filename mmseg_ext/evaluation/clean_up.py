@@ -1,4 +1,4 @@
-"""Evaluators that see tidied predictions, and the scores before and after."""
+"""Metrics on cleaned-up predictions, and the scores before and after."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from mmengine.logging import MMLogger
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.morphology import CleanUpStep, clean_up_map
-from mmseg_ext.evaluation.segmentation_metric import SegmentationMetric
+from mmseg_ext.evaluation.segmentation_metric import Counts, SegmentationMetric
 from mmseg_ext.masks.class_maps import as_array
 from mmseg_ext.registry import METRICS
 
@@ -45,16 +45,16 @@ def class_indices(chosen: Sequence[str | int] | str | int, classes: Sequence[str
 class _SilentMetric(SegmentationMetric):
     """Scores without a table in the log and without files."""
 
-    def _report(self, confusion_CC: np.ndarray, classes: Sequence[str]) -> None:
+    def _report(self, counts: Counts) -> None:
         pass
 
 
 @METRICS.register_module()
 class CleanUp(BaseMetric):
-    """Tidy up predictions, hand them to other metrics and writers, and compare the scores before and after.
+    """Clean up predictions, pass them to other metrics and writers, and compare the scores before and after.
 
-    The metrics inside, writers among them, see the tidied predictions, and their scalars keep their names. Where there
-    are masks, the log shows the IoU of each class before and after, side by side, and ``before_clean_up/mIoU``,
+    The metrics inside, writers among them, get the cleaned-up predictions, and their scalars keep their names. Where
+    there are masks, the log shows the IoU of each class before and after, side by side, and ``before_clean_up/mIoU``,
     ``before_clean_up/aAcc``, ``before_clean_up/mAcc`` join the scalars.
 
     Args:
@@ -66,7 +66,7 @@ class CleanUp(BaseMetric):
         **kwargs: Passed to mmengine's BaseMetric (collect_device).
 
     Raises:
-        UserError: A step is not as it should be, or names a class that the dataset does not have.
+        UserError: A step is not valid, or names a class that the dataset does not have.
     """
 
     default_prefix = None
@@ -91,13 +91,11 @@ class CleanUp(BaseMetric):
         metrics = [metrics] if isinstance(metrics, dict) else metrics
         self.evaluator = Evaluator([METRICS.build(metric) for metric in metrics])
         kwargs.pop("prefix", None)  # the metrics inside have their own
-        self._before, self._after = (
-            _SilentMetric(matrix_file=None, ignore_index=ignore_index, **kwargs) for _ in range(2)
-        )
+        self._before, self._after = (_SilentMetric(ignore_index=ignore_index, **kwargs) for _ in range(2))
 
     @property
     def dataset_meta(self) -> dict | None:
-        """What the dataset says of itself, for all metrics inside."""
+        """The dataset's meta information, for all metrics inside."""
         return self._dataset_meta
 
     @dataset_meta.setter
@@ -113,21 +111,21 @@ class CleanUp(BaseMetric):
         ]
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Tidy up one batch and hand it on.
+        """Clean up one batch and pass it on.
 
         Args:
-            data_batch: Handed on.
+            data_batch: Passed on.
             data_samples: As dicts, with pred_sem_seg (1, H, W) at original size.
         """
-        tidied = [self._tidied(sample) for sample in data_samples]
+        cleaned = [self._cleaned(sample) for sample in data_samples]
         self._before.process(data_batch, data_samples)
-        self._after.process(data_batch, tidied)
-        self.evaluator.process(tidied, data_batch)
+        self._after.process(data_batch, cleaned)
+        self.evaluator.process(cleaned, data_batch)
 
-    def _tidied(self, sample: dict) -> dict:
+    def _cleaned(self, sample: dict) -> dict:
         data = sample["pred_sem_seg"]["data"]
-        tidied_HW = torch.from_numpy(np.ascontiguousarray(clean_up_map(as_array(data), self.steps)))
-        return {**sample, "pred_sem_seg": {**sample["pred_sem_seg"], "data": tidied_HW.view_as(data).to(data)}}
+        cleaned_HW = torch.from_numpy(np.ascontiguousarray(clean_up_map(as_array(data), self.steps)))
+        return {**sample, "pred_sem_seg": {**sample["pred_sem_seg"], "data": cleaned_HW.view_as(data).to(data)}}
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Evaluate the metrics inside, and compare."""

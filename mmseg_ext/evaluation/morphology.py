@@ -1,4 +1,4 @@
-"""Tidying up a class map: specks, holes, ragged edges.
+"""Clean-up of a class map: specks, holes, ragged edges.
 
 Shape suffixes: H height, W width.
 """
@@ -14,12 +14,12 @@ from mmseg_ext.errors import UserError
 
 @dataclass(frozen=True)
 class CleanUpStep:
-    """What is done to one class, in this order; all in pixels, 0 for nothing.
+    """The clean-up of one class, in this order; all in pixels, 0 for nothing.
 
     Attributes:
         class_index: The class.
-        opening: Radius of a disk: parts in which it finds no room are removed.
-        closing: Radius of a disk: gaps in which it finds no room are filled.
+        opening: Radius of a disk: parts that are too small to hold it are removed.
+        closing: Radius of a disk: gaps that are too small to hold it are filled.
         max_hole: Holes of at most this area are filled. A hole is a group of other pixels, connected through their
             sides, that does not reach the image's border.
         min_area: Groups of fewer pixels, connected through their sides, are removed.
@@ -86,11 +86,11 @@ def nearest_class(class_map_HW: np.ndarray, unknown_HW: np.ndarray) -> np.ndarra
 
 
 def clean_up_class(class_map_HW: np.ndarray, step: CleanUpStep) -> np.ndarray:
-    """Tidy up one class.
+    """Clean up one class.
 
-    What a class gains it takes from whatever is there; what it loses falls to the nearest other class. Disks are cut
-    off at the image's border: a part that the border cuts is not eroded there, and a gap between a class and the border
-    is closed like one between two parts.
+    Pixels that the class gains are taken from any other class; pixels that it loses get the nearest other class. Disks
+    are cut off at the image's border: a part that the border cuts is not eroded there, and a gap between a class and
+    the border is closed like one between two parts.
 
     Args:
         class_map_HW: Class indices.
@@ -118,7 +118,7 @@ def clean_up_class(class_map_HW: np.ndarray, step: CleanUpStep) -> np.ndarray:
 
 
 def clean_up_map(class_map_HW: np.ndarray, steps: Sequence[CleanUpStep]) -> np.ndarray:
-    """Tidy up a class map, step by step.
+    """Clean up a class map, step by step.
 
     Args:
         class_map_HW: Class indices, any integer dtype.

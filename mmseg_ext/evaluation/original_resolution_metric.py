@@ -1,4 +1,4 @@
-"""Scores of a downsampled copy against the labels that it was made of.
+"""Scores of a downsampled copy against the original labels.
 
 Shape suffixes: C classes, h, w pixels of the copy, H, W pixels of the original.
 """
@@ -13,7 +13,7 @@ from mmengine.logging import MMLogger
 from torch import Tensor
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.evaluation.segmentation_metric import SegmentationMetric
+from mmseg_ext.evaluation.segmentation_metric import Counts, SegmentationMetric
 from mmseg_ext.registry import METRICS, TRANSFORMS
 
 _VALUES_AT_ONCE = 1 << 24  # enlarged logits: 64 MB in float32
@@ -51,8 +51,8 @@ def enlarge_prediction(logits_Chw: Tensor, size: tuple[int, int], values_at_once
 class OriginalResolutionMetric(SegmentationMetric):
     """`SegmentationMetric` against the original labels of a downsampled copy: the score that compares factors fairly.
 
-    A copy's own labels have lost what its images have lost, so every factor is scored on another truth. Here the
-    prediction is enlarged to the original's size and scored on the original's labels. The dataset says where these are
+    A copy's own labels lose detail as its images do, so every factor is scored on another ground truth. Here the
+    prediction is enlarged to the original's size and scored on the original's labels. The dataset names their folder
     (``original_labels=True``); without that nothing is scored.
 
     The logits are enlarged and the class chosen afterwards: a border then runs between the copy's pixels, where
@@ -88,7 +88,7 @@ class OriginalResolutionMetric(SegmentationMetric):
             raise UserError(f"Expected `upsample` to be 'logits' or 'labels', got {upsample!r}.")
         self.load_labels = TRANSFORMS.build(load_labels)
         self.upsample = upsample
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count one batch.
@@ -99,16 +99,16 @@ class OriginalResolutionMetric(SegmentationMetric):
         """
         roots = self.dataset_meta.get("original_labels")
         if roots is None:
-            self._tell_once("Not scored against original labels: the dataset has original_labels=False.")
+            self._warn_once("Not scored against original labels: the dataset has original_labels=False.")
             return
         super().process(data_batch, [self._at_original_size(sample, roots) for sample in data_samples])
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Sum the matrices and score them: the means alone become scalars."""
+    def score(self, counts: Counts) -> dict[str, float]:
+        """Score the sum over all images: only the means become scalars."""
         if self.dataset_meta.get("original_labels") is None:
             return {}
         MMLogger.get_current_instance().info("Against the original labels:")
-        scalars = super().compute_metrics(results)
+        scalars = super().score(counts)
         return {name: scalars[name] for name in self.metrics if name in scalars}
 
     def _at_original_size(self, sample: dict, roots: dict[str, str]) -> dict:
@@ -145,7 +145,7 @@ class OriginalResolutionMetric(SegmentationMetric):
         logits_Chw = sample["seg_logits"]["data"] if "seg_logits" in sample else None
         if logits_Chw is not None and len(logits_Chw) > 1 and torch.equal(logits_Chw.argmax(0), prediction_hw.long()):
             return logits_Chw
-        self._tell_once(
+        self._warn_once(
             "The prediction is not the class with the greatest logit: its classes are enlarged to the original labels, "
             "not its logits. With upsample='labels' this is so for every run that is compared."
         )
@@ -160,7 +160,7 @@ class OriginalResolutionMetric(SegmentationMetric):
         }
         return torch.from_numpy(self.load_labels(results)["gt_seg_map"].astype("int64"))
 
-    def _tell_once(self, message: str) -> None:
-        if message not in self._told:
-            self._told.add(message)
+    def _warn_once(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
             MMLogger.get_current_instance().warning(message)

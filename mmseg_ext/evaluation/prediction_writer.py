@@ -1,4 +1,4 @@
-"""Predictions as files."""
+"""A writer of predictions as PNG files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from mmseg_ext.registry import METRICS
 class PredictionWriter(BaseMetric):
     """Write each prediction as a PNG of class indices from 0.
 
-    A file bears its image's path relative to `data_root`, so that images of one name in two folders stay two.
+    A file is named by its image's path relative to `data_root`, so that equal names in two folders do not collide.
 
     Args:
         output_dir: Where the files go.
@@ -41,7 +41,7 @@ class PredictionWriter(BaseMetric):
             image = Path(sample["img_path"])
             name = self._name(image)
             path = self.output_dir / name.with_suffix(".png")
-            replace_file(path, pack_labels(as_array(sample["pred_sem_seg"]["data"])))
+            replace_file(path, pack_labels(as_array(sample["pred_sem_seg"]["data"])), sync=False)
             self.results.append((str(path), str(image)))
 
     def _name(self, image: Path) -> Path:

@@ -1,21 +1,19 @@
 """The threshold of one sigmoid channel."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.dist import get_dist_info
-from mmengine.evaluator import BaseMetric
-from mmengine.logging import MessageHub, MMLogger
+from mmengine.logging import MMLogger
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.evaluation.sampler_padding import got_padding
+from mmseg_ext.evaluation.current_run import is_validation
+from mmseg_ext.evaluation.summing_metric import SummingMetric
 from mmseg_ext.registry import METRICS
 from mmseg_ext.scores.binary_threshold import CRITERIA, ThresholdCurve, count_probabilities
 
 
 @METRICS.register_module()
-class ThresholdMetric(BaseMetric):
+class ThresholdMetric(SummingMetric):
     """Score one sigmoid channel at every threshold, and choose the best in validation.
 
     ``mmseg_ext.BinaryThresholdHook`` (in ``default_runtime.py``) gives the chosen threshold to the network and to its
@@ -46,38 +44,29 @@ class ThresholdMetric(BaseMetric):
     default_prefix = "binary"
 
     def __init__(self, criterion: str = "IoU", num_bins: int = 1024, ignore_index: int = 255, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(ignore_index, **kwargs)
         if criterion not in CRITERIA:
             raise UserError(f"Expected `criterion` among {', '.join(CRITERIA)}, got {criterion!r}.")
         if num_bins < 2 or num_bins & (num_bins - 1):
             raise UserError(f"Expected `num_bins` to be a power of two, such as 1024, got {num_bins}.")
         self.criterion = criterion
         self.num_bins = num_bins
-        self.ignore_index = ignore_index
         self.curve: ThresholdCurve | None = None
         self.chosen: int | None = None
-        self._start()
 
-    def _start(self) -> None:
-        self._total_2B = np.zeros((2, self.num_bins + 1), np.int64)  # without the latest image
-        self._latest_2B = self._total_2B.copy()
-        self._num_images = 0
+    def zero(self) -> np.ndarray:
+        """Return the counts of no image."""
+        return np.zeros((2, self.num_bins + 1), np.int64)
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Count one batch.
+    def count(self, sample: dict) -> np.ndarray:
+        """Count one image.
 
         Args:
-            data_batch: Not used.
-            data_samples: As dicts, with seg_logits, the probabilities (1, H, W), and gt_sem_seg (1, H, W).
+            sample: With seg_logits, the probabilities (1, H, W), and gt_sem_seg (1, H, W). Without gt_sem_seg there is
+                nothing to count.
         """
-        for sample in data_samples:
-            self._total_2B += self._latest_2B
-            self._latest_2B = self._count(sample)
-            self._num_images += 1
-
-    def _count(self, sample: dict) -> np.ndarray:
         if "gt_sem_seg" not in sample:
-            return np.zeros_like(self._total_2B)
+            return self.zero()
         if "seg_logits" not in sample:
             raise UserError(
                 "Expected the probabilities for ThresholdMetric, got the prediction alone. "
@@ -90,33 +79,20 @@ class ThresholdMetric(BaseMetric):
                 "Set `num_classes=2, out_channels=1` in the decode head."
             )
         labels_HW = sample["gt_sem_seg"]["data"].to(probability_HW.device)
-        try:
-            return count_probabilities(probability_HW, labels_HW, self.num_bins, self.ignore_index)
-        except ValueError as error:
-            raise UserError(f"{sample.get('seg_map_path') or sample.get('img_path')}: {error}") from None
+        return count_probabilities(probability_HW, labels_HW, self.num_bins, self.ignore_index)
 
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Score all images; the processes put their counts together."""
-        counts_2B = self._total_2B
-        if not got_padding(self._num_images, size):
-            counts_2B += self._latest_2B
-        self._start()
-        self.results = [counts_2B]
-        return super().evaluate(get_dist_info()[1])
-
-    def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
-        """Sum the counts of the processes and score them."""
+    def score(self, counts: np.ndarray) -> dict[str, float]:
+        """Score the sum over all images, and choose a threshold in validation."""
         logger = MMLogger.get_current_instance()
-        self.curve, self.chosen = ThresholdCurve.of(sum(results, np.zeros_like(results[0]))), None
-        is_validation = MessageHub.get_current_instance().get_info("loop_stage") == "val"
+        self.curve, self.chosen = ThresholdCurve.of(counts), None
         curves = self.curve.scores()
         best = self.curve.best(self.criterion)
         if best is None:
             logger.warning("No label is foreground: nothing to score, and no threshold is chosen.")
             # What a hook of the training watches is there, and never the best.
-            return dict.fromkeys([*curves, "AP"], float("nan")) if is_validation else {}
+            return dict.fromkeys([*curves, "AP"], float("nan")) if is_validation() else {}
         scalars = {"AP": round(self.curve.average_precision(), 2)}
-        if not is_validation:
+        if not is_validation():
             return scalars
         self.chosen = best
         scores = {name: round(float(curve[best]), 2) for name, curve in curves.items()}

@@ -1,1 +1,1 @@
-"""What numbers mean: confusion matrices and thresholds."""
+"""Scores: confusion matrices and thresholds."""

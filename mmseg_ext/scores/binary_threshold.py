@@ -1,17 +1,17 @@
-"""How well one sigmoid channel does at every threshold, from counts that do not grow with the number of images.
+"""Scores of one sigmoid channel at every threshold, from a histogram of its probabilities.
 
 Shape suffixes: B bins, T thresholds; 2 is background and foreground.
 """
 
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.scores.percentages import percent
 
 PIECE = 2**20
 """Pixels that are counted at a time."""
@@ -64,7 +64,7 @@ class ThresholdCurve:
 
     Attributes:
         threshold_T: 0, 1/T, … 1 − 1/T.
-        confusion_T4: Pixels at each: hits, false alarms, misses, and background found as such.
+        confusion_T4: Pixels at each: true positives, false positives, false negatives, true negatives.
     """
 
     threshold_T: np.ndarray
@@ -76,8 +76,8 @@ class ThresholdCurve:
         num_thresholds = counts_2B.shape[1] - 1
         above_2T = counts_2B[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
         totals_21 = counts_2B.sum(axis=1, keepdims=True)
-        (false_T, hit_T), (right_T, miss_T) = above_2T, totals_21 - above_2T
-        return cls(np.arange(num_thresholds) / num_thresholds, np.stack([hit_T, false_T, miss_T, right_T], axis=1))
+        (fp_T, tp_T), (tn_T, fn_T) = above_2T, totals_21 - above_2T
+        return cls(np.arange(num_thresholds) / num_thresholds, np.stack([tp_T, fp_T, fn_T, tn_T], axis=1))
 
     def scores(self) -> dict[str, np.ndarray]:
         """Return IoU, F1, precision, recall of the foreground and mIoU, float64 (T,), in percent.
@@ -85,40 +85,33 @@ class ThresholdCurve:
         NaN where there is nothing to divide by: precision without a positive pixel, recall without foreground; a class
         that is in neither truth nor prediction is left out of mIoU.
         """
-        hit_T, false_T, miss_T, right_T = self.confusion_T4.astype(np.float64).T
-
-        def percent(part: Any, whole: Any) -> np.ndarray:
-            return np.where(whole == 0, np.nan, 100 * part / np.where(whole == 0, 1, whole))
-
-        iou_T = percent(hit_T, hit_T + false_T + miss_T)
-        background_T = percent(right_T, right_T + false_T + miss_T)
-        both_2T = np.stack([iou_T, background_T])
+        tp_T, fp_T, fn_T, tn_T = self.confusion_T4.T
+        iou_T = percent(tp_T, tp_T + fp_T + fn_T)
+        both_2T = np.stack([iou_T, percent(tn_T, tn_T + fp_T + fn_T)])
         num_T = np.isfinite(both_2T).sum(axis=0)
         return {
             "IoU": iou_T,
-            "F1": percent(2 * hit_T, 2 * hit_T + false_T + miss_T),
-            "precision": percent(hit_T, hit_T + false_T),
-            "recall": percent(hit_T, hit_T + miss_T),
+            "F1": percent(2 * tp_T, 2 * tp_T + fp_T + fn_T),
+            "precision": percent(tp_T, tp_T + fp_T),
+            "recall": percent(tp_T, tp_T + fn_T),
             "mIoU": np.where(num_T == 0, np.nan, np.nansum(both_2T, axis=0) / np.maximum(num_T, 1)),
         }
 
     def average_precision(self) -> float:
         """Return the area below precision over recall, in percent, as scikit-learn's ``average_precision_score``."""
+        true_positives, _, false_negatives, _ = self.confusion_T4[0]
+        foreground = true_positives + false_negatives
+        if foreground == 0:
+            return float("nan")
         scores = self.scores()
         recall_T, precision_T = scores["recall"][::-1], np.nan_to_num(scores["precision"][::-1])
         # Recall starts at 0, and 1 is reached at the latest where every pixel is positive.
-        hit, _, miss, _ = self.confusion_T4[0]
-        if hit + miss == 0:
-            return float("nan")
-        recall_T, precision_T = np.append(recall_T, 100.0), np.append(precision_T, 100 * self._foreground_share())
+        share = foreground / self.confusion_T4[0].sum()
+        recall_T, precision_T = np.append(recall_T, 100.0), np.append(precision_T, 100 * share)
         return float((np.diff(recall_T, prepend=0) * precision_T).sum() / 100)
 
-    def _foreground_share(self) -> float:
-        hit, false, miss, right = self.confusion_T4[0]
-        return float((hit + miss) / (hit + false + miss + right))
-
     def best(self, criterion: str = "IoU") -> int | None:
-        """Return the place of the best threshold: the middle of the first stretch of best ones.
+        """Return the index of the best threshold: the middle one of the first consecutive best thresholds.
 
         Args:
             criterion: 'IoU' or 'F1' of the foreground over all pixels, whose best threshold is one and the same
@@ -129,8 +122,8 @@ class ThresholdCurve:
         """
         if criterion not in CRITERIA:
             raise UserError(f"Expected `criterion` among {', '.join(CRITERIA)}, got {criterion!r}.")
-        hit, _, miss, _ = self.confusion_T4[0]
-        if hit + miss == 0:
+        true_positives, _, false_negatives, _ = self.confusion_T4[0]
+        if true_positives + false_negatives == 0:
             return None
         score_T = np.nan_to_num(self.scores()[criterion])
         first = int(score_T.argmax())
@@ -141,7 +134,8 @@ class ThresholdCurve:
     def as_csv(self) -> str:
         """Return thresholds, scores in percent and pixels as CSV."""
         scores = self.scores()
-        lines = [",".join(["threshold", *scores, "hits", "false_alarms", "misses", "background"])]
+        pixels_of = ("true_positives", "false_positives", "false_negatives", "true_negatives")
+        lines = [",".join(["threshold", *scores, *pixels_of])]
         for t, (threshold, pixels) in enumerate(zip(self.threshold_T, self.confusion_T4, strict=True)):
             values = ("" if np.isnan(score[t]) else f"{score[t]:.4f}" for score in scores.values())
             lines.append(",".join([repr(float(threshold)), *values, *map(str, pixels.tolist())]))
@@ -153,7 +147,7 @@ def draw_threshold_curve(curve: ThresholdCurve, chosen: int | None, title: str =
 
     Args:
         curve: The scores.
-        chosen: Place of the threshold to mark; None for no mark.
+        chosen: Index of the threshold to mark; None for no mark.
         title: Above the picture.
 
     Returns:

@@ -3,11 +3,11 @@
 Shape suffixes: C classes (truth in rows, prediction in columns).
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
+
+from mmseg_ext.scores.percentages import percent
 
 PIECE = 2**20
 """Pixels that are counted at a time."""
@@ -74,17 +74,12 @@ def scores_of_classes(confusion_CC: np.ndarray) -> dict[str, np.ndarray]:
         one absent from truth and prediction is NaN in all. A class that is present and never predicted scores 0.
     """
     confusion_CC = confusion_CC.astype(np.float64)
-    hit, truth, found = np.diag(confusion_CC), confusion_CC.sum(1), confusion_CC.sum(0)
-    absent = truth + found == 0
-
-    def percent(part: np.ndarray, whole: np.ndarray, undefined: np.ndarray) -> np.ndarray:
-        return np.where(undefined, np.nan, 100 * part / np.where(whole == 0, 1, whole))
-
+    true_positives, truth, found = np.diag(confusion_CC), confusion_CC.sum(1), confusion_CC.sum(0)
     return {
-        "IoU": percent(hit, truth + found - hit, absent),
-        "Acc": percent(hit, truth, truth == 0),
-        "Dice": percent(2 * hit, truth + found, absent),
-        "Precision": percent(hit, found, absent),
+        "IoU": percent(true_positives, truth + found - true_positives),
+        "Acc": percent(true_positives, truth),
+        "Dice": percent(2 * true_positives, truth + found),
+        "Precision": percent(true_positives, np.where(truth > 0, np.maximum(found, 1), found)),
     }
 
 
@@ -107,10 +102,3 @@ def mean_scores(confusion_CC: np.ndarray) -> dict[str, float]:
         "mPrecision": mean["Precision"],
         "mRecall": mean["Acc"],
     }
-
-
-def class_table(confusion_CC: np.ndarray, classes: Sequence[str]) -> list[tuple[str, float, float, int]]:
-    """List (class, IoU in percent, Acc in percent, labelled pixels), in the order of the classes."""
-    scores = scores_of_classes(confusion_CC)
-    pixels = confusion_CC.sum(1)
-    return [(name, float(scores["IoU"][i]), float(scores["Acc"][i]), int(pixels[i])) for i, name in enumerate(classes)]

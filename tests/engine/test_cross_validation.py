@@ -3,9 +3,11 @@ import sys
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 
 from mmseg_ext.engine.cross_validation import (
     Matrix,
+    cross_validate,
     fold_options,
     format_summary,
     last_matrix,
@@ -118,3 +120,26 @@ def test_scores_on_the_original_labels_get_a_table_of_their_own(tmp_path):
     first, second = text.split("Predictions enlarged to the original labels:")
     assert "| 0 | 53.57 |" in first
     assert "| 0 | 64.53 |" in second
+
+
+def test_a_study_runs_all_cells_and_leaves_its_scores(tmp_path):
+    script = tmp_path / "trainer.py"
+    script.write_text(TRAINER % 20)
+    config = Config({"work_dir": str(tmp_path / "study"), "train_cfg": {"max_iters": 20}})
+    text = cross_validate([sys.executable, str(script), "leaf.py"], config, "leaf", [0, 2], [0, 1])
+    assert text.startswith("# leaf: folds 0, 2 added up, last iteration\n")
+    assert "| 1 | 53.57 |" in text
+    assert "original labels" not in text
+    folders = [f"fold{fold}_seed{seed}" for fold in (0, 2) for seed in (0, 1)]
+    assert sorted(p.name for p in (tmp_path / "study").iterdir()) == [
+        "cross_validation.json", "cross_validation.md", *folders,
+    ]  # fmt: skip
+    assert (tmp_path / "study" / "cross_validation.md").read_text() == text
+    summary = json.loads((tmp_path / "study" / "cross_validation.json").read_text())
+    assert summary["folds"] == [0, 2]
+    assert summary["seeds"]["0"]["mIoU"] == summary["seeds"]["1"]["mIoU"] == 53.57
+    for folder in folders:  # scores on the original labels are a second table
+        write_matrix(tmp_path / "study" / folder, "t", 20, [[30, 10], [10, 50]], "confusion_matrix_original.json")
+    again = cross_validate(["false"], config, "leaf", [0, 2], [0, 1])
+    assert again.startswith(text.rstrip())
+    assert "| 1 | 65.71 |" in again

@@ -124,8 +124,8 @@ def test_warnings_reach_the_screen_and_stock_noise_does_not():
     def make(message):
         return logging.LogRecord("x", logging.WARNING, "", 0, message, None, None)
 
-    assert launch.is_news(make("unexpected key in source state_dict: fc.weight"))
-    assert not launch.is_news(make("The prefix is not set in metric class SegmentationMetric."))
+    assert launch.is_shown(make("unexpected key in source state_dict: fc.weight"))
+    assert not launch.is_shown(make("The prefix is not set in metric class SegmentationMetric."))
 
 
 def run_tool(*arguments, cwd, env=None):

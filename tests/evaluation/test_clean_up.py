@@ -1,4 +1,4 @@
-"""The evaluator around others: they see tidied predictions, and the log both scores."""
+"""The evaluator around others: they get the cleaned-up predictions, the log both scores."""
 
 import csv
 
@@ -55,7 +55,7 @@ def test_scores_before_and_after_stand_side_by_side(tmp_path, dtype):
     assert ["IoU.building", f"{ious[1]:.2f}", "100.00", f"{100 - ious[1]:+.2f}"] in rows
 
 
-def test_writers_inside_write_what_is_tidied(tmp_path):
+def test_writers_inside_write_the_cleaned_up_prediction(tmp_path):
     metric = clean_up([{"type": "mmseg_ext.RLESubmission", "output": str(tmp_path / "out.csv")}])
     sample = building_sample()
     del sample["gt_sem_seg"]

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, f1_score, jaccard_score, pr
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation import ThresholdMetric
-from mmseg_ext.evaluation.sampler_padding import got_padding
+from mmseg_ext.evaluation.summing_metric import last_image_is_padding
 from mmseg_ext.registry import METRICS
 
 
@@ -136,7 +136,7 @@ def score_share(rank, store, folder, num_images):
     torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=2)
     samples = random_samples(num_images)
     indices = (list(range(num_images)) * 2)[: -(-num_images // 2) * 2][rank::2]
-    assert got_padding(len(indices), num_images) == (rank == 1 and num_images % 2 == 1)
+    assert last_image_is_padding(len(indices), num_images) == (rank == 1 and num_images % 2 == 1)
     metric = ThresholdMetric(collect_dir=str(Path(folder) / "parts"))
     scalars = evaluate_share(metric, [samples[i] for i in indices], num_images)
     (Path(folder) / f"{rank}.json").write_text(json.dumps(scalars))

@@ -142,7 +142,9 @@ def test_the_numbers_as_csv_and_the_picture():
     rows = list(csv.DictReader(io.StringIO(curve.as_csv())))
     assert [float(row["threshold"]) for row in rows] == (np.arange(16) / 16).tolist()
     np.testing.assert_allclose([float(row["IoU"]) for row in rows], curve.scores()["IoU"], atol=6e-5)
-    assert [int(row["hits"]) for row in rows] == curve.confusion_T4[:, 0].tolist()
+    names = ["true_positives", "false_positives", "false_negatives", "true_negatives"]
+    assert list(rows[0])[-4:] == names
+    assert [[int(row[name]) for name in names] for row in rows] == curve.confusion_T4.tolist()
     for chosen in (None, curve.best()):
         with Image.open(io.BytesIO(draw_threshold_curve(curve, chosen, "after 4 iterations"))) as picture:
             assert picture.size == (700, 420)

@@ -6,7 +6,7 @@ import torch
 from mmseg.evaluation import IoUMetric
 from sklearn.metrics import confusion_matrix, f1_score, jaccard_score, precision_score, recall_score
 
-from mmseg_ext.scores.confusion_matrix import class_table, count_confusion, mean_scores, scores_of_classes
+from mmseg_ext.scores.confusion_matrix import count_confusion, mean_scores, scores_of_classes
 
 # Class 0 right twice, class 1 never predicted, class 2 nowhere, class 3 predicted once and never true.
 HAND = np.array([[2, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
@@ -174,10 +174,3 @@ def test_an_empty_matrix_is_not_a_number_and_warns_of_nothing():
     assert set(means) == {"aAcc", "mIoU", "mAcc", "mDice", "mFscore", "mPrecision", "mRecall"}
     assert all(np.isnan(v) for v in means.values())
     assert all(np.isnan(v).all() for v in scores_of_classes(np.zeros((3, 3), dtype=np.int64)).values())
-
-
-def test_class_table():
-    rows = class_table(HAND, ("a", "b", "c", "d"))
-    assert [(name, pixels) for name, _, _, pixels in rows] == [("a", 3), ("b", 1), ("c", 0), ("d", 0)]
-    np.testing.assert_allclose([iou for _, iou, _, _ in rows], [50, 0, np.nan, 0])
-    np.testing.assert_allclose([acc for _, _, acc, _ in rows], [200 / 3, 0, np.nan, np.nan])

@@ -1,4 +1,4 @@
-"""The threshold of one sigmoid channel, from the validation to the checkpoint to the test."""
+"""The threshold of one sigmoid channel: from the validation into the head, the checkpoints and the test."""
 
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,9 @@ class BinaryThresholdHook(Hook):
     - After a validation the heads of one channel take it over.
     - A checkpoint holds it, as ``checkpoint['meta']['binary_threshold']``; a checkpoint that was saved at the iteration
       of the validation just before it is saved again.
-    - A checkpoint that is loaded, to go on training or to test, brings its own along. A checkpoint without one leaves
-      the config's ``threshold`` of the head.
-    - The curve lies in ``<work_dir>/pictures/threshold.png``, its numbers beside it as .csv; of a test in
+    - A checkpoint that is loaded, to go on training or to test, sets its own. A checkpoint without one leaves
+      the ``threshold`` of the head's config.
+    - The curve is written to ``<work_dir>/pictures/threshold.png``, its numbers to threshold.csv; of a test to
       ``threshold_test.png`` and .csv.
 
     Without a head of one channel it does nothing.

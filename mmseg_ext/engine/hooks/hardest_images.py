@@ -1,4 +1,4 @@
-"""The images that a network does worst on, class by class.
+"""The images with the lowest IoU of each class.
 
 Shape suffixes: H height, W width, C classes.
 """
@@ -39,7 +39,7 @@ class HardestImages:
     of_class: dict[int, list[HardImage]] = field(default_factory=dict)
 
     def add(self, img_path: str, prediction_HW: np.ndarray, truth_HW: np.ndarray) -> None:
-        """Look at one image."""
+        """Score one image, and keep it for the classes that it is among the worst of."""
         confusion_CC = count_confusion(
             torch.from_numpy(np.ascontiguousarray(prediction_HW).astype(np.int64)),
             torch.from_numpy(np.ascontiguousarray(truth_HW).astype(np.int64)),
@@ -55,7 +55,7 @@ class HardestImages:
             self.of_class[index] = self._worst([*kept, HardImage(float(iou_C[index]), img_path, *packed)])
 
     def merge(self, other: "HardestImages") -> None:
-        """Take in what another process has seen."""
+        """Merge the images of another process."""
         for index, images in other.of_class.items():
             self.of_class[index] = self._worst([*self.of_class.get(index, []), *images])
 

@@ -1,4 +1,4 @@
-"""Pictures of the points that a run trains on, and of what it makes of them."""
+"""Pictures of the points that a run trains on, and of its predictions there."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mmseg_ext.engine.hooks.validation_pictures_hook import path_below
 from mmseg_ext.engine.random_state import kept_random_state
 from mmseg_ext.masks.class_maps import as_array
-from mmseg_ext.pictures import colorize, draw_points, panel, save_picture, segmentation_legend, sheet
+from mmseg_ext.pictures import colorize, draw_points, legend, panel, save_picture, sheet
 from mmseg_ext.points.label_budget import POINT_STEPS, STEP_SETTINGS, budget_of, name_of
 from mmseg_ext.registry import HOOKS
 
@@ -83,5 +83,5 @@ class PointPicturesHook(Hook):
                 drawn = draw_points(image_HWC, image.points_HW, meta["palette"])
                 columns = [(image.title, drawn), ("prediction", colorize(prediction_HW, meta["palette"]))]
                 rows.append(panel(columns, height=self.height))
-        strip = segmentation_legend(meta["classes"], meta["palette"], max(row.shape[1] for row in rows))
+        strip = legend(meta["classes"], meta["palette"], max(row.shape[1] for row in rows))
         save_picture(Path(runner.work_dir) / "pictures" / "training_points.png", sheet(rows, strip))

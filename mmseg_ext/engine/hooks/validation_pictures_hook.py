@@ -41,7 +41,7 @@ def picture_name(img_path: str, data_root: str | None) -> str:
 
 
 def labels_at_budget(config: Config, img_path: str, labels_HW: np.ndarray) -> tuple[str, np.ndarray] | None:
-    """Thin out an image's labels as a run does with those of its training images.
+    """Reduce an image's labels to the label budget of a run's training images.
 
     Args:
         config: The run's config.
@@ -63,7 +63,7 @@ def labels_at_budget(config: Config, img_path: str, labels_HW: np.ndarray) -> tu
 def send_picture(runner: Runner, name: str, picture_HWC: np.ndarray) -> None:
     """Give a picture to the backends of the run's visualizer at the step of its scores, but for `LocalVisBackend`.
 
-    Call it on the first process alone: the others have no log to write to.
+    Call it on rank 0 only: the other ranks have no log.
     """
     step = step_of(runner)
     for backend in runner.visualizer._vis_backends.values():
@@ -79,13 +79,13 @@ def _legend(metainfo: dict[str, Any], rows: Sequence[np.ndarray]) -> np.ndarray:
 class ValidationPicturesHook(Hook):
     """Draw image | labels | prediction | errors for the same validation images at every evaluation.
 
-    Pictures lie in ``<work_dir>/pictures/validation/``, one an image, replaced by each evaluation, and together in
+    Pictures are in ``<work_dir>/pictures/validation/``, one an image, replaced by each evaluation, and together in
     ``<work_dir>/pictures/validation.png``. A run that trains on points gets one more column: the points that its budget
-    would leave of this image's labels (shown, not trained on). The predictions themselves lie beside, in
+    would leave of this image's labels (shown, not trained on). The predictions themselves are in
     ``<work_dir>/pictures/predictions/``, as PNGs of class indices under the same names.
 
     Every picture also goes to the visualizer's backends (TensorBoard, Weights & Biases, MLflow), under
-    ``validation/<name>`` at the step of the evaluation; `LocalVisBackend` is left out, since the files lie here.
+    ``validation/<name>`` at the step of the evaluation; `LocalVisBackend` is left out, since these files exist already.
 
     With `hardest` above zero the run ends with ``<work_dir>/pictures/hardest/<class>.png``: of the last evaluation the
     images with the lowest IoU of that class, the worst first.

@@ -1,4 +1,4 @@
-"""Files to hand in to a competition's server, and their formats as functions."""
+"""Submission files of competitions, and their formats as functions."""
 
 from mmseg_ext.evaluation.submissions.ade20k_submission import ADE20KSubmission
 from mmseg_ext.evaluation.submissions.loveda_submission import LoveDASubmission

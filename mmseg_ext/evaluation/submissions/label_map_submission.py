@@ -19,7 +19,7 @@ from mmseg_ext.masks.class_maps import pack_labels, unpack_labels
 from mmseg_ext.scores.confusion_matrix import mean_scores
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)
-"""The time that files in an archive bear, so that one run writes the bytes of another."""
+"""Time of the files in an archive, so that equal predictions give equal bytes."""
 
 
 def write_archive(path: Path, contents: Mapping[str, bytes]) -> None:
@@ -79,7 +79,7 @@ class LabelMapSubmission(SubmissionWriter):
             write_archive(path, files)
             return
         for name, content in files.items():
-            replace_file(path / name, content)
+            replace_file(path / name, content, sync=False)
         others = sorted({file.name for file in path.iterdir() if not file.name.startswith(".")} - files.keys())
         if others:
             MMLogger.get_current_instance().warning(

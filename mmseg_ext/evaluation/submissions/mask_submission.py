@@ -9,6 +9,7 @@ import numpy as np
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.submissions.submission_writer import SubmissionWriter
+from mmseg_ext.scores.percentages import percent
 
 
 def foreground_scores(confusions_N22: np.ndarray) -> dict[str, float]:
@@ -21,13 +22,12 @@ def foreground_scores(confusions_N22: np.ndarray) -> dict[str, float]:
         IoU and Dice over all pixels, and ImageDice, the mean of the images' Dice, in percent; an image that has no
         foreground in truth and file counts 100 in ImageDice. NaN where there is nothing to score.
     """
-    hit_N = confusions_N22[:, 1, 1].astype(np.float64)
-    either_N = confusions_N22[:, 1, 0] + confusions_N22[:, 0, 1] + hit_N
-    with np.errstate(invalid="ignore"):
-        dice_N = np.where(either_N == 0, 1.0, 2 * hit_N / (either_N + hit_N))
-        hit, either = np.float64(hit_N.sum()), np.float64(either_N.sum())
-        iou, dice = hit / either, 2 * hit / (either + hit)
-    return {"IoU": float(100 * iou), "Dice": float(100 * dice), "ImageDice": float(100 * dice_N.mean())}
+    intersection_N = confusions_N22[:, 1, 1]
+    union_N = confusions_N22[:, 1, 0] + confusions_N22[:, 0, 1] + intersection_N
+    dice_N = np.where(union_N == 0, 100.0, percent(2 * intersection_N, union_N + intersection_N))
+    intersection, union = intersection_N.sum(), union_N.sum()
+    dice = percent(2 * intersection, union + intersection)
+    return {"IoU": float(percent(intersection, union)), "Dice": float(dice), "ImageDice": float(dice_N.mean())}
 
 
 class MaskSubmission(SubmissionWriter):

@@ -151,4 +151,4 @@ def _check_polygon(polygon: shapely.Polygon, number: int) -> None:
         raise UserError(f"Expected a polygon with an area at place {number}, got {polygon.wkt[:100]}. Leave it out.")
     if not polygon.is_valid:
         reason = shapely.is_valid_reason(polygon)
-        raise UserError(f"Expected a valid polygon at place {number}, got {reason}. Mend it by shapely.make_valid.")
+        raise UserError(f"Expected a valid polygon at place {number}, got {reason}. Fix it with shapely.make_valid.")

@@ -1,4 +1,4 @@
-"""What all writers of a file to hand in share.
+"""What all writers of a submission file share.
 
 Shape suffixes: H height, W width, C classes.
 """
@@ -15,6 +15,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.evaluation.current_run import log_folder
 from mmseg_ext.evaluation.submissions.compressed_map import CompressedMap
 from mmseg_ext.evaluation.submissions.submitted_names import image_names
 from mmseg_ext.scores.confusion_matrix import check_range, count_confusion
@@ -67,11 +68,11 @@ def class_map_of(
 
 
 class SubmissionWriter(BaseMetric):
-    """Writes predictions into the file to hand in, reads it back, compares, and scores what it reads.
+    """Writes predictions into a submission file, reads it back, compares, and scores what it reads.
 
     The file does not depend on the batch size, the order of the images or the number of processes: one row an image,
-    sorted by name. An image bears its bare name; those that share one bear their path below the folder that holds all
-    images. Class maps wait, compressed, until the last image; then the file is replaced whole.
+    sorted by name. An image is named by its file name; images that share one by their path below the folder that holds
+    all images. Class maps wait, compressed, until the last image; then the file is replaced whole.
 
     A subclass says how an image is encoded, and how the file is written and read.
 
@@ -83,7 +84,7 @@ class SubmissionWriter(BaseMetric):
 
     Raises:
         UserError: A prediction or a label is no class, or a prediction is not at the image's original size; names the
-            file. Two images would bear one name.
+            file. Two images would have one name.
         RuntimeError: What is read back is not what was predicted.
     """
 
@@ -102,11 +103,11 @@ class SubmissionWriter(BaseMetric):
         """Refuse a dataset that the file cannot be written for."""
 
     def num_written_classes(self) -> int:
-        """Return how many classes the file tells apart."""
+        """Return how many classes the file distinguishes."""
         return len(self.dataset_meta["classes"])
 
     def select(self, class_map_HW: np.ndarray) -> np.ndarray:
-        """Turn a class map, of prediction or truth, into the classes that the file tells apart."""
+        """Turn a class map, of prediction or truth, into the classes that the file distinguishes."""
         return class_map_HW
 
     @abstractmethod
@@ -235,13 +236,11 @@ class SubmissionWriter(BaseMetric):
         ]
         if longer:
             MMLogger.get_current_instance().warning(
-                "%d images share their name with another; they bear their path as well, such as %s",
+                "%d images share their name with another; they are named by their path, such as %s",
                 len(longer),
                 longer[0],
             )
         return dict(sorted(zip(names, rows, strict=True)))
 
     def _path(self) -> Path:
-        path = Path(self.output)
-        log_file = getattr(MMLogger.get_current_instance(), "log_file", None)
-        return path if path.is_absolute() or log_file is None else Path(log_file).parent / path
+        return (log_folder() or Path()) / self.output  # an absolute path stays as it is

@@ -1,4 +1,4 @@
-"""What the images are called in a file that is handed in."""
+"""Names of the images in a submission file."""
 
 import os
 from collections import defaultdict

@@ -112,10 +112,11 @@ def test_the_threshold_goes_from_the_validation_to_the_checkpoint_to_the_test(bi
     with written.open() as file:
         rows = list(csv.DictReader(file))
     assert [row["ImageId"] for row in rows] == ["0", "1", "2", "3"]
-    hits = sum(decode_rle(row["EncodedPixels"], (40, 48))[:, :-3].sum() for row in rows)
+    positives = sum(decode_rle(row["EncodedPixels"], (40, 48))[:, :-3].sum() for row in rows)
     with (tmp_path / "test" / "pictures" / "threshold_test.csv").open() as file:
         curve = {float(row["threshold"]): row for row in csv.DictReader(file)}
-    assert hits == int(curve[chosen[4]]["hits"]) + int(curve[chosen[4]]["false_alarms"])
+    row = curve[chosen[4]]
+    assert positives == int(row["true_positives"]) + int(row["false_positives"])
     (polygons,) = (tmp_path / "test").glob("*/polygons.csv")
     assert len(polygons.read_text().splitlines()) == 5
 

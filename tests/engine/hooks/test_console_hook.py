@@ -1,15 +1,7 @@
 import re
 
-import torch
 
-from mmseg_ext.engine.hooks.console_hook import (
-    count_parameters,
-    format_seconds,
-    result_table,
-)
-
-
-def test_the_console_tells_a_run_from_start_to_end(run_tiny, tmp_path, capsys, point_pipeline):
+def test_the_console_shows_a_run_from_start_to_end(run_tiny, tmp_path, capsys, point_pipeline):
     hooks = [{"type": "mmseg_ext.ConsoleHook", "interval": 0.0}]
     options = {"train_cfg.val_interval": 2, "train_dataloader.dataset.pipeline": point_pipeline}
     run_tiny(tmp_path / "run", hooks, **options)
@@ -48,17 +40,20 @@ def test_the_best_score_survives_a_resume(run_tiny, tmp_path):
     assert kept["iteration"] in (best["iteration"], 5)
 
 
-def test_result_table_shows_best_beside_last_only_where_they_differ():
-    last = {"aAcc": 50.0, "mIoU": 40.0, "mAcc": 45.0, "IoU.a": 30.0, "Acc.a": 35.0, "IoU.b": 50.0, "Acc.b": 55.0}
-    best = {**last, "mIoU": 60.0}
-    both = result_table(last, 200, best, 100)
-    assert [c.header for c in both.columns] == ["class", "IoU best, at 100", "Acc", "IoU last, at 200", "Acc"]
-    assert list(both.columns[1].cells) == ["30.00", "50.00", "60.00", ""]
-    assert len(result_table(last, 200, last, 200).columns) == 3
-    assert list(result_table(last).columns[0].cells) == ["a", "b", "mean", "all pixels"]
+def test_a_run_without_validation_trains_and_says_that_nothing_is_scored(tiny_config, tmp_path, capsys):
+    from mmseg_ext.engine import launch
 
-
-def test_parameters_and_seconds_are_counted():
-    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1).requires_grad_(False))
-    assert count_parameters(model) == (8 + 3, 8)
-    assert [format_seconds(s) for s in (0, 59.6, 3600, 3599.4)] == ["0:00", "1:00", "1:00:00", "59:59"]
+    off = dict.fromkeys(("val_cfg", "val_dataloader", "val_evaluator"))
+    config = launch.load_config(str(tiny_config), str(tmp_path / "run"), {"train_cfg.max_iters": 3, **off})
+    assert [hook.type for hook in config.custom_hooks][-1] == "mmseg_ext.ConsoleHook"  # with all the usual hooks
+    config.custom_hooks[-1].interval = 0.0
+    next(h for h in config.custom_hooks if h.type == "mmseg_ext.ValidationPicturesHook").hardest = 1
+    runner = launch.train(config)
+    assert runner.iter == 3
+    assert (tmp_path / "run" / "iter_3.pth").is_file()
+    lines = capsys.readouterr().out.splitlines()
+    assert "val       none, nothing is scored" in lines
+    assert "schedule  3 iterations of 2 images, AdamW lr 0.001" in lines
+    assert sum(line.startswith("iteration ") for line in lines) == 3
+    assert not any(line.startswith("evaluated") for line in lines)
+    assert any("tools/test.py run/tiny.py run/iter_3.pth" in line for line in lines)

@@ -38,6 +38,17 @@ def test_every_point_is_drawn(run_tiny, point_pipeline, tmp_path, num_points, mo
     assert [int((labels != 255).sum()) for labels in drawn] == [num_points] * 2
 
 
+def test_the_legend_names_the_classes_alone(run_tiny, point_pipeline, tmp_path, monkeypatch):
+    from mmseg_ext.engine.hooks import point_pictures_hook
+
+    named = []
+    legend = point_pictures_hook.legend
+    monkeypatch.setattr(point_pictures_hook, "legend", lambda *a: named.append(a[0]) or legend(*a))
+    options = {"train_dataloader.dataset.pipeline": point_pipeline, "train_cfg.val_interval": 4}
+    runner = run_tiny(tmp_path / "a", [HOOK], **options)
+    assert named == [runner.train_dataloader.dataset.metainfo["classes"]]
+
+
 def test_a_run_on_all_labels_gets_none(run_tiny, tmp_path):
     run_tiny(tmp_path / "a", [HOOK], **{"train_cfg.val_interval": 4})
     assert not (tmp_path / "a" / "pictures" / "training_points.png").exists()

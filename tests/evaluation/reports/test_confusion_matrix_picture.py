@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmseg_ext.evaluation.confusion_matrix_picture import MAX_CLASSES, draw_confusion_matrix, largest_confusions
+from mmseg_ext.evaluation.reports.confusion_matrix_picture import MAX_CLASSES, draw_confusion_matrix, largest_confusions
 
 
 def read(png):

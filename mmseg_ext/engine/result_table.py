@@ -1,0 +1,38 @@
+"""Scores of evaluations as a table on the screen."""
+
+from rich.markup import escape
+from rich.table import Table
+
+
+def result_table(
+    last: dict[str, float],
+    last_iteration: int | None = None,
+    best: dict[str, float] | None = None,
+    best_iteration: int | None = None,
+) -> Table:
+    """Lay out the scores of the last evaluation, and beside them those of the best, class by class.
+
+    Args:
+        last: Scores in percent, as the evaluator returned them; ``IoU.<class>`` and ``Acc.<class>`` make class rows.
+        last_iteration: When.
+        best: The same of the best evaluation.
+        best_iteration: When.
+    """
+    sides = [("last" if last_iteration is None else f"last, at {last_iteration:,}", last)]
+    if best is not None and best_iteration != last_iteration:
+        sides.insert(0, (f"best, at {best_iteration:,}", best))
+    if last_iteration is None:
+        sides = [("", last)]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("class")
+    for title, _ in sides:
+        table.add_column(f"IoU {title}".strip(), justify="right")
+        table.add_column("Acc", justify="right")
+    classes = [key.removeprefix("IoU.") for key in last if key.startswith("IoU.")]
+    rows = [(name, f"IoU.{name}", f"Acc.{name}") for name in classes]
+    rows.append(("mean", "mIoU", "mAcc"))
+    for name, iou, acc in rows:
+        cells = [f"{scores.get(key, float('nan')):.2f}" for _, scores in sides for key in (iou, acc)]
+        table.add_row(escape(name), *cells, style="bold" if name == "mean" else None)
+    table.add_row("all pixels", *[c for _, s in sides for c in ("", f"{s.get('aAcc', float('nan')):.2f}")])
+    return table

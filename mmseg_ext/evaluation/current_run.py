@@ -1,0 +1,22 @@
+"""What a metric reads of the run that it scores: mmengine passes it none of this."""
+
+from pathlib import Path
+
+from mmengine.logging import MessageHub, MMLogger
+
+
+def is_validation() -> bool:
+    """Return whether the run is in its validation loop; False in a test, and without a run."""
+    return MessageHub.get_current_instance().get_info("loop_stage") == "val"
+
+
+def num_iterations() -> int | None:
+    """Return the iterations that were trained before this evaluation; None in a process that has not trained."""
+    iteration = MessageHub.get_current_instance().get_info("iter")
+    return None if iteration is None else iteration + 1  # the train loop counts from 0
+
+
+def log_folder() -> Path | None:
+    """Return the folder of the run's log file, None where there is no log file."""
+    log_file = getattr(MMLogger.get_current_instance(), "log_file", None)
+    return None if log_file is None else Path(log_file).parent

@@ -1,0 +1,1 @@
+"""What metrics write about their scores: lines of the log, files, pictures."""
