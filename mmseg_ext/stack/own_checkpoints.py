@@ -4,13 +4,14 @@ mmengine stores absolute paths: of the last checkpoint in the file ``last_checkp
 checkpoint itself. Here only the file names of these paths count.
 """
 
+import os
 import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.stack.replacement import is_ours, replace_everywhere
+from mmseg_ext.stack.replacement import is_ours, one_line, replace_everywhere
 
 
 def file_name(path: object) -> str:
@@ -37,9 +38,9 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
         return None
     stored = pointer.read_text(errors="replace").strip()
     checkpoint = Path(work_dir) / file_name(stored)
-    if not checkpoint.is_file():
+    if not os.path.isfile(checkpoint):  # unlike Path's, this one takes names that no file can have
         raise UserError(
-            f"Expected the checkpoint {checkpoint} that {pointer} names ({stored[:200]!r}), found none. "
+            f"Expected the checkpoint {one_line(checkpoint)} that {pointer} names ({one_line(stored)!r}), found none. "
             "Put it there, or name a checkpoint with --cfg-options load_from=FILE, or another folder with --work-dir."
         )
     return checkpoint

@@ -46,7 +46,7 @@ def test_more_than_plain_values_is_refused(text, tmp_path, monkeypatch):
 
 def test_formats():
     assert parse_config_text('{"a": {"b": [1]}}', ".json").a.b == [1]
-    with pytest.raises(UserError, match="got .yaml"):
+    with pytest.raises(UserError, match=r"got \.yaml"):
         Config.fromstring("a: !!python/object/apply:os.system [touch ran]", ".yaml")
 
 

@@ -36,7 +36,7 @@ def test_only_the_name_counts(stored, tmp_path):
 def test_what_is_not_in_the_work_dir_is_named(stored, tmp_path):
     (tmp_path / "vis_data").mkdir()
     (tmp_path / "last_checkpoint").write_bytes(stored.encode("utf-8", "surrogateescape"))
-    with pytest.raises(UserError, match="Expected the checkpoint .* found none") as raised:
+    with pytest.raises(UserError, match=r"Expected the checkpoint .* found none") as raised:
         last_checkpoint(tmp_path)
     assert len(str(raised.value).splitlines()) == 1
 
