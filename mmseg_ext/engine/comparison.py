@@ -12,6 +12,7 @@ from mmseg.registry import DATASETS
 from mmseg_ext.engine.hooks.validation_pictures_hook import labels_at_budget, picture_name
 from mmseg_ext.errors import UserError
 from mmseg_ext.pictures import colorize, draw_labels, errors, panel, segmentation_legend, sheet
+from mmseg_ext.stack import read_dumped_config
 
 
 def draw_comparison(work_dirs: Sequence[str | Path], num_images: int = 4, height: int = 256) -> np.ndarray:
@@ -71,4 +72,4 @@ def _config_of(work_dir: Path) -> Config:
     paths = sorted(work_dir.glob("*.py"))
     if not paths:
         raise UserError(f"Expected a run's config in {work_dir}, found no .py file.")
-    return Config.fromfile(paths[-1])
+    return read_dumped_config(paths[-1])

@@ -12,6 +12,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.stack import last_checkpoint
 from mmseg_ext.stack.binary_accuracy import correct_binary_accuracy
 
 # Warnings of the stack that are meant for its own developers.
@@ -142,15 +143,9 @@ def seed_to_resume(work_dir: str | Path) -> int | None:
 
     The sampler's order is drawn before mmengine resumes, so the seed has to be known by then.
     """
-    pointer = Path(work_dir) / "last_checkpoint"
-    if not pointer.is_file():
+    checkpoint = last_checkpoint(work_dir)
+    if checkpoint is None:
         return None
-    checkpoint = Path(pointer.read_text().strip())
-    if not checkpoint.is_file():
-        raise UserError(
-            f"Expected the checkpoint {checkpoint} that {pointer} names, found none. "
-            "Put it back, or name another folder with --work-dir."
-        )
     from mmengine.runner import CheckpointLoader
 
     return CheckpointLoader.load_checkpoint(str(checkpoint), map_location="cpu")["meta"].get("seed")

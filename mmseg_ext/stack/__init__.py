@@ -6,8 +6,10 @@ command calls it first. Importing this package changes nothing and loads nothing
 """
 
 from mmseg_ext.stack.compiled_ops import MissingOpError, install_ops_stand_in
+from mmseg_ext.stack.config_text import parse_checkpoint_configs, read_dumped_config
 from mmseg_ext.stack.downloads import download_error, explain_download_errors, explained_download
 from mmseg_ext.stack.missing_weights import explain_missing_weights
+from mmseg_ext.stack.own_checkpoints import keep_to_own_checkpoints, last_checkpoint
 from mmseg_ext.stack.pip_install import forbid_pip_install
 from mmseg_ext.stack.safe_checkpoints import safe_checkpoints
 from mmseg_ext.stack.stock_warnings import quiet, write_kept_warnings
@@ -20,8 +22,12 @@ __all__ = [
     "explained_download",
     "forbid_pip_install",
     "install_ops_stand_in",
+    "keep_to_own_checkpoints",
+    "last_checkpoint",
+    "parse_checkpoint_configs",
     "prepare",
     "quiet",
+    "read_dumped_config",
     "safe_checkpoints",
     "write_kept_warnings",
 ]
@@ -37,5 +43,7 @@ def prepare(trust_checkpoint: bool = False) -> None:
     install_ops_stand_in()
     forbid_pip_install()
     safe_checkpoints(trust=trust_checkpoint)
+    parse_checkpoint_configs()
+    keep_to_own_checkpoints()
     explain_download_errors()
     explain_missing_weights()

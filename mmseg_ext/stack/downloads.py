@@ -12,7 +12,6 @@ from urllib.request import getproxies
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.stack.replacement import is_ours, one_line, replace_everywhere
-from mmseg_ext.stack.safe_checkpoints import explained_refusal
 
 DOWNLOAD_ERRORS = (OSError, http.client.HTTPException)
 REACH_TIMEOUT = 3.0  # seconds, for each address of the host
@@ -92,7 +91,7 @@ def _load_url(url: str, *args: Any, **kwargs: Any) -> Any:
     """Stand in for mmengine's `load_url`."""
     import torch
 
-    with explained_download(url), explained_refusal(_cached_file(url)):
+    with explained_download(url):
         return torch.hub.load_state_dict_from_url(url, *args, **kwargs)
 
 

@@ -2,84 +2,141 @@
 
 import os
 import re
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pickle import UnpicklingError
 from typing import Any
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.stack.replacement import one_line
+from mmseg_ext.stack.replacement import is_ours, one_line, replace_everywhere
+
+# What torch raises about damage that the check does not look for, since it is in the tensor data.
+DAMAGE = re.compile(
+    "PytorchStreamReader|storage has wrong byte size|restore data location|Unknown endianness type|no attribute 'dtype'"
+)
+
+_is_trusted = False
 
 
 def _history_buffer_method(owner: Any, name: str) -> Callable:
     """Stand in for ``getattr``, by which a checkpoint names the statistics of its `HistoryBuffer`s; for that alone."""
     from mmengine.logging import HistoryBuffer
 
-    if owner is not HistoryBuffer or name not in ("min", "max", "mean", "current"):
-        raise UnpicklingError("GLOBAL builtins.getattr was not an allowed global by default.")
+    from mmseg_ext.stack.pickle_stand_ins import STATISTICS, ForbiddenGlobalError
+
+    if owner is not HistoryBuffer or name not in STATISTICS:
+        raise ForbiddenGlobalError("builtins.getattr")
     return getattr(HistoryBuffer, name)
 
 
 def _checkpoint_globals() -> list[Any]:
-    """List what mmengine's own checkpoints hold besides tensors: logged values, as arrays and numbers of numpy."""
+    """List what torch may load besides tensors; `check_checkpoint` has checked the arguments."""
     import numpy as np
     from mmengine.logging import HistoryBuffer
 
     reconstruct: Any = np.array(0).__reduce__()[0]
     scalar: Any = np.float64(0).__reduce__()[0]
-    type_codes = "?" + np.typecodes["AllInteger"] + np.typecodes["Float"]
+    type_codes = "?" + np.typecodes["AllInteger"] + np.typecodes["Float"] + np.typecodes["Complex"]
     return [
         HistoryBuffer,
+        Namespace,
+        (bytes, "builtins.bytes"),
         (_history_buffer_method, "builtins.getattr"),
         np.ndarray,
         np.dtype,
         *{type(np.dtype(code)) for code in type_codes},
-        # numpy 2 renamed the module; checkpoints of either age are read by either numpy.
+        # NumPy 2 renamed the module; either NumPy reads checkpoints of both.
         *((reconstruct, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
         *((scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
     ]
 
 
 @contextmanager
-def explained_refusal(file: Any) -> Iterator[None]:
-    """Turn what torch raises about an unsafe or a damaged file into one clear line."""
+def _explained_refusal(file: Any) -> Iterator[None]:
+    """Turn what is raised about a file that is unsafe or damaged into one line."""
+    from safetensors import SafetensorError
+
+    from mmseg_ext.stack.pickle_stand_ins import ForbiddenGlobalError
+
     path = file if isinstance(file, str | os.PathLike) else getattr(file, "name", "a checkpoint")
     try:
         yield
-    except (UnpicklingError, EOFError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not re.search("PytorchStreamReader|TorchScript archives", str(error)):
+    except ForbiddenGlobalError as error:
+        what = f"Refused to load {path}: besides weights it holds `{error}`, by which a file can run its own code."
+    except (UnpicklingError, EOFError, SafetensorError, RuntimeError, ValueError, AttributeError) as error:
+        kinds = UnpicklingError | EOFError | SafetensorError | UnicodeDecodeError
+        if not isinstance(error, kinds) and not DAMAGE.search(str(error)):
             raise
-        patterns = (r"GLOBAL (\S+) (?:was not|whose)", r"unrecognized function (\S.*)", r"got <class '([^']+)'>")
-        found = next((match[1] for pattern in patterns if (match := re.search(pattern, str(error)))), None)
-        if found is None:
-            reason = one_line(str(error).split("WeightsUnpickler error: ")[-1])
-            what = f"Expected weights in {path}, got something else or a damaged file ({reason}). Fetch it again."
-        else:
-            what = f"Refused to load {path}: besides weights it holds `{found}`, by which a file can run its own code."
-        raise UserError(f"{what} Only if you trust its author, load it with --trust-checkpoint") from None
+        reason = one_line(str(error).split("WeightsUnpickler error: ")[-1])
+        what = f"Expected weights in {path}, got something else or a damaged file ({reason}). Fetch it again."
+    else:
+        return
+    raise UserError(f"{what} Only if you trust its author, load it with --trust-checkpoint") from None
+
+
+def _check(file: Any) -> None:
+    """Check a file before torch reads it.
+
+    Raises:
+        UnpicklingError: The file is unsafe or damaged.
+        OSError: It cannot be opened.
+    """
+    from mmseg_ext.stack.checkpoint_check import check_checkpoint
+
+    if isinstance(file, str | os.PathLike):
+        if not os.fspath(file).endswith(".safetensors"):
+            with open(file, "rb") as opened:
+                _check(opened)
+        return
+    try:
+        check_checkpoint(file)
+    except UnpicklingError:
+        raise
+    except Exception as error:
+        raise UnpicklingError(f"{type(error).__name__}: {error}") from error
+
+
+def is_trusted() -> bool:
+    """Whether checkpoints may run the code that they hold."""
+    return _is_trusted
 
 
 def safe_checkpoints(trust: bool = False) -> None:
     """Load checkpoints as data, never as code, in this process and in those it starts.
 
-    What mmengine's own checkpoints hold is allowed by name. Anything else is refused with a `UserError` that names the
-    file and what it holds; nothing falls back to ``weights_only=False``.
+    Every file that goes through torch.load is checked first. What mmengine's own checkpoints hold is allowed. Anything
+    else is refused with a `UserError` that names the file and what it holds; nothing falls back to
+    ``weights_only=False``. Processes that this one starts have torch's own check alone.
 
     Args:
-        trust: Load everything, code included.
+        trust: Load everything, code included. The last call decides.
     """
     import torch
     from mmengine.runner import checkpoint
 
+    global _is_trusted
+    _is_trusted = trust
     if trust:
         os.environ.pop("TORCH_FORCE_WEIGHTS_ONLY_LOAD", None)
     else:
         os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
         os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
-        torch.serialization.add_safe_globals(_checkpoint_globals())
+    stock = torch.load
+    if is_ours(stock):
+        return
 
-    def load(file: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
-        with explained_refusal(file):
-            return torch.load(file, map_location=map_location, weights_only=not trust)
+    def load(f: Any, *args: Any, **kwargs: Any) -> Any:
+        if _is_trusted:
+            return stock(f, *args, **kwargs)
+        known = torch.serialization.get_safe_globals()
+        more = [entry for entry in _checkpoint_globals() if entry not in known]
+        with _explained_refusal(f), torch.serialization.safe_globals(more):
+            _check(f)
+            return stock(f, *args, **kwargs)
 
-    vars(checkpoint)["_safe_torch_load"] = load
+    def load_for_mmengine(file: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
+        return torch.load(file, map_location=map_location, weights_only=not _is_trusted)
+
+    replace_everywhere("load", stock, load)
+    vars(checkpoint)["_safe_torch_load"] = load_for_mmengine
