@@ -6,6 +6,7 @@ from mmseg_ext.engine.hooks import (
     ConsoleHook,
     DataCheckHook,
     PointPicturesHook,
+    RandomStateHook,
     TrainPicturesHook,
     ValidationPicturesHook,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "MLflowVisBackend",
     "OneCycleLR",
     "PointPicturesHook",
+    "RandomStateHook",
     "RareClassSampler",
     "TrainPicturesHook",
     "ValidationPicturesHook",

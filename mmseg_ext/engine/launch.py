@@ -11,6 +11,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmseg_ext.engine.hooks.random_state_hook import RandomStateHook
+from mmseg_ext.engine.work_dir_lock import lock_work_dir
 from mmseg_ext.errors import UserError
 from mmseg_ext.stack import last_checkpoint
 from mmseg_ext.stack.binary_accuracy import correct_binary_accuracy
@@ -173,6 +175,8 @@ def train(config: Config, resume: bool = False, amp: bool = False) -> Runner:
         UserError: The work dir holds another run, or the data are not fit to train on.
     """
     config.resume = resume or bool(config.get("resume", False))
+    if int(os.environ.get("RANK", 0)) == 0:
+        lock_work_dir(config.work_dir)
     claim_work_dir(config.work_dir, config.resume)
     if amp:
         enable_amp(config)
@@ -183,6 +187,8 @@ def train(config: Config, resume: bool = False, amp: bool = False) -> Runner:
         if seed is not None:
             config.randomness = {**config.get("randomness", {}), "seed": seed}
     runner = build_runner(config)
+    if not any(isinstance(hook, RandomStateHook) for hook in runner.hooks):
+        runner.register_hook(RandomStateHook())
     runner.train()
     return runner
 
