@@ -42,7 +42,6 @@ from mmseg_ext.scores.confusion_matrix import mean_scores, scores_of_classes  # 
 
 ROOT = Path(__file__).resolve().parent.parent
 ALL_LABELS = ROOT / "configs/fpn/pointfpn_r18w32_1xb8-1500_dubai-128x128.py"
-POINTS = ROOT / "configs/fpn/pointfpn_r18w32_1xb8-1500_dubai-128x128-20ppc.py"
 RESULTS = Path(__file__).with_suffix(".json")
 BUDGETS = ("1", "5", "20", "100")
 SPARSE = "mmseg_ext.SparseEncoderDecoder"
@@ -99,7 +98,7 @@ class Cell(NamedTuple):
 
 def cell_config(cell: Cell, folder: Path) -> Path:
     """Write the config of a cell's runs, and the file of its points; the same file as long as nothing changes."""
-    config = load_config(str(ALL_LABELS if cell.budget == "all" else POINTS))
+    config = load_config(str(ALL_LABELS))
     config.pop("work_dir", None)
     for key in ("type", "regularizers", "teacher"):
         config.model.pop(key, None)
@@ -112,30 +111,23 @@ def cell_config(cell: Cell, folder: Path) -> Path:
     dataset = config.train_dataloader.dataset
     dataset.update(cache_dir=str(folder / "cache"), cache_gb=1)
     if cell.budget != "all":
-        sampling = next(i for i, step in enumerate(dataset.pipeline) if step["type"] == "mmseg_ext.SamplePoints")
-        if "resample" in parts:
-            dataset.pipeline[sampling].update(num_points=int(cell.budget), resample=True)
-        else:
+        source = {**dataset, "fold": cell.fold, "split": "train"}
+        labels: dict[str, Any] = {"num_points": int(cell.budget), "per": "class", "resample": True}
+        if "resample" not in parts:
             points = folder / f"points_{cell.budget}ppc_fold{cell.fold}.csv"
             if not points.is_file():
-                source = {**dataset, "fold": cell.fold, "split": "train"}
                 drawn, _ = sample_dataset(source, int(cell.budget), per="class", seed=0)
                 write_points(points, drawn, {"budget": f"{cell.budget} per class", "seed": 0, "fold": cell.fold})
-            classes = ["building", "land", "road", "vegetation", "water"]
-            loading = {"type": "mmseg_ext.LoadPointAnnotations", "file": str(points), "classes": classes}
-            dataset.pipeline[sampling - 1 : sampling + 1] = [loading]
-            added: list[dict[str, Any]] = []
-            if "grown" in parts or "wide" in parts:
-                added.append({"type": "mmseg_ext.GrowPoints", **(WIDE if "wide" in parts else {})})
-                dataset.pipeline[sampling].pop("resize_type")  # regions, not points: resized as stock does
-            if "areas" in parts:
-                areas = folder / f"areas_{cell.budget}ppc_fold{cell.fold}.json"
-                if not areas.is_file():
-                    estimated = estimate_dataset_areas({**dataset, "fold": cell.fold, "split": "train"})
-                    about = {"budget": f"{cell.budget} per class", "seed": 0, "fold": cell.fold}
-                    replace_file(areas, format_areas(estimated.areas_of, estimated.classes, about))
-                added.append({"type": "mmseg_ext.WeighLabels", "areas": str(areas)})
-            dataset.pipeline[sampling:sampling] = added
+            labels = {"file": str(points)}
+        if "grown" in parts or "wide" in parts:
+            labels["grow"] = WIDE if "wide" in parts else True
+        if "areas" in parts:
+            labels["areas"] = str(folder / f"areas_{cell.budget}ppc_fold{cell.fold}.json")
+            if not Path(labels["areas"]).is_file():
+                estimated = estimate_dataset_areas({**source, "labels": labels})
+                about = {"budget": f"{cell.budget} per class", "seed": 0, "fold": cell.fold}
+                replace_file(labels["areas"], format_areas(estimated.areas_of, estimated.classes, about))
+        dataset.labels = labels
     path = folder / f"{cell.name}-fold{cell.fold}.py"
     config.dump(path)
     return path

@@ -18,11 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext.downsampling.layouts import LAYOUTS, list_pairs
 from mmseg_ext.downsampling.reduce import LABEL_FILTERS, reduce_labels
-from mmseg_ext.masks.color_masks import colors_to_indices, parse_color, read_rgb_mask
+from mmseg_ext.masks.color_masks import ColorMeaning, parse_color
 from mmseg_ext.pictures import colorize, legend, panel, save_picture, sheet
 
 CLASSES = {"building": "#3C1098", "land": "#8429F6", "road": "#6EC1E4", "vegetation": "#FEDD3A", "water": "#E2A929"}
 PALETTE = [parse_color(color) for color in CLASSES.values()]
+MEANING = ColorMeaning(PALETTE, range(len(PALETTE)), ignores_unknown=True)
 IGNORED = 255
 
 
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--mask", default="tile_1/masks/image_part_003.png", help="that mask")
     args = parser.parse_args(argv)
     pairs, _ = list_pairs(args.data, LAYOUTS["dubai"])
-    masks = [colors_to_indices(read_rgb_mask(args.data / pair.mask), PALETTE)[0] for pair in pairs if pair.mask]
+    masks = [MEANING.read_mask(args.data / pair.mask) for pair in pairs if pair.mask]
     print(f"{time.strftime('%Y-%m-%d')}, OpenCV {cv2.__version__}, numpy {np.__version__}, {len(masks)} masks\n")
     print("| labels | " + " | ".join(CLASSES) + " | mean |")
     print("|---" * (len(CLASSES) + 2) + "|")
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 flush=True,
             )
     if args.picture:
-        mask = colors_to_indices(read_rgb_mask(args.data / args.mask), PALETTE)[0][:320, :320]
+        mask = MEANING.read_mask(args.data / args.mask)[:320, :320]
         rows = []
         for how in LABEL_FILTERS:
             columns = [("original" if how == "majority" else "", mask)]

@@ -43,9 +43,9 @@ from PIL import Image  # noqa: E402
 
 from mmseg_ext.datasets import DubaiAerialDataset  # noqa: E402
 from mmseg_ext.datasets.synthetic_aerial import generate_synthetic_aerial  # noqa: E402
-from mmseg_ext.masks.color_masks import colors_to_indices, read_rgb_mask  # noqa: E402
+from mmseg_ext.masks.color_masks import ColorMeaning  # noqa: E402
 from mmseg_ext.masks.decoded_cache import KEY, DecodedCache  # noqa: E402
-from mmseg_ext.transforms.load_annotations import decode_mask  # noqa: E402
+from mmseg_ext.masks.index_masks import decode_mask  # noqa: E402
 from mmseg_ext.transforms.load_image_from_file import decode_bgr  # noqa: E402
 
 DUBAI = ROOT.parent / "shared" / "data" / "dubai"
@@ -76,9 +76,11 @@ def make_files(size: str, count: int, folder: Path) -> list[Pair]:
     pairs = []
     if size == "dubai":
         palette = [tuple(color) for color in DubaiAerialDataset.METAINFO["palette"]]
+        meaning = ColorMeaning(palette, range(len(palette)), ignores_unknown=True)
         for image in sorted(DUBAI.glob("tile_*/images/*.jpg"))[:: max(54 // count, 1)][:count]:
             mask = folder / f"{image.parents[1].name}_{image.stem}.png"
-            labels, _ = colors_to_indices(read_rgb_mask(image.parents[1] / "masks" / f"{image.stem}.png"), palette)
+            source = image.parents[1] / "masks" / f"{image.stem}.png"
+            labels = meaning.read_mask(source)
             Image.fromarray(np.where(labels == 255, 0, labels + 1).astype(np.uint8)).save(mask)
             pairs.append((str(image), str(mask)))
         return pairs

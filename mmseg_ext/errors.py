@@ -1,9 +1,11 @@
-"""Errors that a user can fix, and how commands report them."""
+"""Errors that a user can fix: their messages, and how commands report them."""
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+MAX_LISTED = 5
 
 
 class UserError(ValueError):
@@ -39,3 +41,22 @@ def run_command(command: Callable[[], int | None], stopped: str = "Stopped.") ->
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def out_of_range(name: str, values: Iterable[int], num_classes: int, ignore_index: int | None = None) -> str:
+    """Say that values are no class indices.
+
+    Args:
+        name: What the values are, in the plural.
+        values: The distinct values that are out of range.
+        num_classes: C: class indices are 0..C-1.
+        ignore_index: Marks pixels without a label; None where it is not allowed either.
+
+    Example:
+        >>> out_of_range("labels", [7, 9], 3, 255)
+        'Expected labels in 0..2 (or 255 where ignored), got 7, 9.'
+    """
+    ignored = "" if ignore_index is None else f" (or {ignore_index} where ignored)"
+    found = sorted(values)
+    listed = ", ".join(map(str, found[:MAX_LISTED])) + (", …" if len(found) > MAX_LISTED else "")
+    return f"Expected {name} in 0..{num_classes - 1}{ignored}, got {listed}."

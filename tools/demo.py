@@ -22,7 +22,7 @@ pictures  {work_dir}/comparison.png: both runs on the same validation images
 time      {time}
 next      five points an image, then the table of all three runs:
           {python} tools/train.py {config} --work-dir {work_dir}/5pts \\
-              --cfg-options train_dataloader.dataset.pipeline.2.num_points=5
+              --cfg-options train_dataloader.dataset.labels.num_points=5
           {python} extract_tables.py {work_dir}"""
 
 

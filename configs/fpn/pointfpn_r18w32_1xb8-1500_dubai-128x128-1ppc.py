@@ -8,19 +8,5 @@ and the points read from files (2026-11-21, AMD EPYC, torch 2.15.0, mmseg 1.4.2)
 """
 
 _base_ = "./pointfpn_r18w32_1xb8-1500_dubai-128x128.py"
-model = dict(
-    type="mmseg_ext.SparseEncoderDecoder",
-    teacher=dict(momentum=0.01, start=300),
-)
-train_pipeline = [
-    dict(type="mmseg_ext.LoadImageFromFile"),
-    {{_base_.load_labels}},
-    dict(type="mmseg_ext.SamplePoints", num_points=1, per="class"),
-    dict(type="mmseg_ext.GrowPoints"),
-    dict(type="mmseg_ext.RandomResize", scale={{_base_.scale}}, ratio_range=(0.5, 2.0), keep_ratio=True),
-    dict(type="mmseg_ext.PointAwareRandomCrop", crop_size={{_base_.crop_size}}),
-    dict(type="mmseg_ext.RandomFlip", prob=0.5),
-    dict(type="mmseg_ext.PhotoMetricDistortion"),
-    dict(type="mmseg_ext.PackSegInputs"),
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+model = dict(type="mmseg_ext.SparseEncoderDecoder", teacher=dict(momentum=0.01, start=300))
+train_dataloader = dict(dataset=dict(labels=dict(num_points=1, per="class", grow=True)))

@@ -14,21 +14,4 @@ from files, areas estimated from the training images of each fold alone (2026-11
 """
 
 _base_ = "./pointfpn_r18w32_1xb8-1500_dubai-128x128.py"
-train_pipeline = [
-    dict(type="mmseg_ext.LoadImageFromFile"),
-    {{_base_.load_labels}},
-    dict(type="mmseg_ext.SamplePoints", num_points=20, per="class"),
-    dict(type="mmseg_ext.WeighLabels", areas="work_dirs/dubai_areas.json"),
-    dict(
-        type="mmseg_ext.RandomResize",
-        scale={{_base_.scale}},
-        ratio_range=(0.5, 2.0),
-        keep_ratio=True,
-        resize_type="mmseg_ext.PointSafeResize",
-    ),
-    dict(type="mmseg_ext.PointAwareRandomCrop", crop_size={{_base_.crop_size}}),
-    dict(type="mmseg_ext.RandomFlip", prob=0.5),
-    dict(type="mmseg_ext.PhotoMetricDistortion"),
-    dict(type="mmseg_ext.PackSegInputs"),
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(dataset=dict(labels=dict(num_points=20, per="class", areas="work_dirs/dubai_areas.json")))

@@ -12,12 +12,5 @@ _base_ = [
     "../_base_/schedules/adamw_1500.py",
     "../_base_/default_runtime.py",
 ]
-model = dict(
-    data_preprocessor=dict(size=(128, 128)),
-    decode_head=dict(
-        type="mmseg_ext.PointFPNHead",
-        num_classes=5,
-        loss_decode=dict(_delete_=True, type="mmseg_ext.PartialCrossEntropyLoss"),
-    ),
-)
+model = dict(data_preprocessor=dict(size=_base_.crop_size), decode_head=dict(num_classes=5))
 custom_hooks = [*_base_.custom_hooks, dict(type="mmseg_ext.ChannelsLastHook")]

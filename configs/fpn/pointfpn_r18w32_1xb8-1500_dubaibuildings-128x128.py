@@ -13,9 +13,8 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 model = dict(
-    data_preprocessor=dict(size=(128, 128)),
+    data_preprocessor=dict(size=_base_.crop_size),
     decode_head=dict(
-        type="mmseg_ext.PointFPNHead",
         num_classes=2,
         out_channels=1,
         threshold=0.5,

@@ -12,6 +12,5 @@ _base_ = [
     "../_base_/schedules/adamw_linear_40k.py",
     "../_base_/default_runtime.py",
 ]
-crop_size = (512, 512)
 train_dataloader = dict(batch_size=16)
-model = dict(data_preprocessor=dict(size=crop_size))
+model = dict(data_preprocessor=dict(size=_base_.crop_size))

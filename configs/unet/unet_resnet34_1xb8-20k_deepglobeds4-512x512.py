@@ -21,7 +21,7 @@ _base_ = [
 ]
 statistics = "work_dirs/deepglobeds4_statistics.json"
 model = dict(
-    data_preprocessor=dict(size=(512, 512)),
+    data_preprocessor=dict(size=_base_.crop_size),
     decode_head=dict(num_classes=6, loss_decode=dict(class_weight=f"{statistics}:inverse_square_root")),
 )
 train_dataloader = dict(

@@ -20,7 +20,7 @@ _base_ = [
     "../_base_/comforts/one_cycle.py",
     "../_base_/default_runtime.py",
 ]
-model = dict(data_preprocessor=dict(size=(512, 512)))
+model = dict(data_preprocessor=dict(size=_base_.crop_size))
 optim_wrapper = _base_.amp
 param_scheduler = [dict(_base_.one_cycle, eta_max=1e-3, total_steps=_base_.train_cfg.max_iters)]
 default_hooks = dict(checkpoint=dict(_base_.best_checkpoint, save_best=["binary/IoU"]))

@@ -1,4 +1,4 @@
-"""Look at every file of a dataset: read what is not known yet, judge it all, add it up."""
+"""The check of a dataset: read every file that the cache lacks, judge all of them, add them up."""
 
 import os
 import stat as stat_module
@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from mmseg_ext.data_check.facts_cache import FactsCache
 from mmseg_ext.data_check.file_facts import (
     ImageFacts,
-    MaskFacts,
     UnreadableFileError,
     read_image_facts,
     read_mask_facts,
@@ -19,8 +18,9 @@ from mmseg_ext.data_check.file_facts import (
 from mmseg_ext.data_check.judge import ChecksLabelFile, LabelFileReport
 from mmseg_ext.data_check.reading_plan import ReadingPlan, list_transforms, plan_reading
 from mmseg_ext.data_check.report import DataReport, Problem
-from mmseg_ext.data_check.totals import Look, Totals
+from mmseg_ext.data_check.totals import EntryFacts, Totals
 from mmseg_ext.errors import UserError
+from mmseg_ext.masks.mask_facts import MaskFacts
 
 Facts = TypeVar("Facts", ImageFacts, MaskFacts)
 
@@ -39,10 +39,10 @@ def check_dataset(
     use_cache: bool = True,
     allow_palette: bool = False,
 ) -> DataReport:
-    """Look at every image and label file of a dataset.
+    """Check every image and label file of a dataset.
 
-    Each file is decoded in full once; afterwards the facts come from a cache for as long as its size and modification
-    time stay. No random number is drawn and no transform is run.
+    Each file is decoded in full once; afterwards its facts come from a cache for as long as its size and its times of
+    modification and of change stay. No random number is drawn and no transform is run.
 
     Args:
         dataset: An mmseg dataset, stock or not, or such datasets wrapped in Repeat-, Concat- or ClassBalancedDataset.
@@ -120,40 +120,40 @@ def _check_part(
     totals = Totals(plan, report)
     pool = ThreadPoolExecutor(num_workers, thread_name_prefix="data_check")
     try:
-        for entry, look in zip(plan.entries, pool.map(lambda e: _look_at(e, plan, cache), plan.entries), strict=True):
-            for fresh in look.fresh:
+        for entry, facts in zip(plan.entries, pool.map(lambda e: _read(e, plan, cache), plan.entries), strict=True):
+            for fresh in facts.fresh:
                 cache.put(*fresh)
-            totals.add(entry, look)
+            totals.add(entry, facts)
             advance()
     finally:
         pool.shutdown(cancel_futures=True)
         try:  # an interrupted check keeps what it read
             cache.save()
         except OSError as error:
-            mend = "Everything is read again the next time: set DataCheckHook(cache_dir=…) to a folder you may write."
-            report.warnings.append(Problem(str(cache.path), f"the cache cannot be written ({error})", mend, "cache"))
+            fix = "Everything is read again the next time: set DataCheckHook(cache_dir=…) to a folder you may write."
+            report.warnings.append(Problem(str(cache.path), f"the cache cannot be written ({error})", fix, "cache"))
     totals.finish()
     return report
 
 
-def _look_at(entry: dict, plan: ReadingPlan, cache: FactsCache) -> Look:
-    """Read what is not known about one entry. Runs in a thread; writes nothing shared."""
-    look = Look()
+def _read(entry: dict, plan: ReadingPlan, cache: FactsCache) -> EntryFacts:
+    """Read the facts of one entry that the cache lacks. Runs in a thread; writes nothing shared."""
+    found = EntryFacts()
     image_path, mask_path = entry["img_path"], entry.get("seg_map_path")
-    stat = _find(look, image_path, "image")
+    stat = _find(found, image_path, "image")
     if stat is not None and plan.image_backend is not None:
-        look.image = _facts(look, cache, ImageFacts, image_path, stat, plan.image_backend)
+        found.image = _facts(found, cache, ImageFacts, image_path, stat, plan.image_backend)
     if plan.custom is not None:
-        look.custom = _ask(plan.custom, entry, look, plan)
+        found.custom = _check_with(plan.custom, entry, found, plan)
     elif plan.mask_backend is not None and mask_path is not None:
-        stat = _find(look, mask_path, "mask", image_path)
+        stat = _find(found, mask_path, "mask", image_path)
         if stat is not None:
-            look.mask = _facts(look, cache, MaskFacts, mask_path, stat, plan.mask_backend)
-    return look
+            found.mask = _facts(found, cache, MaskFacts, mask_path, stat, plan.mask_backend)
+    return found
 
 
-def _find(look: Look, path: str, noun: str, image_path: str = "") -> os.stat_result | None:
-    """The state of a file; None, and a problem noted, if it is not there or holds nothing."""
+def _find(found: EntryFacts, path: str, noun: str, image_path: str = "") -> os.stat_result | None:
+    """Return the state of a file; None, and a problem noted, if it is missing or empty."""
     kind = f"{noun} unreadable"
     try:
         stat = os.stat(path)
@@ -168,37 +168,37 @@ def _find(look: Look, path: str, noun: str, image_path: str = "") -> os.stat_res
         what = f"the {noun} is missing" + (f"; its image is {image_path}" if image_path else "")
     except OSError as error:
         what = f"the {noun} cannot be read ({error})"
-    mend = "Copy or download it again, or remove it from the list."
+    fix = "Copy or download it again, or remove it from the list."
     if noun == "mask":
-        mend = "Put the mask there, or remove its image from the list."
-    look.problems.append(Problem(path, what, mend, kind))
+        fix = "Put the mask there, or remove its image from the list."
+    found.problems.append(Problem(path, what, fix, kind))
     return None
 
 
 def _facts(
-    look: Look, cache: FactsCache, kind: type[Facts], path: str, stat: os.stat_result, backend: str
+    found: EntryFacts, cache: FactsCache, kind: type[Facts], path: str, stat: os.stat_result, backend: str
 ) -> Facts | None:
     key = f"{backend}:{os.path.abspath(path)}"
     known = cache.get(kind, key, stat)
     if known is not None:
         return known
-    look.num_read += 1
+    found.num_read += 1
     noun, read = _READERS[kind]
     try:
         facts = read(path, backend)
     except UnreadableFileError as error:
-        look.problems.append(Problem(path, f"the {noun} {error.what}", f"{error.mend}.", f"{noun} unreadable"))
+        found.problems.append(Problem(path, f"the {noun} {error.what}", f"{error.fix}.", f"{noun} unreadable"))
         return None
-    look.fresh.append((key, stat, facts))
+    found.fresh.append((key, stat, facts))
     return facts
 
 
-def _ask(loader: ChecksLabelFile, entry: dict, look: Look, plan: ReadingPlan) -> LabelFileReport | None:
+def _check_with(loader: ChecksLabelFile, entry: dict, found: EntryFacts, plan: ReadingPlan) -> LabelFileReport | None:
     results = dict(entry)
-    if look.image is not None:
-        results["img_shape"] = look.image.shown_size(plan.turned_by_exif)
+    if found.image is not None:
+        results["img_shape"] = found.image.shown_size(plan.turned_by_exif)
     try:
         return loader.check_file(results)
     except UserError as error:
-        look.problems.append(Problem(entry["img_path"], str(error), "", "labels"))
+        found.problems.append(Problem(entry["img_path"], str(error), "", "labels"))
         return None

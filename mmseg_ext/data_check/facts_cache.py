@@ -1,22 +1,28 @@
-"""What earlier checks read, kept by file size and modification time."""
+"""The facts of files that earlier checks have read, kept for as long as a file does not change."""
 
 import gzip
 import hashlib
 import json
 import os
 import re
-import tempfile
 import zlib
 from dataclasses import astuple
 from pathlib import Path
 from typing import TypeVar
 
-from mmseg_ext.data_check.file_facts import ImageFacts, MaskFacts
+from mmseg_ext.data_check.file_facts import ImageFacts
+from mmseg_ext.files import replace_file
+from mmseg_ext.masks.mask_facts import MaskFacts
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever facts are read or stored differently: older files are then ignored."""
 
 Facts = TypeVar("Facts", ImageFacts, MaskFacts)
+
+
+def _stamp(stat: os.stat_result) -> list[int]:
+    """The state of a file. The time of change is new in a replaced file, even if its time of modification is old."""
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
 def default_cache_dir() -> Path:
@@ -55,18 +61,15 @@ class FactsCache:
 
     def get(self, kind: type[Facts], key: str, stat: os.stat_result) -> Facts | None:
         """The facts stored for this file, if it has not changed since."""
-        row = self._rows.get(f"{kind.__name__}:{key}")
         try:
-            if row is None or row[0] != stat.st_size or row[1] != stat.st_mtime_ns:
-                return None
-            return kind(*row[2])
-        except (TypeError, IndexError, KeyError):
+            stamp, facts = self._rows[f"{kind.__name__}:{key}"]
+            return kind(*facts) if stamp == _stamp(stat) else None
+        except (TypeError, ValueError, KeyError):
             return None
 
     def put(self, key: str, stat: os.stat_result, facts: ImageFacts | MaskFacts) -> None:
         """Store the facts of a file; `stat` was taken before it was read."""
-        row = [stat.st_size, stat.st_mtime_ns, list(astuple(facts))]
-        self._rows[f"{type(facts).__name__}:{key}"] = row
+        self._rows[f"{type(facts).__name__}:{key}"] = [_stamp(stat), list(astuple(facts))]
         self._changed = True
 
     def save(self) -> None:
@@ -77,14 +80,6 @@ class FactsCache:
         """
         if self.path is None or not self._changed:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        content = json.dumps({"format": FORMAT, "rows": self._rows}, separators=(",", ":")).encode("utf-8")
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(gzip.compress(content, compresslevel=3))
-            os.replace(temporary, self.path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        content = json.dumps({"format": FORMAT, "rows": self._rows}, separators=(",", ":")).encode()
+        replace_file(self.path, gzip.compress(content, compresslevel=3))
         self._changed = False

@@ -1,6 +1,6 @@
 """The facts of one image file and of one mask file. Each file is decoded in full, so truncation is found.
 
-Nothing here knows about classes or palettes: what is read stays true for as long as the file does.
+Facts do not depend on classes or palettes: they stay valid for as long as the file does not change.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
-from mmseg_ext.masks.color_masks import pack_colors
+from mmseg_ext.masks.color_masks import pack_color, pack_colors
+from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
 
 MAX_COLORS = 65536
 """A mask with more colours than this is no label map; its colours are not listed."""
@@ -25,11 +26,11 @@ _TURNED = range(5, 9)  # EXIF orientations that exchange height and width
 
 
 class UnreadableFileError(Exception):
-    """A file that cannot be decoded: `what` is wrong, and the `mend`."""
+    """A file that cannot be decoded: `what` is wrong, and the `fix`."""
 
-    def __init__(self, what: str, mend: str) -> None:
+    def __init__(self, what: str, fix: str) -> None:
         super().__init__(what)
-        self.what, self.mend = what, mend
+        self.what, self.fix = what, fix
 
 
 @dataclass(frozen=True)
@@ -58,45 +59,9 @@ class ImageFacts:
         return (self.width, self.height) if turn else (self.height, self.width)
 
 
-@dataclass(frozen=True)
-class MaskFacts:
-    """A mask as stored.
-
-    Attributes:
-        height: In pixels.
-        width: In pixels.
-        mode: Pillow's mode, or numpy's dtype where another decoder was asked for.
-        kind: 'index' for one channel (palette PNGs too), 'color' for more.
-        values: The labels, or the colours as 0xRRGGBB, that occur. Empty for more than `MAX_COLORS` colours.
-        counts: Pixels of each of `values`.
-        palette: For a palette PNG the colour of each of `values`, as 0xRRGGBB; else empty.
-    """
-
-    height: int
-    width: int
-    mode: str
-    kind: Literal["index", "color"]
-    values: list[int]
-    counts: list[int]
-    palette: list[int]
-
-    def colors(self) -> dict[int, int]:
-        """Pixels of each colour 0xRRGGBB, as conversion to RGB gives it."""
-        if self.kind == "color":
-            keys = self.values
-        elif self.palette:
-            keys = self.palette
-        else:
-            keys = [v * 0x010101 for v in self.values]
-        colors: dict[int, int] = {}
-        for key, count in zip(keys, self.counts, strict=True):
-            colors[key] = colors.get(key, 0) + count
-        return colors
-
-
 @contextmanager
 def strict_pillow() -> Iterator[None]:
-    """Let Pillow report truncated files, whatever other code has set."""
+    """Let Pillow report truncated files, regardless of what other code has set."""
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
@@ -110,8 +75,8 @@ def read_image_facts(path: str, backend: str = "cv2") -> ImageFacts:
 
     Args:
         path: The file.
-        backend: The decoder that training uses. Pillow looks at the file for 'cv2', 'pillow' and 'turbojpeg', because
-            cv2 decodes truncated files without a word; any other decoder looks itself.
+        backend: The decoder that training uses. Instead of 'cv2' and 'turbojpeg' Pillow decodes the file, because cv2
+            decodes truncated files without an error.
 
     Raises:
         UnreadableFileError: The file cannot be decoded.
@@ -128,8 +93,8 @@ def read_image_facts(path: str, backend: str = "cv2") -> ImageFacts:
     except UnidentifiedImageError:
         bands = _tiff_bands(path)
         if bands > 4:
-            mend = "Save three of them as RGB, or read all with LoadImageFromFile(imdecode_backend='tifffile')"
-            raise UnreadableFileError(f"holds {bands} bands, more than {backend} can decode", mend) from None
+            fix = "Save three of them as RGB, or read all with LoadImageFromFile(imdecode_backend='tifffile')"
+            raise UnreadableFileError(f"holds {bands} bands, more than {backend} can decode", fix) from None
         facts = _describe_array(_decode_with_cv2(path, cv2.IMREAD_UNCHANGED))
         return replace(facts, bands=max(facts.bands, bands))
     except _DECODE_ERRORS as error:
@@ -158,7 +123,7 @@ def read_mask_facts(path: str, backend: str = "pillow") -> MaskFacts:
 def _describe_image(image: Image.Image) -> ImageFacts:
     mode = image.mode
     bits = {"1": 1, "I": 32, "F": 32}.get(mode, 16 if ";16" in mode else 8)
-    # Pillow reads a 16-bit RGB PNG as mode RGB; only the way it unpacks the data tells.
+    # Pillow reads a 16-bit RGB PNG as mode RGB; only the way it unpacks the data differs.
     if any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
         bits = 16
     bands = len([band for band in image.getbands() if band not in "AaX"])
@@ -181,7 +146,7 @@ def _tiff_bands(path: str) -> int:
             tags.load(file)
             bands: Any = tags.get(_TIFF_SAMPLES_PER_PIXEL, 1)
             return int(bands)
-    except Exception:  # whatever a file that is no TIFF leads to
+    except Exception:  # a file that is no TIFF may raise anything
         return 0
 
 
@@ -201,24 +166,20 @@ def _count_mask(mask: Image.Image) -> MaskFacts:
             values = [min(v, 1) for v in values]
         if mode == "P":
             flat = list(mask.getpalette("RGB") or []) + [0] * 768
-            palette = [flat[3 * v] << 16 | flat[3 * v + 1] << 8 | flat[3 * v + 2] for v in values]
+            palette = [pack_color(flat[3 * v : 3 * v + 3]) for v in values]
         return MaskFacts(height, width, mode, "index", values, counts, palette)
-    if mode.startswith("I"):
+    if mode.startswith("I") or mode == "F":
         return _count_array(np.asarray(mask), mode)
-    if mode == "F":
-        array = np.asarray(mask)
-        if not np.array_equal(array, np.rint(array)):
-            raise UnreadableFileError(
-                f"holds fractions ({array.min():g} to {array.max():g})", "Save labels as integers"
-            )
-        return _count_array(array.astype(np.int64), mode)
     found: Any = (mask if mode == "RGB" else mask.convert("RGB")).getcolors(MAX_COLORS) or []
-    packed = sorted((r << 16 | g << 8 | b, count) for count, (r, g, b) in found)
+    packed = sorted((pack_color(color), count) for count, color in found)
     return MaskFacts(height, width, mode, "color", [c for c, _ in packed], [n for _, n in packed], [])
 
 
 def _count_array(array: np.ndarray, mode: str | None = None) -> MaskFacts:
     kind: Literal["index", "color"] = "index"
+    if has_fractions(array):
+        what = f"holds fractions ({array.min():g} to {array.max():g})"
+        raise UnreadableFileError(what, "Save labels as integers")
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     height, width = array.shape[:2]

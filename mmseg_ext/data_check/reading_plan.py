@@ -5,12 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mmseg_ext.data_check.judge import IGNORED, ChecksEntries, ChecksLabelFile, JudgesMask, LabelSpec
+from mmseg_ext.data_check.judge import IGNORED, ChecksEntries, ChecksLabelFile, LabelSpec, LoadsMasks
 from mmseg_ext.data_check.report import Problem
+from mmseg_ext.errors import UserError
 from mmseg_ext.masks.color_masks import parse_color
+from mmseg_ext.masks.index_masks import IndexMeaning
+from mmseg_ext.masks.mask_meaning import MaskMeaning
 
 PALETTE_DATASETS = ("PascalVOCDataset", "PascalContextDataset", "PascalContextDataset59")
 """Stock datasets whose palette PNGs hold class indices."""
+
+STOCK_IMAGE_LOADER, STOCK_LABEL_LOADER = "LoadImageFromFile", "LoadAnnotations"
+"""Stock transforms, and drop-ins of the same names, that are known by their names."""
 
 
 @dataclass
@@ -24,9 +30,9 @@ class ReadingPlan:
         strict_image: Whether images end up as 3 channels of 8 bits.
         turned_by_exif: Whether the decoder turns images by their EXIF orientation.
         mask_backend: Decoder of the masks; None if no masks are read.
-        custom: The label-loading transform, where it looks at its files itself.
-        judge: The label-loading transform, where it judges what the check has read.
-        skip: Whether the files are not to be looked at.
+        meaning: What the values of the masks mean.
+        custom: The label-loading transform, where it checks its files itself.
+        skip: Whether no file is to be read.
         errors: What is wrong before any file is read.
         warnings: What is not checked, and why.
     """
@@ -37,8 +43,8 @@ class ReadingPlan:
     strict_image: bool = True
     turned_by_exif: bool = True
     mask_backend: str | None = None
+    meaning: MaskMeaning | None = None
     custom: ChecksLabelFile | None = None
-    judge: JudgesMask | None = None
     skip: bool = False
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
@@ -49,8 +55,8 @@ def plan_reading(dataset: Any, allow_palette: bool = False) -> ReadingPlan:
     plan = ReadingPlan()
     name = type(dataset).__name__
     if not hasattr(dataset, "get_data_info"):
-        what, mend = "it does not list its files as MMEngine's datasets do", "Its files are not checked."
-        plan.warnings.append(Problem(name, what, mend, "not checked"))
+        what, fix = "it does not list its files as MMEngine's datasets do", "Its files are not checked."
+        plan.warnings.append(Problem(name, what, fix, "not checked"))
         return plan
     try:
         dataset.full_init()
@@ -65,8 +71,8 @@ def plan_reading(dataset: Any, allow_palette: bool = False) -> ReadingPlan:
         return plan
     if _is_remote(dataset, plan.entries[0]):
         plan.skip = True
-        mend = "Its files are not checked."
-        plan.warnings.append(Problem(name, "its files are not on a disk of this machine", mend, "not checked"))
+        fix = "Its files are not checked."
+        plan.warnings.append(Problem(name, "its files are not on a disk of this machine", fix, "not checked"))
         return plan
     transforms = list(list_transforms(getattr(dataset, "pipeline", None)))
     _plan_images(plan, transforms)
@@ -97,7 +103,7 @@ def _plan_images(plan: ReadingPlan, transforms: list[Any]) -> None:
     for transform in transforms:
         name = type(transform).__name__
         color_type = getattr(transform, "color_type", None)
-        if name == "LoadImageFromFile" or (color_type is not None and hasattr(transform, "imdecode_backend")):
+        if name == STOCK_IMAGE_LOADER or (color_type is not None and hasattr(transform, "imdecode_backend")):
             plan.image_backend = getattr(transform, "imdecode_backend", None) or "cv2"
             plan.strict_image = color_type in (None, "color", "color_ignore_orientation", "grayscale")
             plan.turned_by_exif = color_type in (None, "color", "grayscale")
@@ -108,73 +114,65 @@ def _plan_images(plan: ReadingPlan, transforms: list[Any]) -> None:
 
 
 def _plan_labels(plan: ReadingPlan, dataset: Any, transforms: list[Any], allow_palette: bool) -> None:
-    meta = getattr(dataset, "metainfo", {})
+    meta, name = getattr(dataset, "metainfo", {}), type(dataset).__name__
+    classes = tuple(meta.get("classes") or ())
     first = plan.entries[0]
     reduce_zero_label = bool(first.get("reduce_zero_label", getattr(dataset, "reduce_zero_label", False)))
-    plan.spec = LabelSpec(
-        classes=tuple(meta.get("classes") or ()),
-        ignore_index=int(getattr(dataset, "ignore_index", IGNORED)),
-        label_map=first.get("label_map", getattr(dataset, "label_map", None)),
-    )
-    loader = next((t for t in transforms if _loads_labels(t)), None)
+    label_map = first.get("label_map", getattr(dataset, "label_map", None))
+    ignored = frozenset({IGNORED, int(getattr(dataset, "ignore_index", IGNORED))})
+    plan.spec = LabelSpec(classes, ignored=ignored, label_map=label_map)
+    loader = next((t for t in transforms if isinstance(t, ChecksLabelFile | LoadsMasks) or _is_stock_loader(t)), None)
     if loader is None:
-        for name in (type(t).__name__ for t in transforms):
-            if name.startswith("Load") and "Annotation" in name:
-                what, mend = f"its labels are not checked: {name} has no method check_file", "The images are checked."
-                plan.warnings.append(Problem(type(dataset).__name__, what, mend, "not checked"))
+        for kind in (type(t).__name__ for t in transforms):
+            if kind.startswith("Load") and "Annotation" in kind:
+                what = f"its labels are not checked: {kind} has neither check_file nor mask_meaning"
+                plan.warnings.append(Problem(name, what, "The images are checked.", "not checked"))
         return
     if isinstance(loader, ChecksLabelFile):
         plan.custom = loader
         return
-    classes = plan.spec.classes
-    if isinstance(loader, JudgesMask):
-        plan.mask_backend = "pillow"
-        plan.judge = loader
-        plan.spec = replace(plan.spec, reader="color")  # its labels are no class indices as they lie on disk
-    elif type(loader).__name__ == "LoadColorAnnotations":
-        plan.mask_backend = "pillow"
-        plan.spec = replace(
-            plan.spec,
-            reader="color",
-            palette=[parse_color(c) for c in loader.palette],
-            ignore_colors=[parse_color(c) for c in getattr(loader, "ignore_colors", ())],
-            unknown=getattr(loader, "unknown", "error"),
-        )
-        label_map = plan.spec.label_map
-        num_colors, num_wanted = len(plan.spec.palette), len(label_map or classes)
-        if num_wanted and num_colors != num_wanted:
-            which = "classes that the dataset has before metainfo chooses some" if label_map else "classes"
-            what = f"the palette has {num_colors} colours for {num_wanted} {which}"
-            named = "" if label_map else f" ({', '.join(classes)})"
-            mend = f"Give it one colour for each of them{named}, in their order."
-            plan.errors.append(Problem("LoadColorAnnotations", what, mend, "palette"))
+    if isinstance(loader, LoadsMasks):
+        _plan_meaning(plan, loader)
     else:
         plan.mask_backend = getattr(loader, "imdecode_backend", None) or "pillow"
+        plan.meaning = IndexMeaning(reduce_zero_label, tuple((label_map or {}).items()))
+        palette = [parse_color(c) for c in meta.get("palette") or ()]
         plan.spec = replace(
-            plan.spec,
-            palette=[parse_color(c) for c in meta.get("palette") or ()],
-            reduce_zero_label=reduce_zero_label,
-            allow_palette=allow_palette,
+            plan.spec, palette=palette, reduce_zero_label=reduce_zero_label, allow_palette=allow_palette
         )
         own = getattr(loader, "reduce_zero_label", None)
         if own is not None and bool(own) != reduce_zero_label:
             what = f"it has reduce_zero_label={own}, but its dataset {reduce_zero_label}"
             plan.errors.append(Problem("LoadAnnotations", what, "Set it in the dataset alone.", "reduce_zero_label"))
-    where = f"{type(dataset).__name__}({_folders(dataset)})"
+    where = f"{name}({_folders(dataset)})"
     if not classes:
-        what, mend = "it names no classes, so labels cannot be checked", "Add metainfo=dict(classes=(…), palette=[…])."
-        plan.warnings.append(Problem(where, what, mend, "no classes"))
+        what, fix = "it names no classes, so labels cannot be checked", "Add metainfo=dict(classes=(…), palette=[…])."
+        plan.warnings.append(Problem(where, what, fix, "no classes"))
     num_without = sum(entry.get("seg_map_path") is None for entry in plan.entries)
     if num_without:
         what = f"{num_without} of {len(plan.entries)} images have no mask in the list, but the pipeline loads masks"
-        mend = "Set data_prefix=dict(img_path=…, seg_map_path=…), or take the loading of masks out of the pipeline."
-        plan.errors.append(Problem(where, what, mend, "no masks"))
+        fix = "Set data_prefix=dict(img_path=…, seg_map_path=…), or take the loading of masks out of the pipeline."
+        plan.errors.append(Problem(where, what, fix, "no masks"))
 
 
-def _loads_labels(transform: Any) -> bool:
-    if isinstance(transform, ChecksLabelFile | JudgesMask) or type(transform).__name__ == "LoadColorAnnotations":
-        return True
-    return type(transform).__name__ == "LoadAnnotations" and getattr(transform, "with_seg", True)
+def _plan_meaning(plan: ReadingPlan, loader: LoadsMasks) -> None:
+    name, classes = type(loader).__name__, plan.spec.classes
+    try:
+        plan.meaning = loader.mask_meaning(plan.spec.label_map)
+    except UserError as error:
+        plan.errors.append(Problem(name, str(error).rstrip("."), kind="palette"))
+        return
+    plan.mask_backend = "pillow"
+    plan.spec = replace(plan.spec, ignored=plan.spec.ignored | {plan.meaning.ignore_index})
+    num_colored = getattr(loader, "num_classes", len(classes))
+    if classes and not plan.spec.label_map and num_colored != len(classes):
+        what = f"it has the colours of {num_colored} classes for {len(classes)} classes"
+        fix = f"Give it the colours of each of them ({', '.join(classes)}), in their order."
+        plan.errors.append(Problem(name, what, fix, "palette"))
+
+
+def _is_stock_loader(transform: Any) -> bool:
+    return type(transform).__name__ == STOCK_LABEL_LOADER and getattr(transform, "with_seg", True)
 
 
 def _is_remote(dataset: Any, entry: dict) -> bool:
@@ -188,20 +186,20 @@ def _folders(dataset: Any) -> str:
 
 
 def describe_empty(dataset: Any) -> Problem:
-    """Say where a dataset that found nothing has looked, and how to fill the folder."""
+    """Say in which folder a dataset found nothing, and how to fill it."""
     prefix = getattr(dataset, "data_prefix", None) or {}
     images = str(prefix.get("img_path") or getattr(dataset, "data_root", None) or "no folder")
     what = f"{type(dataset).__name__} found no image-mask pairs"
     suffixes = [getattr(dataset, n, "") for n in ("img_suffix", "seg_map_suffix")]
     wanted = f"images named *{suffixes[0]}" if suffixes[0] else "images"
     if prefix.get("seg_map_path"):
-        what += f" (masks looked for in {prefix['seg_map_path']})"
+        what += f" (masks expected in {prefix['seg_map_path']})"
         wanted += f" and masks named *{suffixes[1]}" if suffixes[1] else " and masks"
     ann_file = str(getattr(dataset, "ann_file", "") or "")
     if ann_file and not os.path.isdir(ann_file):
         return Problem(ann_file, f"{what}: the list is empty", "Write one image name a line.", "no data")
     if not os.path.isdir(images):
-        mend = f"The folder does not exist: set data_root, or fill it with {wanted}."
+        fix = f"The folder does not exist: set data_root, or fill it with {wanted}."
     else:
-        mend = f"Put {wanted} there, or set data_root, data_prefix, img_suffix and seg_map_suffix to where they are."
-    return Problem(images, what, mend, "no data")
+        fix = f"Put {wanted} there, or set data_root, data_prefix, img_suffix and seg_map_suffix to where they are."
+    return Problem(images, what, fix, "no data")

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from mmseg_ext.errors import UserError
@@ -15,17 +16,17 @@ class Problem:
     Attributes:
         path: The file or folder.
         what: What is wrong, with the value; reads on after the path.
-        mend: What to do about it, whole sentences.
+        fix: What to do about it, whole sentences.
         kind: Two or three words under which equal problems are counted.
     """
 
     path: str
     what: str
-    mend: str = ""
+    fix: str = ""
     kind: str = "other"
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.what}. {self.mend}".rstrip()
+        return f"{self.path}: {self.what}. {self.fix}".rstrip()
 
 
 @dataclass
@@ -95,12 +96,11 @@ class DataReport:
         for name in ("num_images", "num_masks", "num_pixels", "num_labelled_pixels", "from_cache"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.seconds += other.seconds
-        self.class_pixels = _add_lists(self.class_pixels, other.class_pixels)
-        self.class_images = _add_lists(self.class_images, other.class_images)
+        for name in ("class_pixels", "class_images"):
+            setattr(self, name, [sum(p) for p in zip_longest(getattr(self, name), getattr(other, name), fillvalue=0)])
         for h, w in filter(None, (other.min_size, other.max_size)):
             self.add_size(h, w)
-        for color, count in other.ignored_colors.items():
-            self.ignored_colors[color] = self.ignored_colors.get(color, 0) + count
+        self.ignored_colors = dict(Counter(self.ignored_colors) + Counter(other.ignored_colors))
         self.errors += other.errors
         self.warnings += other.warnings
 
@@ -109,11 +109,6 @@ class DataReport:
         low, high = self.min_size or (height, width), self.max_size or (height, width)
         self.min_size = (min(low[0], height), min(low[1], width))
         self.max_size = (max(high[0], height), max(high[1], width))
-
-
-def _add_lists(a: list[int], b: list[int]) -> list[int]:
-    size = max(len(a), len(b))
-    return [x + y for x, y in zip(a + [0] * (size - len(a)), b + [0] * (size - len(b)), strict=True)]
 
 
 def raise_for_problems(problems: Sequence[Problem], max_shown: int = 10) -> None:

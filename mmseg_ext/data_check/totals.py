@@ -1,21 +1,23 @@
-"""Adds up what was found about the files of one dataset, and finds what only all of them together show."""
+"""Adds up the facts of the files of one dataset, and finds the problems that only all of them together show."""
 
 import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmseg_ext.data_check.file_facts import ImageFacts, MaskFacts
+from mmseg_ext.data_check.file_facts import ImageFacts
 from mmseg_ext.data_check.judge import LabelFileReport, LabelSpec, judge_image, judge_mask
 from mmseg_ext.data_check.reading_plan import ReadingPlan
 from mmseg_ext.data_check.report import DataReport, Problem
+from mmseg_ext.masks.index_masks import IndexMeaning
+from mmseg_ext.masks.mask_facts import MaskFacts
 
 _MAX_NAMES = 5
 
 
 @dataclass
-class Look:
-    """What was found about one entry: facts, problems, and what is new to the cache."""
+class EntryFacts:
+    """The facts and problems of one entry, and the facts that are new to the cache."""
 
     image: ImageFacts | None = None
     mask: MaskFacts | None = None
@@ -26,7 +28,7 @@ class Look:
 
 
 class Totals:
-    """Adds up what was found about the entries of one dataset."""
+    """Adds up the facts and problems of the entries of one dataset."""
 
     def __init__(self, plan: ReadingPlan, report: DataReport) -> None:
         self.plan, self.report = plan, report
@@ -36,31 +38,30 @@ class Totals:
         self.unlabelled: list[str] = []
         self.unknown: dict[str, tuple[int, list[str]]] = {}
 
-    def add(self, entry: dict, look: Look) -> None:
-        """Take in one entry of the list."""
+    def add(self, entry: dict, facts: EntryFacts) -> None:
+        """Judge one entry of the list and add it."""
         report, plan = self.report, self.plan
         image_path, mask_path = entry["img_path"], entry.get("seg_map_path")
-        report.from_cache += look.num_read == 0 and (look.image or look.mask) is not None
-        self.missing += [p for p in look.problems if p.kind == "mask missing"]
-        report.errors += [p for p in look.problems if p.kind != "mask missing"]
+        report.from_cache += facts.num_read == 0 and (facts.image or facts.mask) is not None
+        self.missing += [p for p in facts.problems if p.kind == "mask missing"]
+        report.errors += [p for p in facts.problems if p.kind != "mask missing"]
         size = None
-        if look.image is not None:
-            size = look.image.shown_size(plan.turned_by_exif)
+        if facts.image is not None:
+            size = facts.image.shown_size(plan.turned_by_exif)
             report.add_size(*size)
             if plan.strict_image:
-                report.errors += judge_image(image_path, look.image)
-        labels = look.custom
-        if look.mask is not None and mask_path is not None:
-            judge = plan.judge.judge_mask if plan.judge is not None else judge_mask
-            labels = judge(mask_path, look.mask, self.spec)
-            if self.spec.reader == "index" and labels.counts:
-                self.labels.update(dict(zip(look.mask.values, look.mask.counts, strict=True)))
+                report.errors += judge_image(image_path, facts.image)
+        labels = facts.custom
+        if facts.mask is not None and mask_path is not None and plan.meaning is not None:
+            labels = judge_mask(mask_path, facts.mask, plan.meaning, self.spec)
+            if isinstance(plan.meaning, IndexMeaning) and labels.counts:
+                self.labels.update(dict(zip(facts.mask.values, facts.mask.counts, strict=True)))
         if labels is None:
             return
         report.errors += labels.problems
         where = mask_path or image_path
         if size and labels.size and size != labels.size:
-            report.errors.append(_size_problem(where, labels.size, image_path, size, look.image))
+            report.errors.append(_size_problem(where, labels.size, image_path, size, facts.image))
         self._count(labels, image_path, where, size)
 
     def _count(self, labels: LabelFileReport, image_path: str, where: str, size: tuple[int, int] | None) -> None:
@@ -70,20 +71,20 @@ class Totals:
         report.num_pixels += height * width
         num_labelled = 0
         for index, count in labels.counts.items():
-            if 0 <= index < len(report.class_pixels) and not spec.is_ignored(index):
+            if index in spec.ignored or not spec.is_valid(index):
+                continue
+            num_labelled += count
+            if 0 <= index < len(report.class_pixels):
                 report.class_pixels[index] += count
                 report.class_images[index] += count > 0
-            if not spec.is_ignored(index) and spec.is_valid(index):
-                num_labelled += count
         report.num_labelled_pixels += num_labelled
         if not num_labelled and not labels.problems:
             self.unlabelled.append(image_path)
         for color, count in labels.ignored_colors.items():
             report.ignored_colors[color] = report.ignored_colors.get(color, 0) + count
-        if spec.unknown == "ignore" or self.plan.custom is not None:
-            for color, count in labels.unknown_colors.items():
-                before, paths = self.unknown.get(color, (0, []))
-                self.unknown[color] = (before + count, [*paths, where])
+        for color, count in labels.unknown_colors.items():
+            before, paths = self.unknown.get(color, (0, []))
+            self.unknown[color] = (before + count, [*paths, where])
 
     def finish(self) -> None:
         """Problems that only all files together show."""
@@ -92,40 +93,38 @@ class Totals:
         report.errors += self._off_by_one()
         for color, (count, paths) in sorted(self.unknown.items()):
             what = f"{color}, which no class has, is ignored: {count} pixels, in {_names(paths)}"
-            mend = f"Name it in ignore_colors=['{color}'] if that is right."
-            report.warnings.append(Problem(paths[0], what, mend, "colour that no class has"))
+            fix = f"Name it in ignore_colors=['{color}'] if that is right."
+            report.warnings.append(Problem(paths[0], what, fix, "colour that no class has"))
         if self.unlabelled and len(self.unlabelled) == report.num_masks:
             what = f"none of the {report.num_masks} images has a labelled pixel"
-            mend = f"The labels of LoadAnnotations may be {spec.allowed()}."
+            fix = f"The labels may be {spec.allowed()}."
             folder = _common_folder(self.unlabelled)
-            report.errors.append(Problem(folder, what, mend, "nothing labelled"))
+            report.errors.append(Problem(folder, what, fix, "nothing labelled"))
         elif self.unlabelled:
             what = f"{len(self.unlabelled)} of {report.num_images} images have no labelled pixel"
-            mend = f"They are: {_names(self.unlabelled)}."
+            fix = f"They are: {_names(self.unlabelled)}."
             folder = _common_folder(self.unlabelled)
-            report.warnings.append(Problem(folder, what, mend, "nothing labelled"))
+            report.warnings.append(Problem(folder, what, fix, "nothing labelled"))
 
     def _off_by_one(self) -> list[Problem]:
         spec, classes = self.spec, len(self.spec.classes)
         folder = os.path.dirname(self.plan.entries[0].get("seg_map_path") or "")
-        found = {v for v in self.labels if v not in (255, spec.ignore_index)}
+        found = {v for v in self.labels if v not in spec.ignored}
         if spec.label_map or classes < 2 or not found:
             return []
         if not spec.reduce_zero_label and max(found) == classes:
             zero = "0 never occurs" if 0 not in found else "0 occurs too, perhaps as 'not labelled'"
             what = f"the masks hold labels up to {classes}, one more than {classes} classes allow, and {zero}"
-            mend = (
-                f"If they count from 1, set reduce_zero_label=True in the dataset: 0 is ignored, 1..{classes} remain."
-            )
-            return [Problem(folder, what, mend, "labels count from 1")]
+            fix = f"If they count from 1, set reduce_zero_label=True in the dataset: 0 is ignored, 1..{classes} remain."
+            return [Problem(folder, what, fix, "labels count from 1")]
         if spec.reduce_zero_label and found == set(range(classes)):
             percent = 100 * self.labels[0] / self.labels.total()
             what = (
                 f"reduce_zero_label=True ignores label 0 ({percent:.1f} % of the pixels), and label {classes}, the "
                 f"last class '{spec.classes[-1]}', never occurs while 0..{classes - 1} all do"
             )
-            mend = "If the labels count from 0, set reduce_zero_label=False in the dataset."
-            self.report.warnings.append(Problem(folder, what, mend, "labels count from 0"))
+            fix = "If the labels count from 0, set reduce_zero_label=False in the dataset."
+            self.report.warnings.append(Problem(folder, what, fix, "labels count from 0"))
         return []
 
 
@@ -137,21 +136,21 @@ def _missing_masks(missing: list[Problem], num_images: int) -> list[Problem]:
     if os.path.isdir(folder):
         suffixes.update(Path(name).suffix for name in os.listdir(folder) if Path(name).suffix)
         there = ", ".join(f"{n} *{s}" for s, n in suffixes.most_common(3)) or "no file"
-        mend = f"The folder holds {there}: set seg_map_suffix to how the names of the masks end."
+        fix = f"The folder holds {there}: set seg_map_suffix to how the names of the masks end."
     else:
-        mend = "The folder does not exist: set data_root and data_prefix=dict(seg_map_path=…) to where the masks are."
+        fix = "The folder does not exist: set data_root and data_prefix=dict(seg_map_path=…) to where the masks are."
     what = f"none of the {len(missing)} masks is there; the first is expected at {missing[0].path}"
-    return [Problem(folder, what, mend, "mask missing")]
+    return [Problem(folder, what, fix, "mask missing")]
 
 
 def _size_problem(
     mask_path: str, mask_size: tuple[int, int], image_path: str, size: tuple[int, int], image: ImageFacts | None
 ) -> Problem:
     what = f"the mask is {mask_size[0]}x{mask_size[1]}, its image {image_path} is {size[0]}x{size[1]} (height x width)"
-    mend = "Replace one of the two, or resize the mask with nearest-neighbour interpolation."
+    fix = "Replace one of the two, or resize the mask with nearest-neighbour interpolation."
     if image is not None and mask_size == (image.height, image.width):
-        mend = f"The image is turned by its EXIF orientation ({image.orientation}): save it without, or turn the mask."
-    return Problem(mask_path, what, mend, "size of mask and image")
+        fix = f"The image is turned by its EXIF orientation ({image.orientation}): save it without, or turn the mask."
+    return Problem(mask_path, what, fix, "size of mask and image")
 
 
 def _common_folder(paths: list[str]) -> str:
@@ -159,7 +158,7 @@ def _common_folder(paths: list[str]) -> str:
 
 
 def _names(paths: list[str]) -> str:
-    """The first names, with as much of their folders as tells them apart."""
+    """The first names, with as much of their folders as makes them distinct."""
     folder = _common_folder(paths)
     shown = ", ".join(os.path.relpath(p, folder) for p in paths[:_MAX_NAMES])
     return shown + (f" and {len(paths) - _MAX_NAMES} more" if len(paths) > _MAX_NAMES else "")

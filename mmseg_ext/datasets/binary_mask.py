@@ -9,8 +9,7 @@ from mmengine.logging import print_log
 
 from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
 from mmseg_ext.datasets.holdout import hold_out
-from mmseg_ext.datasets.loveda import without_label_loading
-from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images, pair_masks
+from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
 from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import DATASETS
@@ -45,7 +44,8 @@ class BinaryMaskDataset(NamedSegDataset):
         original_labels: Tell `OriginalResolutionMetric` where the masks lie that the copy was made of.
         original_root: Where the original lies, if elsewhere than the copy's ``dataset.json`` says.
         verify: Check the copy's ``dataset.json``; False takes a folder that another program has made as it is.
-        **kwargs: Passed to mmseg's BaseSegDataset; `metainfo` may name two classes and their colours.
+        **kwargs: Passed to `NamedSegDataset` (labels, cache_dir) and mmseg's BaseSegDataset; `metainfo` may name two
+            classes and their colours.
 
     Raises:
         UserError: A folder is missing or empty, an image has no mask or several, two images share one, a copy is of
@@ -86,9 +86,7 @@ class BinaryMaskDataset(NamedSegDataset):
         )
         if len(kwargs["metainfo"].get("classes", ())) != 2:
             raise UserError(f"Expected `metainfo` with two classes, background first, got {kwargs['metainfo']!r}.")
-        if masks is None:
-            kwargs["pipeline"] = without_label_loading(kwargs.get("pipeline", []))
-        super().__init__(data_root=data_root, **kwargs)
+        super().__init__(data_root=data_root, has_masks=masks is not None, **kwargs)
 
     def list_samples(self) -> list[dict]:
         """List the split's images."""
@@ -103,14 +101,10 @@ class BinaryMaskDataset(NamedSegDataset):
         if self.split != "all":
             held = hold_out(list(stems.values()), self.holdout)
             chosen = [image for image in images if (stems[image] in held) == (self.split == "val")]
-        if self.masks is None:
-            return [{"img_path": image} for image in chosen]
-        folder = root / self.masks
-        mask_of = _find_masks(folder, stems, self.mask_tail)
-        pair_masks(chosen, mask_of)
-        if self.original_labels:
-            self._metainfo["original_labels"] = copy.original_roots([mask_of[image] for image in chosen])
-        return [{"img_path": image, "seg_map_path": mask_of[image]} for image in chosen]
+        mask_of: dict[Path, Path] = {}
+        if self.masks is not None and self.reads_masks:
+            mask_of = _find_masks(root / self.masks, stems, self.mask_tail)
+        return self.make_samples(chosen, mask_of.__getitem__, copy)
 
 
 def _stems(images: Sequence[Path], tail: str) -> dict[Path, str]:

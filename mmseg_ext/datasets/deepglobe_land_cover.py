@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
-from mmseg_ext.datasets.loveda import without_label_loading
-from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images, pair_masks
+from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import DATASETS
 
@@ -49,7 +48,7 @@ class DeepGlobeLandCoverDataset(NamedSegDataset):
         original_labels: Tell `OriginalResolutionMetric` where the masks lie that the copy was made of.
         original_root: Where the original lies, if elsewhere than the copy's ``dataset.json`` says.
         verify: Check the copy's ``dataset.json``; False takes a folder that another program has made as it is.
-        **kwargs: Passed to mmseg's BaseSegDataset.
+        **kwargs: Passed to `NamedSegDataset` (labels, cache_dir) and mmseg's BaseSegDataset.
 
     Raises:
         UserError: A folder is missing or empty, a mask is missing, a copy is of another factor or incomplete, or an
@@ -84,11 +83,11 @@ class DeepGlobeLandCoverDataset(NamedSegDataset):
             raise UserError(f"Expected `factor` to be a whole number, 1 or more, got {factor!r}.")
         self.split, self.fold, self.factor = split, fold, factor
         self.original_labels, self.original_root, self.verify = original_labels, original_root, verify
-        self.has_masks = SPLIT_FOLDERS[split] == "train"
-        if not self.has_masks:
-            kwargs["pipeline"] = without_label_loading(kwargs.get("pipeline", []))
         data_root = data_root or (ORIGINAL if factor == 1 else f"{ORIGINAL}_ds_{factor}")
-        super().__init__(data_root=data_root, img_suffix="_sat.jpg", seg_map_suffix="_mask.png", **kwargs)
+        has_masks = SPLIT_FOLDERS[split] == "train"
+        super().__init__(
+            data_root=data_root, img_suffix="_sat.jpg", seg_map_suffix="_mask.png", has_masks=has_masks, **kwargs
+        )
 
     def list_samples(self) -> list[dict]:
         """List the split's images."""
@@ -98,14 +97,9 @@ class DeepGlobeLandCoverDataset(NamedSegDataset):
         if not images:
             raise UserError(f"Expected images <id>_sat.jpg in {folder}, found none of that name. {MEND}")
         copy.check_images(images)
-        if not self.has_masks:
-            return [{"img_path": image} for image in images]
-        chosen = [image for image in images if self._belongs(image)]
-        mask_of = {image: folder / f"{image.stem.removesuffix('_sat')}_mask.png" for image in chosen}
-        pair_masks(chosen, mask_of)
-        if self.original_labels:
-            self._metainfo["original_labels"] = copy.original_roots([mask_of[image] for image in chosen])
-        return [{"img_path": image, "seg_map_path": mask_of[image]} for image in chosen]
+        if SPLIT_FOLDERS[self.split] == "train":
+            images = [image for image in images if self._belongs(image)]
+        return self.make_samples(images, lambda i: folder / f"{i.stem.removesuffix('_sat')}_mask.png", copy)
 
     def _belongs(self, image: Path) -> bool:
         validated = fold_of(image.stem.removesuffix("_sat")) == self.fold

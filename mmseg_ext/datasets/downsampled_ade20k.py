@@ -6,7 +6,7 @@ from typing import Any
 from mmseg.datasets import ADE20KDataset
 
 from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
-from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images, pair_masks
+from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import DATASETS
 
@@ -31,7 +31,7 @@ class DownsampledADE20KDataset(NamedSegDataset):
         original_labels: Tell `OriginalResolutionMetric` where the masks lie that the copy was made of.
         original_root: Where the original lies, if elsewhere than the copy's ``dataset.json`` says.
         verify: Check the copy's ``dataset.json``; False takes a folder that another program has made as it is.
-        **kwargs: Passed to mmseg's BaseSegDataset.
+        **kwargs: Passed to `NamedSegDataset` (labels, cache_dir) and mmseg's BaseSegDataset.
 
     Raises:
         UserError: The copy is missing (the message has the command that makes it), is of another factor or incomplete,
@@ -72,8 +72,4 @@ class DownsampledADE20KDataset(NamedSegDataset):
         copy = DownsampledCopy(root, self.factor, "ade20k", ORIGINAL, self.original_root, self.verify)
         images = list_images(root / "images" / folder, copy.image_suffixes, MEND)
         copy.check_images(images)
-        mask_of = {image: root / "annotations" / folder / f"{image.stem}.png" for image in images}
-        pair_masks(images, mask_of)
-        if self.original_labels:
-            self._metainfo["original_labels"] = copy.original_roots([mask_of[image] for image in images])
-        return [{"img_path": image, "seg_map_path": mask_of[image]} for image in images]
+        return self.make_samples(images, lambda image: root / "annotations" / folder / f"{image.stem}.png", copy)

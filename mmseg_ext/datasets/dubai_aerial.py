@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
-from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images, pair_masks
+from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import DATASETS
 
@@ -34,7 +34,7 @@ class DubaiAerialDataset(NamedSegDataset):
         original_labels: Tell `OriginalResolutionMetric` where the masks lie that the copy was made of.
         original_root: Where the original lies, if elsewhere than the copy's ``dataset.json`` says.
         verify: Check the copy's ``dataset.json``; False takes a folder that another program has made as it is.
-        **kwargs: Passed to mmseg's BaseSegDataset.
+        **kwargs: Passed to `NamedSegDataset` (labels, cache_dir) and mmseg's BaseSegDataset.
 
     Raises:
         UserError: A folder is missing or empty, a mask is missing, a copy is of another factor or incomplete, or an
@@ -84,17 +84,13 @@ class DubaiAerialDataset(NamedSegDataset):
         tiles = sorted(p for p in root.glob("tile_*") if p.is_dir())
         if not tiles:
             raise UserError(f"Expected folders tile_1 … tile_6 in {root}, found none. {MEND}")
-        samples: list[dict] = []
+        images: list[Path] = []
         for tile in tiles:
             everything = list_images(tile / "images", copy.image_suffixes, MEND)
             copy.check_images(everything)
-            images = [image for image in everything if self._belongs(image)]
-            mask_of = {image: tile / "masks" / f"{image.stem}.png" for image in images}
-            pair_masks(images, mask_of)
-            samples += [{"img_path": i, "seg_map_path": mask_of[i], "tile": tile.name} for i in images]
-        if self.original_labels:
-            self._metainfo["original_labels"] = copy.original_roots([sample["seg_map_path"] for sample in samples])
-        return samples
+            images += [image for image in everything if self._belongs(image)]
+        samples = self.make_samples(images, lambda i: i.parents[1] / "masks" / f"{i.stem}.png", copy)
+        return [{**sample, "tile": sample["img_path"].parents[1].name} for sample in samples]
 
     def _belongs(self, image: Path) -> bool:
         number = image.stem.rpartition("_")[2]

@@ -1,37 +1,17 @@
 """LoveDA: land cover of three Chinese cities at 0.3 m, urban and rural."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmseg_ext.datasets.holdout import hold_out
-from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images, pair_masks
+from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import DATASETS
 
 SCENES = ("urban", "rural")
 SPLIT_FOLDERS = {"train": "Train", "holdout": "Train", "val": "Val", "test": "Test"}
 MEND = "Unpack LoveDA's Train.zip, Val.zip and Test.zip there, or set `data_root`; data/README.md shows the tree."
-
-
-def without_label_loading(pipeline: Sequence[Any]) -> list[Any]:
-    """Leave out the steps that load labels, those of a TestTimeAug too.
-
-    Args:
-        pipeline: Configs of transforms, or transforms.
-    """
-    steps = []
-    for step in pipeline:
-        kind = step["type"] if isinstance(step, Mapping) else type(step)
-        name = kind if isinstance(kind, str) else kind.__name__
-        if name.endswith("Annotations"):
-            continue
-        if name.endswith("TestTimeAug") and isinstance(step, Mapping):
-            # Each list holds alternatives; a list that held nothing else would leave no combination at all.
-            choices = [without_label_loading(choice) for choice in step["transforms"]]
-            step = {**step, "transforms": [choice for choice in choices if choice]}
-        steps.append(step)
-    return steps
 
 
 @DATASETS.register_module()
@@ -48,7 +28,7 @@ class LoveDADataset(NamedSegDataset):
         scenes: 'urban', 'rural' or both.
         holdout: Share of Train, scene by scene, kept for validation; for people who keep Val as their test set. The
             choice is fixed by the file names.
-        **kwargs: Passed to mmseg's BaseSegDataset (pipeline, indices, metainfo, …).
+        **kwargs: Passed to `NamedSegDataset` (labels, cache_dir) and mmseg's BaseSegDataset (pipeline, indices, …).
 
     Raises:
         UserError: A folder is missing or empty, a mask is missing, or an argument is out of range.
@@ -91,25 +71,24 @@ class LoveDADataset(NamedSegDataset):
         self.split = split
         self.scenes = scenes
         self.holdout = holdout
-        if split == "test":
-            kwargs["pipeline"] = without_label_loading(kwargs.get("pipeline", []))
         super().__init__(
-            data_root=data_root, img_suffix=".png", seg_map_suffix=".png", reduce_zero_label=True, **kwargs
+            data_root=data_root,
+            img_suffix=".png",
+            seg_map_suffix=".png",
+            reduce_zero_label=True,
+            has_masks=split != "test",
+            **kwargs,
         )
 
     def list_samples(self) -> list[dict]:
         """List the split's images, scene by scene."""
-        samples = []
+        samples: list[dict] = []
         for scene in self.scenes:
             folder = Path(self.data_root) / SPLIT_FOLDERS[self.split] / scene.capitalize()
             images = list_images(folder / "images_png", [".png"], MEND)
             if self.split in ("train", "holdout") and self.holdout:
                 held = hold_out([image.name for image in images], self.holdout)
                 images = [image for image in images if (image.name in held) == (self.split == "holdout")]
-            if self.split == "test":
-                samples += [{"img_path": image, "scene": scene} for image in images]
-                continue
-            mask_of = {image: folder / "masks_png" / image.name for image in images}
-            pair_masks(images, mask_of)
-            samples += [{"img_path": i, "seg_map_path": mask_of[i], "scene": scene} for i in images]
+            found = self.make_samples(images, lambda image: image.parents[1] / "masks_png" / image.name)
+            samples += [{**sample, "scene": scene} for sample in found]
         return samples

@@ -1,14 +1,20 @@
 """What our datasets share: images listed from folders, each with a name that does not depend on where the data lies."""
 
+import logging
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
+from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
+from mmseg_ext.datasets.label_steps import with_label_budget, without_label_loading
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.decoded_cache import KEY, DecodedCache
+from mmseg_ext.points.label_budget import SPARSE_LABELS, LabelBudget
 
 
 def list_images(folder: Path, suffixes: Sequence[str], mend: str) -> list[Path]:
@@ -52,24 +58,62 @@ class NamedSegDataset(BaseSegDataset):
     The name has forward slashes and is the same on every machine; `SamplePoints` fixes a sample's points by it.
     Subclasses say in :meth:`list_samples` what they hold.
 
+    With `labels` the steps of the label budget follow the step of the pipeline that loads labels, and the samples are
+    marked: ``sparse_labels`` is 'points' or 'regions' (see ``mmseg_ext.points.label_budget``).
+
     Args:
         *args: Passed to mmseg's BaseSegDataset.
+        labels: Which labels to train on: ``dict(num_points=20)``, with `per`, `strategy`, `seed` and `resample` as
+            `SamplePoints` takes them, or ``dict(file='points.csv')``, with `classes` (the dataset's own by default) and
+            `allow_empty` as `LoadPointAnnotations` does; either with `areas` (a file, see `WeighLabels`) and `grow`
+            (True, or the settings of `GrowPoints`). None: all labels. With a file no masks are needed.
+        has_masks: Whether there are masks. Without them, and without a file of points, the steps of the pipeline that
+            load labels are left out.
         cache_dir: A folder for decoded images and masks: our loading transforms then decode each file once, not once an
             epoch. None keeps nothing.
         cache_gb: Most that the folder may take, in GB.
         **kwargs: Passed to mmseg's BaseSegDataset.
 
     Raises:
-        UserError: The cache's folder cannot be made, or its limit is not positive.
+        UserError: The cache's folder cannot be made, or its limit is not positive; `labels` is wrong, or the pipeline
+            would lose the points.
     """
 
-    def __init__(self, *args: Any, cache_dir: str | None = None, cache_gb: float = 10.0, **kwargs: Any) -> None:
+    original_labels = False
+    """Whether `OriginalResolutionMetric` is told where the masks lie that a copy was made of."""
+
+    def __init__(
+        self,
+        *args: Any,
+        labels: dict | None = None,
+        has_masks: bool = True,
+        cache_dir: str | None = None,
+        cache_gb: float = 10.0,
+        **kwargs: Any,
+    ) -> None:
+        self.label_budget = None if labels is None else LabelBudget.from_config(labels)
+        self.reads_masks = has_masks and (self.label_budget is None or self.label_budget.file is None)
+        pipeline = kwargs.get("pipeline", [])
+        if self.label_budget is not None:
+            if not has_masks and self.label_budget.file is None:
+                raise UserError(
+                    f"Expected masks to sample points from, got {type(self).__name__} of images without masks. Leave "
+                    "`labels` out, or name a file of points: labels=dict(file='points.csv')."
+                )
+            own = self.METAINFO.get("classes") or (kwargs.get("metainfo") or {}).get("classes")
+            if self.label_budget.file is not None and self.label_budget.classes is None and own:
+                self.label_budget = replace(self.label_budget, classes=tuple(own))
+            kwargs["pipeline"] = with_label_budget(pipeline, self.label_budget)
+        elif not has_masks:
+            kwargs["pipeline"] = without_label_loading(pipeline)
         self.decoded_cache = None if cache_dir is None else DecodedCache(cache_dir, cache_gb)
         super().__init__(*args, **kwargs)
 
     def get_data_info(self, idx: int) -> dict:
-        """Get a sample's entry, with the cache that its loading transforms use."""
+        """Get a sample's entry, with the mark of sparse labels and the cache that its loading transforms use."""
         info = super().get_data_info(idx)
+        if self.label_budget is not None:
+            info[SPARSE_LABELS] = self.label_budget.sparsity
         if self.decoded_cache is not None:
             info[KEY] = self.decoded_cache
         return info
@@ -82,6 +126,30 @@ class NamedSegDataset(BaseSegDataset):
             One dict a sample: ``img_path`` (Path), ``seg_map_path`` (Path) where the split has masks, and anything
             else that the sample should keep (a scene, a tile).
         """
+
+    def make_samples(
+        self, images: Sequence[Path], mask_of: Callable[[Path], Path], copy: DownsampledCopy | None = None
+    ) -> list[dict]:
+        """Make a sample of every image, with its mask where masks are read.
+
+        Args:
+            images: The images.
+            mask_of: Finds the path of an image's mask.
+            copy: The copy that the images are of; with `original_labels` the masks of its original are looked up.
+
+        Raises:
+            UserError: A mask is missing.
+        """
+        if not self.reads_masks:
+            if self.original_labels and self.label_budget is not None:
+                text = f"original_labels=True has no effect: the labels are those of {self.label_budget.file}"
+                print_log(text, "current", logging.WARNING)
+            return [{"img_path": image} for image in images]
+        masks = {image: mask_of(image) for image in images}
+        pair_masks(images, masks)
+        if copy is not None and self.original_labels:
+            self._metainfo["original_labels"] = copy.original_roots(list(masks.values()))
+        return [{"img_path": image, "seg_map_path": mask} for image, mask in masks.items()]
 
     def load_data_list(self) -> list[dict]:
         """Give every sample of :meth:`list_samples` its name and the fields that mmseg's transforms read.

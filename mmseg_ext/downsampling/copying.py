@@ -26,13 +26,12 @@ from mmseg_ext.downsampling.image_files import (
 from mmseg_ext.downsampling.layouts import Failure, Layout, Pair, list_pairs
 from mmseg_ext.downsampling.record import RECORD_NAME, STATE_FOLDER, hash_names, make_record
 from mmseg_ext.downsampling.reduce import LABEL_FILTERS, LabelFilter, reduce_image, reduce_labels
-from mmseg_ext.downsampling.writing import write_whole
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
 from mmseg_ext.masks.color_masks import binarize_colors, parse_color
 
 _PAIRS_A_TASK = 4
-_TASKS_A_WORKER = 3  # handed out at a time: enough to keep a worker busy, few enough to keep memory flat
+_TASKS_A_WORKER = 3  # submitted at a time: enough to keep a worker busy, few enough to bound memory
 
 
 @dataclass(frozen=True)
@@ -234,12 +233,12 @@ class _Work:
             for target in targets:
                 reduced = reduce_labels(labels, target.factor, ignored, self.filters.labels)
                 content = _or_fail(pair.mask, encode_label_file, file, reduced.astype(file.labels.dtype), suffix)
-                write_whole(str(target.root), pair.mask, content)
+                replace_file(target.root / pair.mask, content)
         for target in targets:
             reduced = reduce_image(image, target.factor)
             suffix = PurePosixPath(name).suffix
             content = _or_fail(pair.image, encode_image, reduced, suffix, self.filters.quality)
-            write_whole(str(target.root), name, content)
+            replace_file(target.root / name, content)
 
 
 class _PairError(Exception):
@@ -258,7 +257,7 @@ def _or_fail(path: str, function: Callable, *arguments: Any) -> Any:
 def _prepare_labels(
     labels: np.ndarray, palette: bytes | None, ignored: Sequence[int | str]
 ) -> tuple[np.ndarray, list[Any]]:
-    """Bring labels into a form that can be voted on, and the ignored ones into theirs.
+    """Convert labels, and the ignored ones, to the form that `reduce_labels` takes.
 
     Returns:
         uint8, uint16 or colours as they were; where a palette shows one colour under two indices and colours are
@@ -292,7 +291,7 @@ def _names(pair: Pair, filters: Filters) -> list[str]:
 
 
 def _lacking(root: Path, pairs: Iterable[Pair], filters: Filters) -> list[bool]:
-    """Tell of each pair whether a copy lacks one of its files."""
+    """Find the pairs of which a copy lacks a file."""
 
     @lru_cache(maxsize=4)  # pairs are sorted by folder
     def names_in(folder: str) -> set[str]:
@@ -306,7 +305,7 @@ def _lacking(root: Path, pairs: Iterable[Pair], filters: Filters) -> list[bool]:
 
 
 def _remove_leftovers(root: Path, pairs: Iterable[Pair], filters: Filters) -> None:
-    """Take away the unfinished files that a killed run left of these pairs; those of other shards may be in use."""
+    """Remove the unfinished files that a killed run left of these pairs; those of other shards may be in use."""
     folders = {name.rpartition("/")[0] for pair in pairs for name in _names(pair, filters)}
     found = [path for folder in folders for path in (root / folder).glob(".?*.????????") if path.is_file()]
     if found:
@@ -328,7 +327,7 @@ def _run(work: _Work, jobs: Iterable[Job], workers: int) -> Iterator[tuple[list[
         finally:
             cv2.setNumThreads(threads)
         return
-    # Fresh processes: a fork would take over the threads and locks of whoever calls this.
+    # Fresh processes: a fork would inherit the threads and locks of the caller.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
     try:
         running: set[Future] = set()
@@ -342,15 +341,15 @@ def _run(work: _Work, jobs: Iterable[Job], workers: int) -> Iterator[tuple[list[
             yield from (future.result() for future in done)
     except BrokenProcessPool:
         raise UserError(
-            "Expected the workers to live, one was killed; as a rule memory ran out. The same command goes on from "
-            "here; give it fewer --workers."
+            "Expected the workers to live, one was killed; usually memory ran out. The same command continues from "
+            "here; use fewer --workers."
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the main process, which lets the files at hand be finished; one thread a worker."""
+    """Leave Ctrl-C to the main process, which lets the current files be finished; one thread a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
 
@@ -363,24 +362,24 @@ def _settings(target: Target, layout: Layout, filters: Filters) -> dict[str, Any
 
 
 def _claim(source: Path, target: Target, layout: Layout, filters: Filters) -> None:
-    """Make a copy's folder this command's, or refuse it."""
+    """Mark a copy's folder as this command's, or refuse it."""
     root, wanted = target.root, _settings(target, layout, filters)
     inside, outside = root.resolve(), source.resolve()
     if inside == outside or outside in inside.parents or inside in outside.parents:
         raise UserError(f"Expected a folder beside the original {source} for the copy, got {root}.")
-    ways_out = f"name another folder for the copy, or remove {root}"
+    alternatives = f"name another folder for the copy, or remove {root}"
     found = _read_json(root / RECORD_NAME) or _read_json(root / STATE_FOLDER / "settings.json")
     if found is None:
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise UserError(
-                f"Expected {root} to be empty or a copy that this command made, found something else: {ways_out}."
+                f"Expected {root} to be empty or a copy that this command made, found something else: {alternatives}."
             )
     else:
         different = _differences(found, wanted)
         if different:
             raise UserError(
                 f"Expected the copy in {root} to be made as this run would make it, but it was made with {different}. "
-                f"Repeat those settings, or {ways_out}."
+                f"Repeat those settings, or {alternatives}."
             )
     replace_file(root / STATE_FOLDER / "settings.json", json.dumps(wanted, indent=1))
 
@@ -413,7 +412,7 @@ def _finish(
     shard: Shard,
     digest: str,
 ) -> str:
-    """Write the record, or what this shard has done; says what is missing for the record, empty for nothing."""
+    """Write the record, or the state of this shard; returns what is missing for the record, '' for nothing."""
     state = target.root / STATE_FOLDER
     if shard.count > 1:
         if (target.root / RECORD_NAME).is_file():  # complete before, and nothing was to be made

@@ -1,4 +1,4 @@
-"""Images and label files as they lie on disk: decoded without loss of what they are, encoded as the same kind.
+"""Images and label files: decoded without loss, encoded as the same kind of file.
 
 Shape suffixes: H height, W width, C colour channels (BGR, as OpenCV has them).
 """
@@ -23,13 +23,13 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _PILLOW_FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP", ".gif": "GIF"}
 _PILLOW_OPTIONS: dict[str, dict[str, Any]] = {
     "TIFF": {"compression": "tiff_adobe_deflate"},
-    "GIF": {"optimize": False},  # or indices would be numbered anew
+    "GIF": {"optimize": False},  # or indices would be renumbered
 }
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, cv2.error)
 
 
 class UnusableFileError(Exception):
-    """A file that cannot be reduced; the text says what is wrong, and reads on after the path."""
+    """A file that cannot be reduced; the text is the reason, and continues the path."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read_image(path: Path) -> np.ndarray:
     """
     data = _read(path)
     if data.startswith(_JPEG_START) and _JPEG_END not in data[-64:]:
-        _judge_with_pillow(data)  # some versions of OpenCV fill up what is missing with grey
+        _judge_with_pillow(data)  # some versions of OpenCV fill the missing part with grey
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), _COLOR)
     except cv2.error as error:
@@ -103,7 +103,7 @@ def read_label_file(path: Path) -> LabelFile:
             labels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error as error:
             raise UnusableFileError(f"cannot be decoded ({error})") from error
-        # A single transparent colour, which PNG knows too, becomes a fourth channel.
+        # A single transparent colour, which PNG supports, becomes a fourth channel.
         if labels is not None and (labels.ndim == 2 or labels.shape[2] == 3):
             return LabelFile(np.asarray(labels))
     try:
@@ -158,7 +158,7 @@ def _encode(pixels: np.ndarray, suffix: str, options: list[int]) -> bytes:
 
 
 def _judge_with_pillow(data: bytes) -> None:
-    """Raise if Pillow, which says what is wrong, cannot decode the file either."""
+    """Raise, with Pillow's reason, if Pillow cannot decode the file either."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()

@@ -1,4 +1,4 @@
-"""Where the images and masks of a dataset lie, told by its tree."""
+"""Where the images and masks of a dataset lie, by its tree."""
 
 import os
 import re
@@ -20,7 +20,7 @@ class Pair(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A file that was left out, and why; the reason reads on after the path."""
+    """A file that was left out, and why; the reason continues the path."""
 
     path: str
     reason: str
@@ -29,7 +29,7 @@ class Failure(NamedTuple):
 class FolderPair(NamedTuple):
     """A folder of images and that of their masks, relative to the root; None where the images have none.
 
-    A mask bears its image's name, but for the suffix and the two tails (``_sat`` and ``_mask``).
+    A mask has its image's name, except for the suffix and the two tails (``_sat`` and ``_mask``).
     """
 
     images: str
@@ -43,8 +43,8 @@ class Layout:
     """A kind of tree.
 
     Attributes:
-        name: What ``--layout`` calls it.
-        tree: What it looks like, for messages.
+        name: Its name for ``--layout``.
+        tree: Its description, for messages.
         find: Lists its folders below a root; nothing where the tree is of another kind.
         ignored: Labels (numbers) or colours ('#RRGGBB') that mean "not labelled".
         color_threshold: The lowest value that stands for 255, where the channels of colours are only nearly 0 or 255;
@@ -102,7 +102,7 @@ def find_folders(
 ) -> list[FolderPair]:
     """List the folders named `images` that stand beside one named `masks`, or are it, and those inside them.
 
-    Looks at the root, one level and two levels below.
+    Searches the root, one level and two levels below.
     """
     pairs = []
     for depth in ("", "*/", "*/*/"):
@@ -140,7 +140,7 @@ LAYOUTS = {
 
 
 def detect_layout(root: Path) -> Layout:
-    """Tell which kind of tree lies at `root`.
+    """Find which kind of tree lies at `root`.
 
     Raises:
         UserError: There is no such folder, or its tree is of no known kind.
@@ -189,7 +189,7 @@ def list_pairs(root: Path, layout: Layout) -> tuple[list[Pair], list[Failure]]:
 
 def _pair_folder(root: Path, folder: FolderPair) -> Iterator[Pair | Failure]:
     images = _files(root / folder.images, IMAGE_SUFFIXES, folder.image_tail)
-    if folder.images == folder.masks and folder.mask_tail:  # one folder for both: the tails tell them apart
+    if folder.images == folder.masks and folder.mask_tail:  # one folder for both: the tails distinguish them
         images = [(stem, name) for stem, name in images if not os.path.splitext(name)[0].endswith(folder.mask_tail)]
     masks: dict[str, list[str]] = {}
     if folder.masks is not None:

@@ -1,4 +1,4 @@
-"""The options of tools/downsample.py, checked and brought together."""
+"""The options of tools/downsample.py, checked and combined."""
 
 import argparse
 import os
@@ -93,5 +93,5 @@ def _num_cores() -> int:
     """Count the cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # only Linux says
+    except AttributeError:  # Linux only
         return os.cpu_count() or 1

@@ -22,13 +22,8 @@ def copy_root(source: Path, factor: int) -> Path:
     return source.parent / f"{source.name}_ds_{factor}"
 
 
-def command_for(source: str | Path, factor: int) -> str:
-    """Write the command that makes a copy."""
-    return f"python tools/downsample.py {source} --factor {factor}"
-
-
 def hash_names(names: Iterable[str]) -> str:
-    """Hash a list of names, whatever their order: sha256 of the sorted names, a line each."""
+    """Hash a list of names, independent of their order: sha256 of the sorted names, one a line."""
     return hashlib.sha256("".join(f"{name}\n" for name in sorted(names)).encode()).hexdigest()
 
 
@@ -76,38 +71,38 @@ def _path_from(root: Path, source: Path) -> str:
 
 
 def read_record(root: str | Path, factor: int, layout: str, source: str | Path) -> dict[str, Any]:
-    """Read the record of a copy and check that it is the copy that is wanted.
+    """Read the record of a copy and check that the copy is the expected one.
 
     Args:
         root: The copy.
-        factor: What it has to be.
-        layout: The kind of tree that it has to be.
+        factor: The expected one.
+        layout: The expected kind of tree.
         source: The original, for the command that makes the copy.
 
     Raises:
-        UserError: The copy or its record is missing, or is of another factor or kind; says how to mend it.
+        UserError: The copy or its record is missing, or is of another factor or kind.
     """
     root = Path(root)
     path = root / RECORD_NAME
     default = copy_root(Path(source), factor)
     target = "" if root == default else f" {root}"
-    mend = f"Make it with: python tools/downsample.py {source}{target} --factor {factor}"
+    fix = f"Make it with: python tools/downsample.py {source}{target} --factor {factor}"
     if not root.is_dir():
-        raise UserError(f"Expected the copy at 1/{factor} in {root}, found no such folder. {mend}")
+        raise UserError(f"Expected the copy at 1/{factor} in {root}, found no such folder. {fix}")
     if not path.is_file():
         if (root / STATE_FOLDER).is_dir():
             raise UserError(
-                f"Expected a complete copy in {root}, found one that was interrupted. Go on with: {mend[14:]}"
+                f"Expected a complete copy in {root}, found one that was interrupted. Go on with: {fix[14:]}"
             )
         raise UserError(
-            f"Expected {path}, which the command that makes a copy writes at its end, found none. {mend}, or set "
+            f"Expected {path}, which the command that makes a copy writes at its end, found none. {fix}, or set "
             "verify=False to take the folder as it is."
         )
     try:
         record = json.loads(path.read_text())
         found = {key: record[key] for key in ("format", "factor", "layout", "folders", "source")}
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"Expected the record of a copy in {path}, got something else ({error!r}). {mend}") from error
+        raise UserError(f"Expected the record of a copy in {path}, got something else ({error!r}). {fix}") from error
     wanted = {"format": FORMAT, "factor": factor, "layout": layout}
     for key, value in wanted.items():
         if found[key] != value:
@@ -118,7 +113,7 @@ def read_record(root: str | Path, factor: int, layout: str, source: str | Path) 
 
 
 def check_names(record: dict[str, Any], root: str | Path, folder: str, names: Sequence[str]) -> None:
-    """Check that a folder of a copy holds what its record says.
+    """Check that a folder of a copy holds the images that its record lists.
 
     Args:
         record: From :func:`read_record`.
@@ -129,14 +124,14 @@ def check_names(record: dict[str, Any], root: str | Path, folder: str, names: Se
     Raises:
         UserError: Other images are there.
     """
-    said = record["folders"].get(folder)
-    if said is None or said["sha256"] != hash_names(names):
-        count = 0 if said is None else said["images"]
+    listed = record["folders"].get(folder)
+    if listed is None or listed["sha256"] != hash_names(names):
+        count = 0 if listed is None else listed["images"]
         other = "" if count != len(names) else " of other names"
         raise UserError(
             f"Expected in {Path(root) / folder} the {count} images that {Path(root) / RECORD_NAME} lists, found "
-            f"{len(names)}{other}. Run the command that made the copy again: it makes what is missing; or take away "
-            "what was added."
+            f"{len(names)}{other}. Run the command that made the copy again: it makes the missing ones; or remove "
+            "those that were added."
         )
 
 

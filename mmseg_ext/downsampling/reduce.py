@@ -1,7 +1,7 @@
 """Images and labels at a fraction of their resolution.
 
 An axis of `size` pixels becomes ``reduced_size(size, factor)`` cells of equal length, ``size / cells``: the geometry of
-any plain resize, so that enlarging by the same rule brings everything back to where it was. A pixel of a reduced image
+any plain resize, so that enlarging by the same rule restores every position. A pixel of a reduced image
 is the mean of its cell, to which a pixel that the border cuts counts by its share. A pixel of a reduced label map is
 chosen among the pixels whose middle lies in the cell.
 
@@ -111,7 +111,7 @@ def cut_axis(size: int, factor: int) -> Axis:
 def _mixed_cells(labels: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
     """Find the cells that may hold more than one label: (h, w) bool.
 
-    Looks at windows as large as the largest cell; a smaller cell may be found mixed though it is not.
+    Uses windows as large as the largest cell; a smaller cell may be found mixed though it is not.
     """
     window = np.ones((rows.lengths[-1], columns.lengths[-1]), np.uint8)
     # Greatest less least label of the window that begins at a pixel; nothing is seen beyond the border.
@@ -174,7 +174,7 @@ def _compare_all(labels_PM: np.ndarray, has_vote_PM: np.ndarray) -> np.ndarray:
     # Bytes are quickest to add, where they hold the sum.
     count = np.uint8 if num_pixels < 256 else np.uint32
     votes_PM = np.add.reduce(is_like_PPM.view(np.uint8), axis=1, dtype=count) * has_vote_PM
-    # The votes for a pixel's label, then its place counted from the end: the greatest of these numbers wins.
+    # The votes for a pixel's label, then its place counted from the end: the greatest of these numbers is chosen.
     from_end_P1 = np.arange(num_pixels - 1, -1, -1, dtype=np.uint32)[:, None]
     best_M = (votes_PM * np.uint32(num_pixels) + from_end_P1).max(axis=0)
     place_M = num_pixels - 1 - (best_M % num_pixels).astype(np.int64)

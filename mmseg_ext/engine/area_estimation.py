@@ -37,10 +37,10 @@ def estimate_dataset_areas(
 ) -> EstimatedAreas:
     """Read all images and points of a dataset and estimate the areas.
 
-    Of the pipeline only the loading is run, and `SamplePoints`.
+    Of the pipeline only the loading is run, and of the label budget the points alone.
 
     Args:
-        dataset: Config of a dataset whose pipeline loads or samples points.
+        dataset: Config of a dataset with a label budget.
         progress: Called with (done, total) after every image.
         num_workers: Threads that read; None is one a core, eight at most.
 

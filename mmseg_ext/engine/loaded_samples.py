@@ -10,6 +10,7 @@ from mmseg.registry import DATASETS
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.image_names import image_name
+from mmseg_ext.points.label_budget import POINT_STEPS, budget_of, name_of
 
 Result = TypeVar("Result")
 Progress = Callable[[int, int], object]
@@ -17,16 +18,18 @@ Progress = Callable[[int, int], object]
 
 def _is_kept(step: Mapping[str, Any]) -> bool:
     """Return whether a pipeline step loads the image or the labels, or samples points; it moves no pixel."""
-    name = str(step.get("type", "")).rpartition(".")[2]
-    return (name.startswith("Load") and ("Image" in name or "Annotations" in name)) or name == "SamplePoints"
+    name = name_of(step)
+    return (name.startswith("Load") and ("Image" in name or "Annotations" in name)) or name in POINT_STEPS
 
 
 def _loads_labels(step: Mapping[str, Any]) -> bool:
-    return str(step.get("type", "")).endswith("Annotations")
+    return name_of(step).endswith("Annotations")
 
 
 def build_loading_dataset(dataset: Mapping[str, Any], labels_only: bool = False) -> Any:
-    """Build a dataset whose pipeline only loads: images and labels, and `SamplePoints` where it is in it.
+    """Build a dataset whose pipeline only loads: images and labels, of the label budget's points where it has one.
+
+    Areas and growing are left out of the budget: they do not change where its points are.
 
     Args:
         dataset: Config of a dataset.
@@ -48,8 +51,13 @@ def build_loading_dataset(dataset: Mapping[str, Any], labels_only: bool = False)
         steps = [step for step in dataset["pipeline"] if _is_kept(step)]
     if not any(map(_loads_labels, steps)):
         raise UserError("Expected a pipeline that loads labels, got none of whose steps is named …Annotations.")
+    built_of = {**dataset, "pipeline": steps}
+    labels = built_of.pop("labels", None)
+    if labels is not None and not labels_only:
+        budget_of(dataset)  # refuses what is wrong, of areas and grow too
+        built_of["labels"] = {**labels, "areas": None, "grow": None}
     with DefaultScope.overwrite_default_scope("mmseg"):
-        built = DATASETS.build({**dataset, "pipeline": steps})
+        built = DATASETS.build(built_of)
     if not built.metainfo.get("classes"):
         raise UserError(f"Expected {type(built).__name__} to name its classes. Set metainfo=dict(classes=(…)).")
     return built

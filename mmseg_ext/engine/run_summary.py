@@ -1,6 +1,5 @@
 """What a run is, in some lines at its start."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,8 +7,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmseg_ext import __version__
-from mmseg_ext.engine.config_reading import pipeline_of
 from mmseg_ext.engine.next_command import short_path
+from mmseg_ext.points.label_budget import budget_of
 
 
 def count_parameters(model: torch.nn.Module) -> tuple[int, int]:
@@ -26,24 +25,6 @@ def describe_data(runner: Runner, split: str) -> str:
     if report is not None:
         text += f", {report.labelled_percent:.1f} % of the pixels labelled"
     return text
-
-
-def describe_labels(pipeline: Sequence[dict]) -> str | None:
-    """Say in one line which of the labels are trained on, None where all are."""
-    labels = None
-    for step in pipeline:
-        kind = step["type"].rpartition(".")[2]
-        if kind == "SamplePoints":
-            extra = {k: v for k, v in step.items() if k in ("strategy", "seed", "resample")}
-            labels = f"{step['num_points']} points per {step.get('per', 'image')}"
-            labels += "".join(f", {k} {v}" for k, v in extra.items())
-        elif kind == "LoadPointAnnotations":
-            labels = f"points of {step['file']}"
-        elif kind == "GrowPoints":
-            labels = f"{labels}, grown"
-        elif kind == "WeighLabels":
-            labels = f"{labels or 'all'}, weighed by {step['areas']}"
-    return labels
 
 
 def describe_model(model: torch.nn.Module) -> str:
@@ -85,11 +66,11 @@ def summarize_run(runner: Runner) -> list[tuple[str, str]]:
     """List what a run trains on, with what, and where its files go, as (name, text)."""
     name = Path(runner.cfg.filename).stem if runner.cfg.filename else runner.experiment_name
     classes = (runner.train_dataloader.dataset.metainfo or {}).get("classes") or ()
-    labels = describe_labels(pipeline_of(runner.cfg.train_dataloader.dataset))
+    budget = budget_of(runner.cfg.train_dataloader.dataset)
     return [
         ("mmseg_ext", f"{__version__} trains {name}"),
         ("train", describe_data(runner, "train")),
-        ("labels", labels or "all of the training images"),
+        ("labels", budget.describe() if budget else "all of the training images"),
         ("val", "none, nothing is scored" if runner.val_loop is None else describe_data(runner, "val")),
         ("classes", f"{len(classes)}: {', '.join(classes[:12])}" + (", …" if len(classes) > 12 else "")),
         ("model", describe_model(runner.model.module if is_model_wrapper(runner.model) else runner.model)),

@@ -13,8 +13,8 @@ def collect_statistics(
 ) -> dict[str, Any]:
     """Read all images and labels of a dataset and add them up.
 
-    Of the pipeline only the loading is run, and `SamplePoints`: a run that trains on points gets the statistics of its
-    points. Images are counted at the size that their files have.
+    Of the pipeline only the loading is run, with the points of a label budget: a run that trains on points gets the
+    statistics of its points. Images are counted at the size that their files have.
 
     Args:
         dataset: Config of a dataset.
@@ -34,7 +34,7 @@ def collect_statistics(
         try:
             return measure_image(sample["gt_seg_map"], len(classes), sample.get("img"))
         except UserError as error:
-            raise UserError(f"{sample['seg_map_path']}: {error}") from error
+            raise UserError(f"{sample.get('seg_map_path', sample['img_path'])}: {error}") from error
 
     images = map_samples(built, measure, progress, num_workers)
     described = ", ".join(str(dataset[key]) for key in ("type", "split") if key in dataset)

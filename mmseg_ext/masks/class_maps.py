@@ -12,10 +12,10 @@ from torch import Tensor
 
 
 def as_array(class_map: Tensor) -> np.ndarray:
-    """Take a class map to NumPy, as whole numbers.
+    """Convert a class map to NumPy, as integers.
 
     mmseg writes the classes of one sigmoid channel, 0 and 1, in the type of its logits, bfloat16 too, which NumPy does
-    not know.
+    not have.
 
     Args:
         class_map: (1, H, W) or (H, W), whole numbers of any type.

@@ -1,18 +1,19 @@
-"""Label files as they lie on disk: reading a mask, turning colours into class indices, packing class indices as PNG.
-
-Pure functions on files and arrays, shared by the transforms that train on labels and by the check that looks at all of
-them before the first step.
+"""Masks whose classes are colours: colours as text and numbers, reading a mask, turning colours into labels.
 
 Shape suffixes: H height, W width, C colour channels (RGB).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import MAX_LISTED, UserError
+from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
+from mmseg_ext.masks.mask_meaning import MaskMeaning
 from mmseg_ext.masks.png_decoding import RGB, decode_plain_png
 
 Color = tuple[int, int, int]
@@ -44,6 +45,11 @@ def format_color(color: Sequence[int]) -> str:
     return "#{:02X}{:02X}{:02X}".format(*color)
 
 
+def pack_color(color: Sequence[int]) -> int:
+    """Write a colour as one number, 0xRRGGBB."""
+    return color[0] << 16 | color[1] << 8 | color[2]
+
+
 def read_rgb_mask(path: str | Path) -> np.ndarray:
     """Read a colour mask, palette PNGs converted by their own palette.
 
@@ -58,6 +64,8 @@ def read_rgb_mask(path: str | Path) -> np.ndarray:
         if rgb_HWC is not None:
             return rgb_HWC
         with Image.open(path) as mask:
+            if mask.mode == "F" and has_fractions(np.asarray(mask)):
+                raise ValueError("it holds fractions")
             return np.asarray(mask.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"Cannot read the mask {path}: {error}. Replace the file or remove its image.") from error
@@ -83,35 +91,65 @@ def binarize_colors(colors_HWC: np.ndarray, threshold: int = COLOR_THRESHOLD) ->
     return (colors_HWC >= threshold) * np.uint8(255)
 
 
-def colors_to_indices(
-    rgb_HWC: np.ndarray,
-    palette: Sequence[Color],
-    ignore_colors: Sequence[Color] = (),
-    ignore_index: int = 255,
-) -> tuple[np.ndarray, dict[Color, int]]:
-    """Turn a colour mask into class indices.
+@dataclass(frozen=True)
+class ColorMeaning(MaskMeaning):
+    """What the colours of a mask mean. Values are colours, 0xRRGGBB.
 
-    Args:
-        rgb_HWC: uint8 (H, W, 3).
-        palette: The colour of each class, in the order of the classes.
+    Attributes:
+        palette: The colours of the classes.
+        labels: The label of each of them; several colours may share one.
         ignore_colors: Colours that mean "not labelled".
-        ignore_index: What pixels of `ignore_colors` and of no known colour become.
-
-    Returns:
-        The labels, uint8 (H, W), and the number of pixels of each colour that neither `palette` nor `ignore_colors`
-        holds.
+        ignore_index: The label of `ignore_colors` and of unknown colours.
+        ignores_unknown: Whether colours that are in neither list are ignored.
+        threshold: The lowest value of a channel that stands for 255, all others for 0; None takes colours as they are.
     """
-    packed_HW = pack_colors(rgb_HWC)
-    labels_HW = np.full(packed_HW.shape, ignore_index, dtype=np.uint8)
-    known_HW = np.zeros(packed_HW.shape, dtype=bool)
-    for index, (r, g, b) in enumerate(palette):
-        match_HW = packed_HW == (r << 16 | g << 8 | b)
-        labels_HW[match_HW] = index
-        known_HW |= match_HW
-    for r, g, b in ignore_colors:
-        known_HW |= packed_HW == (r << 16 | g << 8 | b)
-    if known_HW.all():
-        return labels_HW, {}
-    colors, counts = np.unique(packed_HW[~known_HW], return_counts=True)
-    unknown = {(int(c) >> 16, int(c) >> 8 & 255, int(c) & 255): int(n) for c, n in zip(colors, counts, strict=True)}
-    return labels_HW, unknown
+
+    expected = "colours of `palette` and `ignore_colors`"
+
+    palette: Sequence[Color]
+    labels: Sequence[int]
+    ignore_colors: Sequence[Color] = ()
+    ignore_index: int = 255
+    ignores_unknown: bool = False
+    threshold: int | None = None
+
+    @cached_property
+    def label_of(self) -> Mapping[int, int]:
+        """The label of each colour."""
+        return {**dict.fromkeys(map(pack_color, self.ignore_colors), self.ignore_index), **self.label_of_class_color}
+
+    @cached_property
+    def label_of_class_color(self) -> Mapping[int, int]:
+        """The label of each colour of a class."""
+        return dict(zip(map(pack_color, self.palette), self.labels, strict=True))
+
+    def values_of(self, rgb: np.ndarray) -> np.ndarray:
+        """Turn RGB, uint8 (..., 3), into values, int32 (...)."""
+        return pack_colors(rgb if self.threshold is None else binarize_colors(rgb, self.threshold))
+
+    def read_mask(self, path: str | Path) -> np.ndarray:
+        """Read a mask as labels, uint8 (H, W).
+
+        Raises:
+            UserError: The file cannot be read, or holds unknown colours.
+        """
+        return self.label_pixels(self.values_of(read_rgb_mask(path)), path)
+
+    def values_in(self, facts: MaskFacts) -> Sequence[int]:
+        """List the distinct colours of a mask."""
+        bytes_N4 = np.array(facts.colors(), dtype=">u4").view(np.uint8).reshape(-1, 4)
+        return self.values_of(bytes_N4[:, 1:]).tolist()
+
+    def name_value(self, value: float) -> str:
+        """Write a colour as '#RRGGBB'."""
+        return f"#{value:06X}"
+
+    def suggest_fix(self, unknown: Collection[int]) -> str:
+        """Say what to do about a mask with unknown colours."""
+        names = [self.name_value(value) for value in unknown][:MAX_LISTED]
+        fix = (
+            f"Set ignore_colors={names}, add the colour of the class to the palette, or ignore all such pixels with "
+            "unknown='ignore'."
+        )
+        is_grey = all(value == (value & 255) * 0x010101 for value in unknown)
+        return f"{fix} If it is a mask of class indices, read it with LoadAnnotations." if is_grey else fix

@@ -1,7 +1,7 @@
 """Decoded images and masks on disk, mapped into memory: shared by all data loading processes, kept between runs.
 
-An entry is one file: a header that says of which file it was made, and the array as it is. Entries are read without a
-lock; a new one is written aside and renamed, under a lock of the folder, so that it is whole or not there.
+An entry is one file: a header with the state of the source file, and the array as it is. Entries are read without a
+lock. A new one is written to a temporary file and renamed, under a lock of the folder: it is whole or missing.
 
     dataset (``cache_dir``, ``cache_gb``) ──> ``results['decoded_cache']`` ──> the loading transforms
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import math
 import mmap
 import os
 import struct
@@ -32,6 +33,8 @@ SUFFIX = ".array"
 HEADER = struct.Struct("<8sqqq4sB4I11x")
 FORMAT = b"decoded1"
 MAX_DIMENSIONS = 4
+# Numbers alone: an entry of Python objects would be pointers.
+DTYPES = {np.dtype(kind).str.encode(): np.dtype(kind) for kind in "?bBhHiIqQefd"}
 # Another release of a decoder may round differently.
 DECODERS = f"cv2 {cv2.__version__} pillow {Image.__version__}"
 
@@ -55,8 +58,8 @@ def cached(results: Mapping[str, Any], path: str, kind: str, make: Callable[[], 
 class DecodedCache:
     """A folder of decoded arrays, of at most `limit_gb`.
 
-    Once it is full, or the disk is, what it lacks is decoded each time, with a warning; nothing is thrown out: where
-    every image is seen once an epoch, those that are kept serve as well as any others.
+    Once it or the disk is full, arrays that it lacks are decoded each time, with a warning. No entry is removed: where
+    every image is read once an epoch, any subset serves as well as another.
 
     Args:
         folder: Made where it is missing. Several datasets, processes and runs may use it at the same time.
@@ -76,11 +79,11 @@ class DecodedCache:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"Cannot make the folder `cache_dir`, {self.folder}: {error}. Name another.") from error
-        with self._forgiven(), self._locked() as total_file:
+        with self._tolerant(), self._locked() as total_file:
             self._write_total(total_file, self._count())
 
     def __deepcopy__(self, memo: dict) -> DecodedCache:
-        """Samples are copied, with all they hold, for test-time augmentation; the cache stays one."""
+        """Return itself: test-time augmentation copies samples with all they hold, and there is one cache."""
         return self
 
     def get(self, path: str, kind: str, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -94,8 +97,8 @@ class DecodedCache:
         array = self._read(entry, stamp)
         if array is None:
             array = make()
-            if self.fills and array.ndim <= MAX_DIMENSIONS:
-                with self._forgiven():
+            if self.fills and array.ndim <= MAX_DIMENSIONS and array.dtype.str.encode() in DTYPES:
+                with self._tolerant():
                     self._write(entry, stamp, array)
         return array
 
@@ -116,14 +119,18 @@ class DecodedCache:
             if made_by != FORMAT or tuple(of_file) != stamp:
                 return None
             shape = (s0, s1, s2, s3)[:num_dimensions]
-            return np.ndarray(shape, dtype.rstrip(b"\0").decode(), buffer=mapped, offset=HEADER.size)
-        except (OSError, ValueError, TypeError, struct.error):  # no file; an empty, cut off or foreign one
+            kind = DTYPES[dtype.rstrip(b"\0")]
+            # An entry is not trusted: an array of another size would reach beyond the file.
+            if num_dimensions > MAX_DIMENSIONS or HEADER.size + math.prod(shape) * kind.itemsize != len(mapped):
+                return None
+            return np.ndarray(shape, kind, buffer=mapped, offset=HEADER.size)
+        except (OSError, ValueError, KeyError, struct.error):  # no file; an empty, cut off or foreign one
             return None
 
     def _write(self, entry: str, stamp: tuple[int, int, int], array: np.ndarray) -> None:
         size = HEADER.size + array.nbytes
         with self._locked() as total_file:
-            if self._read(entry, stamp) is not None:  # another process was faster
+            if self._read(entry, stamp) is not None:  # another process has written it
                 return
             total = self._read_total(total_file)
             with suppress(FileNotFoundError):  # made of an earlier state of the file
@@ -137,24 +144,24 @@ class DecodedCache:
             self._write_total(total_file, total + size)
             shape = (*array.shape, *[0] * (MAX_DIMENSIONS - array.ndim))
             header = HEADER.pack(FORMAT, *stamp, array.dtype.str.encode(), array.ndim, *shape)
-            aside = self.folder / "writing"  # one at a time, under the lock
+            temporary = self.folder / "writing"  # one at a time, under the lock
             try:
-                with open(aside, "wb", buffering=0) as file:
-                    os.posix_fallocate(file.fileno(), 0, size)  # a full disk says so here
+                with open(temporary, "wb", buffering=0) as file:
+                    os.posix_fallocate(file.fileno(), 0, size)  # raises on a full disk
                     file.write(header)
                     data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
                     while data:
                         data = data[file.write(data) :]
-                os.replace(aside, entry)
+                os.replace(temporary, entry)
             except OSError:
                 with suppress(OSError):
-                    os.unlink(aside)
+                    os.unlink(temporary)
                     self._write_total(total_file, total)
                 raise
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        """Hold the folder's lock; gives the file that holds the total."""
+        """Hold the folder's lock; yields the descriptor of the file that holds the total."""
         descriptor = os.open(self.folder / "total", os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -178,8 +185,8 @@ class DecodedCache:
             return sum(file.stat().st_size for file in files if file.name.endswith(SUFFIX))
 
     @contextmanager
-    def _forgiven(self) -> Iterator[None]:
-        """Go on without keeping more where the disk refuses."""
+    def _tolerant(self) -> Iterator[None]:
+        """Stop writing, with a warning, where the disk fails."""
         try:
             yield
         except OSError as error:
@@ -189,7 +196,7 @@ class DecodedCache:
         self.fills = False
         data = sys.modules.get("torch.utils.data")
         worker = data.get_worker_info() if data is not None else None
-        if worker is None or worker.id == 0:  # one speaks for all
+        if worker is None or worker.id == 0:  # one warning for all workers
             warnings.warn(
                 f"The cache {self.folder} {reason}; images that it lacks are decoded each time.", stacklevel=2
             )

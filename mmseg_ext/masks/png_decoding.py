@@ -1,4 +1,4 @@
-"""PNG files as most of them are, decoded several times as fast as OpenCV and Pillow do it, to the same bytes.
+"""Plain PNG files, decoded several times as fast as OpenCV and Pillow do, to the same bytes.
 
 Shape suffixes: H height, W width, C colour channels (RGB).
 """
@@ -11,13 +11,13 @@ import numpy as np
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GRAY, RGB = 0, 2  # colour types of the format
 # Chunks that change no pixel in any reader. Transparency (tRNS), orientation (eXIf), animation (acTL) and all others
-# are left to the reader that was asked for.
+# are left to the configured decoder.
 PLAIN_CHUNKS = frozenset({b"IHDR", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"pHYs", b"tIME", b"tEXt"})
 MAX_PIXELS = 1 << 26  # beyond it OpenCV and Pillow have limits and warnings of their own
 
 
 class PNGHeader(NamedTuple):
-    """What the first chunk of a PNG says."""
+    """The first chunk of a PNG."""
 
     width: int
     height: int
@@ -57,7 +57,7 @@ def decode_plain_png(content: bytes, color_type: int) -> np.ndarray | None:
 
     Returns:
         A new uint8 array, (H, W) or (H, W, C) in the order RGB. None where the file is anything else or damaged: the
-        reader that was asked for then decodes it, or says what is wrong.
+        configured decoder then decodes it, or raises.
     """
     header = read_png_header(content)
     if header is None or header.bit_depth != 8 or header.color_type != color_type or header.interlace:

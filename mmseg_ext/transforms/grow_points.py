@@ -8,6 +8,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.points.label_budget import check_growing
 from mmseg_ext.registry import TRANSFORMS
 
 
@@ -72,15 +73,11 @@ class GrowPoints(BaseTransform):
         ignore_index: Marks pixels without a label.
 
     Raises:
-        UserError: A setting is out of range, or the image is not of 8 bits.
+        UserError: A setting is out of range, or the image is not of 8 bits or of another size than its labels.
     """
 
     def __init__(self, radius: int = 16, tolerance: float = 12, sigma: float = 2.0, ignore_index: int = 255) -> None:
-        if radius < 1 or tolerance < 0 or sigma < 0:
-            raise UserError(
-                f"Expected `radius` of at least 1, `tolerance` and `sigma` of at least 0, got "
-                f"{radius}, {tolerance} and {sigma}."
-            )
+        check_growing(radius, tolerance, sigma)
         self.radius, self.tolerance, self.sigma = radius, tolerance, sigma
         self.ignore_index = ignore_index
 
@@ -89,6 +86,11 @@ class GrowPoints(BaseTransform):
         image = results["img"]
         if image.dtype != np.uint8:
             raise UserError(f"{results.get('img_path')}: Expected an image of uint8 for GrowPoints, got {image.dtype}.")
+        if image.shape[:2] != results["gt_seg_map"].shape:
+            raise UserError(
+                f"{results.get('img_path')}: Expected an image of the size of its labels for GrowPoints, got "
+                f"{image.shape[:2]} and {results['gt_seg_map'].shape}. Load the labels before the image is resized."
+            )
         results["gt_seg_map"] = grow_points(
             image, results["gt_seg_map"], self.radius, self.tolerance, self.sigma, self.ignore_index
         )

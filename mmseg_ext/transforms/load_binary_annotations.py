@@ -1,9 +1,10 @@
 """Masks of one class and its background."""
 
+from collections.abc import Mapping
+
 from mmcv.transforms import BaseTransform
 
-from mmseg_ext.data_check import LabelFileReport, LabelSpec, MaskFacts, Problem
-from mmseg_ext.masks.binary_masks import BinaryKind, check_kind, describe_kind, label_counts, mend_for, read_binary_mask
+from mmseg_ext.masks.binary_masks import BinaryKind, BinaryMeaning
 from mmseg_ext.masks.decoded_cache import cached
 from mmseg_ext.registry import TRANSFORMS
 
@@ -22,28 +23,19 @@ class LoadBinaryAnnotations(BaseTransform):
     """
 
     def __init__(self, kind: BinaryKind = "0/255") -> None:
-        check_kind(kind)
-        self.kind = kind
+        self.kind = BinaryMeaning(kind).kind
 
     def transform(self, results: dict) -> dict:
         """Load ``results['seg_map_path']``."""
         path = results["seg_map_path"]
         settings = f"{type(self).__name__} {self.kind}"
-        results["gt_seg_map"] = cached(results, path, settings, lambda: read_binary_mask(path, self.kind))
+        results["gt_seg_map"] = cached(results, path, settings, lambda: BinaryMeaning(self.kind).read_mask(path))
         results["seg_fields"].append("gt_seg_map")
         return results
 
-    def judge_mask(self, path: str, facts: MaskFacts, spec: LabelSpec) -> LabelFileReport:
-        """Judge a mask before training, by what was read of it."""
-        report = LabelFileReport(size=(facts.height, facts.width))
-        report.counts, bad = label_counts(facts, self.kind)
-        if bad or not facts.values:
-            shown = ", ".join(f"{value} ({count} pixels)" for value, count in list(bad.items())[:5])
-            more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
-            what = f"holds {shown or 'a photograph'}{more}, where only {describe_kind(self.kind)} may be"
-            mend = mend_for(self.kind, {int(value) for value in bad if not value.startswith("#")})
-            report.problems.append(Problem(path, what, mend, "values of a binary mask"))
-        return report
+    def mask_meaning(self, label_map: Mapping[int, int] | None) -> BinaryMeaning:
+        """Say what the values mean; a label map does not change it."""
+        return BinaryMeaning(self.kind)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(kind={self.kind!r})"

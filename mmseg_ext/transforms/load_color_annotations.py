@@ -1,15 +1,11 @@
 """Masks whose classes are colours."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
-import cv2
-import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmseg_ext.data_check import LabelSpec
 from mmseg_ext.errors import UserError
-from mmseg_ext.masks.color_masks import Color, colors_to_indices, format_color, parse_color, read_rgb_mask
+from mmseg_ext.masks.color_masks import Color, ColorMeaning, format_color, parse_color
 from mmseg_ext.masks.decoded_cache import cached
 from mmseg_ext.registry import TRANSFORMS
 
@@ -43,9 +39,11 @@ class LoadColorAnnotations(BaseTransform):
         if unknown not in ("error", "ignore"):
             raise UserError(f"Expected `unknown` to be 'error' or 'ignore', got {unknown!r}.")
         self.palette: list[Color] = [parse_color(c) for c in palette]
+        self.class_of = list(range(len(self.palette)))
         self.ignore_colors: list[Color] = [parse_color(c) for c in ignore_colors]
         self.ignore_index = ignore_index
         self.unknown = unknown
+        self.threshold: int | None = None
         every_color = self.palette + self.ignore_colors
         twice = sorted({format_color(c) for c in every_color if every_color.count(c) > 1})
         if twice:
@@ -56,46 +54,35 @@ class LoadColorAnnotations(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Load ``results['seg_map_path']``."""
         path = results["seg_map_path"]
-        settings = f"{type(self).__name__} {sorted(vars(self).items())}"  # those of subclasses, too
-        labels_HW = cached(results, path, settings, lambda: self._load(path))
         label_map = results.get("label_map")
-        if label_map:
-            if len(label_map) != len(self.palette):
-                raise UserError(
-                    f"Expected `palette` to hold a colour for each of the dataset's own {len(label_map)} classes, "
-                    f"got {len(self.palette)}. Those that `metainfo` leaves out are ignored by themselves."
-                )
-            new_index = np.arange(256, dtype=np.uint8)
-            new_index[list(label_map)] = list(label_map.values())
-            labels_HW = cv2.LUT(labels_HW, new_index)
-        results["gt_seg_map"] = labels_HW
+        settings = f"{type(self).__name__} {sorted(vars(self).items())} {label_map}"  # those of subclasses, too
+        results["gt_seg_map"] = cached(results, path, settings, lambda: self.mask_meaning(label_map).read_mask(path))
         results["seg_fields"].append("gt_seg_map")
         return results
 
-    def _load(self, path: str) -> np.ndarray:
-        labels_HW, unknown = colors_to_indices(
-            self.read_mask(path), self.palette, self.ignore_colors, self.ignore_index
-        )
-        if unknown and self.unknown == "error":
-            found = ", ".join(f"{format_color(c)} ({n} pixels)" for c, n in sorted(unknown.items())[:5])
+    @property
+    def num_classes(self) -> int:
+        """Number of classes that have a colour."""
+        return len(set(self.class_of))
+
+    def mask_meaning(self, label_map: Mapping[int, int] | None) -> ColorMeaning:
+        """Say what the colours mean.
+
+        Args:
+            label_map: Of the dataset: old to new class index.
+
+        Raises:
+            UserError: The colours do not fit the label map.
+        """
+        if label_map and len(label_map) != self.num_classes:
             raise UserError(
-                f"Expected only colours of `palette` and `ignore_colors` in {path}, got {found}. "
-                "Name them in `ignore_colors`, or set unknown='ignore'."
+                f"Expected the colours of each of the dataset's own {len(label_map)} classes, got {self.num_classes}. "
+                "Those that `metainfo` leaves out are ignored by themselves."
             )
-        return labels_HW
-
-    def read_mask(self, path: str) -> np.ndarray:
-        """Read the mask's colours, (H, W, 3) uint8 RGB."""
-        return read_rgb_mask(path)
-
-    def color_spec(self, spec: LabelSpec) -> LabelSpec:
-        """Tell the check before training how the colours are read."""
-        return replace(
-            spec,
-            reader="color",
-            palette=self.palette,
-            ignore_colors=self.ignore_colors,
-            unknown="ignore" if self.unknown == "ignore" else "error",
+        labels = [(label_map or {}).get(index, index) for index in self.class_of]
+        ignores_unknown = self.unknown == "ignore"
+        return ColorMeaning(
+            self.palette, labels, self.ignore_colors, self.ignore_index, ignores_unknown, self.threshold
         )
 
     def __repr__(self) -> str:

@@ -17,13 +17,14 @@ from mmseg_ext.registry import TRANSFORMS
 class LoadPointAnnotations(BaseTransform):
     """Load the points of an image, from one file for the whole dataset; all other pixels become `ignore_index`.
 
-    Place it after the image is loaded and before anything changes the image's size. The format is described in
-    ``mmseg_ext.points.point_files``. Class indices count the dataset's own classes from 0 (``reduce_zero_label``, which
-    is about masks, does not change them); where `metainfo` chooses some of the classes, the label map of the sample is
-    applied afterwards, as stock does.
+    Place it after the image is loaded. The points are placed at the image's original size: in training before anything
+    changes the size, in validation behind Resize, since predictions are scored at the original size. The format is
+    described in ``mmseg_ext.points.point_files``. Class indices count the dataset's own classes from 0
+    (``reduce_zero_label``, which is about masks, does not change them); where `metainfo` chooses some of the classes,
+    the label map of the sample is applied afterwards, as stock does.
 
-    Required keys: img_shape; img_name (our datasets give it) or img_path. Added keys: gt_seg_map (uint8 (H, W));
-    'gt_seg_map' joins seg_fields.
+    Required keys: ori_shape or img_shape; img_name (our datasets give it) or img_path. Added keys: gt_seg_map (uint8
+    (H, W)); 'gt_seg_map' joins seg_fields.
 
     Args:
         file: CSV or JSON Lines.
@@ -59,8 +60,9 @@ class LoadPointAnnotations(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Write ``results['gt_seg_map']``."""
-        labels_HW = np.full(results["img_shape"][:2], self.ignore_index, dtype=np.uint8)
-        for (y, x), label in self._labels_of(results).items():
+        shape = (results.get("ori_shape") or results["img_shape"])[:2]
+        labels_HW = np.full(shape, self.ignore_index, dtype=np.uint8)
+        for (y, x), label in self._labels_of(results, shape).items():
             labels_HW[y, x] = label
         results["gt_seg_map"] = labels_HW
         results["seg_fields"].append("gt_seg_map")
@@ -73,12 +75,12 @@ class LoadPointAnnotations(BaseTransform):
             results: The dataset's entry, with img_shape where the image could be read.
         """
         try:
-            counts = Counter(self._labels_of(results).values())
+            counts = Counter(self._labels_of(results, results.get("img_shape")).values())
         except UserError as error:
             return LabelFileReport(problems=[Problem(results["img_path"], str(error).rstrip("."), kind="points")])
         return LabelFileReport(counts=dict(counts))
 
-    def _labels_of(self, results: Mapping) -> dict[tuple[int, int], int]:
+    def _labels_of(self, results: Mapping, shape: Sequence[int] | None) -> dict[tuple[int, int], int]:
         """Find the class index of each labelled (row, column) of an image."""
         name = image_name(results, self.data_root, type(self).__name__)
         points = self.points_of.get(name, [])
@@ -88,7 +90,6 @@ class LoadPointAnnotations(BaseTransform):
                 f"Expected points of {name!r} in {self.file}, found none; it has {len(self.points_of)} images, {known}."
                 " Write the image's path relative to the data root, or set LoadPointAnnotations(allow_empty=True)."
             )
-        shape = results.get("img_shape")
         label_map = results.get("label_map") or {}
         first: dict[tuple[int, int], Point] = {}
         labels: dict[tuple[int, int], int] = {}

@@ -6,15 +6,18 @@ import numpy as np
 from mmcv.transforms.utils import cache_randomness
 from mmseg.datasets.transforms import RandomCrop as StockRandomCrop
 
+from mmseg_ext.points.label_budget import SPARSE_LABELS
 from mmseg_ext.registry import TRANSFORMS
 from mmseg_ext.transforms.label_counts import is_mixed
-
-MAX_TRIES = 10  # of stock
+from mmseg_ext.transforms.labelled_crops import MAX_TRIES, draw_labelled_crop
 
 
 @TRANSFORMS.register_module()
 class RandomCrop(StockRandomCrop):
     """mmseg's RandomCrop: the same arguments, the same random numbers and, bit for bit, the same arrays.
+
+    Where the dataset has a label budget (``labels=``), it draws among the crops that hold labels instead:
+    :func:`draw_labelled_crop`.
 
     The classes of a crop are counted by a histogram, once for each place. `crop_size` may also be a list, which is what
     the command line gives.
@@ -31,6 +34,8 @@ class RandomCrop(StockRandomCrop):
         Returns:
             Top, bottom, left, right in pixels, bottom and right exclusive.
         """
+        if results.get(SPARSE_LABELS):
+            return draw_labelled_crop(results["gt_seg_map"], self.crop_size, self.cat_max_ratio, self.ignore_index)
         shape = results["img"].shape[:2]
         box = self._draw(shape)
         if self.cat_max_ratio >= 1.0:

@@ -14,7 +14,8 @@ from mmseg_ext.registry import TRANSFORMS
 class RandomResize(StockRandomResize):
     """mmcv's RandomResize: the same arguments, the same random numbers and, bit for bit, the same arrays.
 
-    It resizes by ``mmseg_ext.Resize`` unless `resize_type` names another.
+    It resizes by ``mmseg_ext.Resize``, which keeps points where the dataset has a label budget, unless `resize_type`
+    names another.
     """
 
     def __init__(

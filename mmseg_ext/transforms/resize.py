@@ -7,12 +7,32 @@ import numpy as np
 from mmcv.image import rescale_size
 from mmseg.datasets.transforms import Resize as StockResize
 
+from mmseg_ext.points.label_budget import SPARSE_LABELS
+from mmseg_ext.points.resizing import resize_points
 from mmseg_ext.registry import TRANSFORMS
+
+
+def move_points(results: dict) -> None:
+    """Move the points of every segmentation field to the size of the image, which has been resized.
+
+    Points that fall on one pixel become one; ``results['num_merged_points']`` counts those that are gone.
+    """
+    # The image's shape already is the new one, whatever was rounded.
+    shape = results["img_shape"]
+    num_merged = 0
+    for key in results.get("seg_fields", []):
+        if results.get(key) is not None:
+            results[key], merged = resize_points(results[key], shape)
+            num_merged += merged
+    results["num_merged_points"] = num_merged
 
 
 @TRANSFORMS.register_module()
 class Resize(StockResize):
     """mmseg's Resize: the same arguments and, bit for bit, the same arrays.
+
+    Where the dataset has a label budget (``labels=``) and its labels are points, these are moved as coordinates
+    instead, so that each stays one pixel: :func:`move_points`. Points that were grown are regions, resized as in stock.
 
     OpenCV resizes, as in stock. An array that has the size already is handed on without a copy.
     """
@@ -30,6 +50,9 @@ class Resize(StockResize):
 
     def _resize_seg(self, results: dict) -> None:
         """Resize every segmentation field."""
+        if results.get(SPARSE_LABELS) == "points":
+            move_points(results)
+            return
         for key in results.get("seg_fields", []):
             if results.get(key) is not None:
                 results[key] = self._resized(results[key], results["scale"], "nearest")

@@ -3,8 +3,8 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmseg_ext.errors import UserError
 from mmseg_ext.image_names import image_name
+from mmseg_ext.points.label_budget import check_sampling
 from mmseg_ext.points.sampling import Per, Strategy, keep_points, seed_of_sample
 from mmseg_ext.registry import TRANSFORMS
 
@@ -42,14 +42,7 @@ class SamplePoints(BaseTransform):
         data_root: str | None = None,
         ignore_index: int = 255,
     ) -> None:
-        if num_points < 1:
-            raise UserError(f"Expected `num_points` of at least 1, got {num_points}.")
-        if per not in ("image", "class"):
-            raise UserError(f"Expected `per` to be 'image' or 'class', got {per!r}.")
-        if strategy not in ("uniform", "class_balanced"):
-            raise UserError(f"Expected `strategy` to be 'uniform' or 'class_balanced', got {strategy!r}.")
-        if per == "class" and strategy == "class_balanced":
-            raise UserError("Expected strategy='uniform' with per='class', which is balanced already.")
+        check_sampling(num_points, per, strategy)
         self.num_points = num_points
         self.per = per
         self.strategy = strategy

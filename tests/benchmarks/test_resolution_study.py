@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LEAF = """
 _base_ = [
     "{root}/configs/_base_/models/fpn_r18w32.py",
-    "{root}/configs/_base_/datasets/ade20k{suffix}.py",
+    "{root}/configs/_base_/datasets/ade20k.py",
     "{root}/configs/_base_/default_runtime.py",
 ]
 crop_size = (32, 32)
@@ -37,8 +37,8 @@ test_pipeline = [
     dict(type="PackSegInputs"),
 ]
 worker = dict(num_workers=0, persistent_workers=False)
-train_dataloader = dict(batch_size=2, **worker, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(**worker, dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(batch_size=2, **worker, dataset=dict(factor={factor}, pipeline=train_pipeline))
+val_dataloader = dict(**worker, dataset=dict(factor={factor}, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="AdamW", lr=1e-3))
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=2, val_interval=1)
@@ -81,9 +81,9 @@ def study(tmp_path_factory):
         original = Path("data/ade/ADEChallengeData2016")
         write_ade20k(original)
         assert command(ROOT / "tools" / "downsample.py")([str(original), "--factor", "4", "--workers", "1"]) == 0
-        for suffix in ("", "ds4"):
+        for suffix, factor in (("", 1), ("ds4", 4)):
             config = Path(f"fpn_r18w8_1xb2-2_ade20k{suffix}-32x32.py")
-            config.write_text(LEAF.format(root=ROOT, suffix=suffix))
+            config.write_text(LEAF.format(root=ROOT, factor=factor))
             patch.setattr(SegLocalVisualizer, "_instance_dict", {})  # each command is a process of its own
             assert command(ROOT / "tools" / "train.py")([str(config)]) == 0
         assert command(ROOT / "extract_tables.py")(["work_dirs"]) == 0

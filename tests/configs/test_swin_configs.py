@@ -25,7 +25,13 @@ STOCK_OF = {
         "swin/swin-tiny-patch4-window7-in1k-pre_upernet_8xb2-160k_ade20k-512x512.py"
     ),
 }
-SMALLER = [(path, factor) for path in STOCK_OF for factor in (2, 4, 8) if factor == 4 or path.startswith("knet")]
+SMALLER = """
+_base_ = "{leaf}"
+factor = {factor}
+train_dataloader = dict(dataset=dict(factor=factor))
+val_dataloader = dict(dataset=dict(factor=factor))
+test_dataloader = val_dataloader
+"""  # as docs/heads.md and docs/resolution.md show it
 
 pytestmark = pytest.mark.usefixtures("mmseg_scope")
 both = pytest.mark.parametrize(("path", "stock_path"), STOCK_OF.items(), ids=lambda p: Path(p).stem)
@@ -135,9 +141,12 @@ def test_the_docstring_names_the_stock_config_and_what_differs(path, stock_path)
     assert other_head == (f"`{ours.model.decode_head.type}`" in text)
 
 
-@pytest.mark.parametrize(("path", "factor"), SMALLER)
-def test_another_factor_changes_the_data_alone(path, factor):
-    full, smaller = (Config.fromfile(CONFIGS / p) for p in (path, path.replace("ade20k-", f"ade20kds{factor}-")))
+@pytest.mark.parametrize("path", STOCK_OF, ids=lambda p: Path(p).stem)
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_another_factor_changes_the_data_alone(path, factor, tmp_path):
+    leaf = tmp_path / Path(path).name.replace("ade20k-", f"ade20kds{factor}-")
+    leaf.write_text(SMALLER.format(leaf=CONFIGS / path, factor=factor))
+    full, smaller = Config.fromfile(CONFIGS / path), Config.fromfile(leaf)
     assert smaller.factor == factor
     for split in ("train", "val", "test"):
         dataset = smaller[f"{split}_dataloader"].dataset

@@ -161,7 +161,7 @@ def test_a_copy_keeps_every_suffix(tmp_path):
 def test_decoded_masks_are_kept_by_their_kind(root, tmp_path, monkeypatch):
     pipeline = PIPELINE[:2]
     first = build(root, pipeline=pipeline, cache_dir=str(tmp_path / "cache"))[0]["gt_seg_map"]
-    monkeypatch.setattr("mmseg_ext.transforms.load_binary_annotations.read_binary_mask", None)  # decoded once
+    monkeypatch.setattr("mmseg_ext.masks.binary_masks.BinaryMeaning.read_mask", None)  # decoded once
     again = build(root, pipeline=pipeline, cache_dir=str(tmp_path / "cache"))
     assert again[0]["gt_seg_map"].tolist() == first.tolist()
     other = build(root, pipeline=[pipeline[0], {**pipeline[1], "kind": "0/1"}], cache_dir=str(tmp_path / "cache"))

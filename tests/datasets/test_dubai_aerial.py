@@ -90,7 +90,7 @@ def test_missing_and_empty_folders_are_named_with_the_mend(small_dubai_root, tmp
 def test_only_the_masks_of_the_split_are_needed(small_dubai_root):
     mask = small_dubai_root / "tile_2" / "masks" / "image_part_004.png"
     mask.unlink()
-    with pytest.raises(UserError, match="1 of 2 images have no mask") as caught:
+    with pytest.raises(UserError, match="1 of 4 images have no mask") as caught:
         DubaiAerialDataset(str(small_dubai_root), split="val", fold=0)
     assert str(mask) in str(caught.value)
     assert len(names(small_dubai_root, split="train", fold=0)) == 8

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmseg_ext.datasets import LoveDADataset
 from mmseg_ext.datasets.holdout import hold_out
-from mmseg_ext.datasets.loveda import without_label_loading
+from mmseg_ext.datasets.label_steps import without_label_loading
 from mmseg_ext.errors import UserError
 
 URBAN = [f"Train/Urban/images_png/{n}.png" for n in range(1, 9)]

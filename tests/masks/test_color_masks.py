@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.masks.color_masks import colors_to_indices, format_color, pack_colors, parse_color, read_rgb_mask
+from mmseg_ext.masks.color_masks import ColorMeaning, format_color, pack_colors, parse_color, read_rgb_mask
 
 
 @pytest.mark.parametrize(
@@ -40,26 +40,41 @@ def test_pack_colors_is_the_hexadecimal_number():
     assert pack_colors(rgb)[0, 0] == 0xFFFFFF
 
 
-def test_colors_to_indices_by_hand():
+def label(rgb, **kwargs):
+    meaning = ColorMeaning(**kwargs)
+    return meaning.label_pixels(meaning.values_of(np.asarray(rgb, dtype=np.uint8)), "mask.png")
+
+
+def test_colors_to_labels_by_hand():
     a, b, ignored, unknown_1, unknown_2 = (255, 0, 0), (0, 0, 255), (9, 9, 9), (0, 0, 254), (1, 2, 3)
-    rgb = np.array([[a, b, b], [ignored, unknown_1, a], [unknown_2, unknown_1, ignored]], dtype=np.uint8)
-    labels, unknown = colors_to_indices(rgb, [a, b], [ignored])
+    rgb = [[a, b, b], [ignored, unknown_1, a], [unknown_2, unknown_1, ignored]]
+    labels = label(rgb, palette=[a, b], labels=[0, 1], ignore_colors=[ignored], ignores_unknown=True)
     assert labels.dtype == np.uint8
     assert labels.tolist() == [[0, 1, 1], [255, 255, 0], [255, 255, 255]]
-    assert unknown == {unknown_1: 2, unknown_2: 1}
-    labels, unknown = colors_to_indices(rgb, [b, a, unknown_2], [ignored, unknown_1], ignore_index=7)
-    assert labels.tolist() == [[1, 0, 0], [7, 7, 1], [2, 7, 7]]
-    assert unknown == {}
+    with pytest.raises(UserError, match=r"in mask\.png, got #0000FE \(2 pixels\), #010203 \(1 pixel\)\."):
+        label(rgb, palette=[a, b], labels=[0, 1], ignore_colors=[ignored])
+    groups = {"palette": [b, a, unknown_2], "labels": [1, 0, 1], "ignore_colors": [ignored, unknown_1]}
+    assert label(rgb, **groups, ignore_index=7).tolist() == [[0, 1, 1], [7, 7, 0], [1, 7, 7]]
 
 
-def test_colors_to_indices_equals_a_look_up_pixel_by_pixel():
+def test_colors_to_labels_equals_a_look_up_pixel_by_pixel():
     rng = np.random.default_rng(0)
     colors = [tuple(c) for c in rng.integers(0, 256, (12, 3)).tolist()]
     chosen = rng.integers(0, 12, (40, 30))
     rgb = np.array(colors, dtype=np.uint8)[chosen]
-    labels, unknown = colors_to_indices(rgb, colors[:8], colors[8:10])
-    np.testing.assert_array_equal(labels, np.where(chosen < 8, chosen, 255))
-    assert unknown == {colors[i]: int((chosen == i).sum()) for i in (10, 11)}
+    named = {"palette": colors[:8], "labels": range(8), "ignore_colors": colors[8:10]}
+    np.testing.assert_array_equal(label(rgb, **named, ignores_unknown=True), np.where(chosen < 8, chosen, 255))
+    with pytest.raises(UserError) as caught:
+        label(rgb, **named)
+    for i in (10, 11):
+        assert f"{format_color(colors[i])} ({(chosen == i).sum()} pixels)" in str(caught.value)
+
+
+def test_channels_that_reach_the_threshold_stand_for_255():
+    near = [[(127, 128, 200), (0, 255, 255), (128, 127, 0)]]
+    named = {"palette": [(0, 255, 255), (255, 0, 0)], "labels": [0, 1]}
+    assert label(near, **named, threshold=128).tolist() == [[0, 0, 1]]
+    assert label(near, **named, threshold=128, ignore_index=9).tolist() == [[0, 0, 1]]
 
 
 def test_read_rgb_mask_takes_the_palette_of_the_file(tmp_path):

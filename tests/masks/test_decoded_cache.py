@@ -101,6 +101,39 @@ def test_a_damaged_entry_is_made_anew(cache, source, damage):
     np.testing.assert_array_equal(cache.get(str(source), "a", never), array_of(1))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "num_dimensions", "shape"),
+    [
+        (b"|O", 1, (13, 0, 0, 0)),  # 104 of the 105 bytes as pointers
+        (b"|O", 0, (0, 0, 0, 0)),
+        (b"|u1", 3, (5, 7, 4, 0)),  # longer than the file
+        (b"|u1", 3, (5, 7, 2, 0)),
+        (b"<f8", 3, (5, 7, 3, 0)),
+        (b"|u1", 4, (2**32 - 1, 2**32 - 1, 2**32 - 1, 2**32 - 1)),
+        (b"|u1", 4, (2**31, 2**31, 4, 105)),  # its size overflows to 0
+        (b"|u1", 4, (0, 2**32 - 1, 2**32 - 1, 2**32 - 1)),
+        (b"|u1", 200, (5, 7, 3, 1)),
+        (b"|V1", 3, (5, 7, 3, 0)),
+        (b"i,i", 1, (13, 0, 0, 0)),
+        (b"|S1", 3, (5, 7, 3, 0)),
+        (b"\xff\xfe", 3, (5, 7, 3, 0)),
+    ],
+)
+def test_an_entry_whose_header_does_not_fit_is_made_anew(cache, source, dtype, num_dimensions, shape):
+    cache.get(str(source), "a", lambda: array_of(0))
+    (entry,) = cache.folder.glob("*.array")
+    made_by, *stamp = HEADER.unpack_from(entry.read_bytes())[:4]
+    content = entry.read_bytes()[HEADER.size :]
+    entry.write_bytes(HEADER.pack(made_by, *stamp, dtype, num_dimensions, *shape) + content)
+    np.testing.assert_array_equal(cache.get(str(source), "a", lambda: array_of(1)), array_of(1))
+    np.testing.assert_array_equal(cache.get(str(source), "a", never), array_of(1))
+
+
+def test_arrays_of_objects_are_not_kept(cache, source):
+    cache.get(str(source), "a", lambda: np.array([{}, None]))
+    assert not list(cache.folder.glob("*.array"))
+
+
 def test_an_entry_that_was_cut_off_is_made_anew(cache, source):
     cache.get(str(source), "a", lambda: array_of(0))
     (entry,) = cache.folder.glob("*.array")

@@ -83,7 +83,7 @@ def test_small_mask_by_hand(tmp_path):
     assert load(path, [GREY, "0000FE"], ignore_colors=[RED, BLUE]).tolist() == [[255, 255, 0], [255, 1, 255]]
     with pytest.raises(UserError) as caught:
         load(path, [RED, BLUE])
-    assert "#0000FE (1 pixels), #808080 (1 pixels)" in str(caught.value)
+    assert "#0000FE (1 pixel), #808080 (1 pixel)" in str(caught.value)
 
 
 def test_two_loadings_do_not_share_memory(tmp_path):

@@ -11,7 +11,7 @@ from mmseg_ext.errors import UserError
 from mmseg_ext.points.sampling import keep_points, seed_of_sample
 from mmseg_ext.registry import TRANSFORMS
 from mmseg_ext.transforms import PointAwareRandomCrop
-from mmseg_ext.transforms.point_aware_random_crop import count_labels_of_crops
+from mmseg_ext.transforms.labelled_crops import count_labels_of_crops
 
 
 def make_sample(labels):

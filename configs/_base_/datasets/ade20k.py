@@ -7,58 +7,22 @@ original labels (original/mIoU), which compares factors fairly. At factor 1 the 
 Labels 1..150 become 0..149 and 0 ("other") is ignored: LoadAnnotations follows the dataset's ``reduce_zero_label``.
 """
 
+_base_ = "./mmseg_512.py"
 dataset_type = "mmseg_ext.DownsampledADE20KDataset"
 factor = 1
-crop_size = (512, 512)
-load_labels = dict(type="mmseg_ext.LoadAnnotations")
-train_pipeline = [
-    dict(type="mmseg_ext.LoadImageFromFile"),
-    load_labels,
-    dict(type="mmseg_ext.RandomResize", scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
-    dict(type="mmseg_ext.RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
-    dict(type="mmseg_ext.RandomFlip", prob=0.5),
-    dict(type="mmseg_ext.PhotoMetricDistortion"),
-    dict(type="mmseg_ext.PackSegInputs"),
-]
 test_pipeline = [
-    dict(type="mmseg_ext.LoadImageFromFile"),
+    _base_.load_image,
     dict(type="mmseg_ext.Resize", scale=(2048, 512), keep_ratio=True),
-    load_labels,  # after Resize: predictions are compared at the original size
-    dict(type="mmseg_ext.PackSegInputs"),
+    _base_.load_labels,  # after Resize: predictions are compared at the original size
+    _base_.pack,
 ]
-img_ratios = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
-tta_pipeline = [
-    dict(type="mmseg_ext.LoadImageFromFile"),
-    dict(
-        type="TestTimeAug",
-        transforms=[
-            [dict(type="mmseg_ext.Resize", scale_factor=ratio, keep_ratio=True) for ratio in img_ratios],
-            [
-                dict(type="mmseg_ext.RandomFlip", prob=0.0, direction="horizontal"),
-                dict(type="mmseg_ext.RandomFlip", prob=1.0, direction="horizontal"),
-            ],
-            [load_labels],
-            [dict(type="mmseg_ext.PackSegInputs")],
-        ],
-    ),
-]
-train_dataloader = dict(
-    batch_size=4,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type="InfiniteSampler", shuffle=True),
-    dataset=dict(type=dataset_type, factor=factor, split="train", pipeline=train_pipeline),
-)
+train_dataloader = dict(dataset=dict(type=dataset_type, factor=factor, split="train"))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(type=dataset_type, factor=factor, split="val", original_labels=True, pipeline=test_pipeline),
+    dataset=dict(type=dataset_type, factor=factor, split="val", original_labels=True, pipeline=test_pipeline)
 )
 test_dataloader = val_dataloader
 val_evaluator = [
     dict(type="mmseg_ext.SegmentationMetric"),
-    dict(type="mmseg_ext.OriginalResolutionMetric", load_labels=load_labels),
+    dict(type="mmseg_ext.OriginalResolutionMetric", load_labels=_base_.load_labels),
 ]
 test_evaluator = val_evaluator

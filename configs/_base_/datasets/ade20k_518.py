@@ -2,13 +2,6 @@
 
 _base_ = "./ade20k.py"
 crop_size = (518, 518)
-train_pipeline = [
-    dict(type="mmseg_ext.LoadImageFromFile"),
-    {{_base_.load_labels}},
-    dict(type="mmseg_ext.RandomResize", scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
-    dict(type="mmseg_ext.RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
-    dict(type="mmseg_ext.RandomFlip", prob=0.5),
-    dict(type="mmseg_ext.PhotoMetricDistortion"),
-    dict(type="mmseg_ext.PackSegInputs"),
-]
+geometry = [_base_.geometry[0], dict(_base_.geometry[1], crop_size=crop_size)]
+train_pipeline = [*_base_.load, *geometry, *_base_.finish]
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))

@@ -3,6 +3,7 @@
 python tools/downsample.py data/deepglobe --factor 4
 """
 
+_base_ = "./loaders.py"
 dataset_type = "mmseg_ext.DeepGlobeLandCoverDataset"
 factor = 4
 crop_size = (512, 512)
@@ -11,33 +12,20 @@ load_labels = dict(
     palette=["#00FFFF", "#FFFF00", "#FF00FF", "#00FF00", "#0000FF", "#FFFFFF"],
     ignore_colors=["#000000"],  # "unknown"
 )
-train_pipeline = [
-    dict(type="mmseg_ext.LoadImageFromFile"),
-    load_labels,
+flip = dict(type="mmseg_ext.RandomFlip", prob=[0.25, 0.25, 0.25], direction=["horizontal", "vertical", "diagonal"])
+load = [_base_.load_image, load_labels]
+geometry = [
     dict(type="mmseg_ext.RandomResize", scale=(612, 612), ratio_range=(0.85, 1.5), keep_ratio=True),
     dict(type="mmseg_ext.RandomCrop", crop_size=crop_size),
-    dict(type="mmseg_ext.RandomFlip", prob=[0.25, 0.25, 0.25], direction=["horizontal", "vertical", "diagonal"]),
-    dict(type="mmseg_ext.PhotoMetricDistortion"),
-    dict(type="mmseg_ext.PackSegInputs"),
 ]
-test_pipeline = [
-    dict(type="mmseg_ext.LoadImageFromFile"),
-    load_labels,
-    dict(type="mmseg_ext.PackSegInputs"),
-]
+finish = [flip, *_base_.finish[1:]]
+train_pipeline = [*load, *geometry, *finish]
+test_pipeline = [*load, _base_.pack]
 train_dataloader = dict(
-    batch_size=8,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type="InfiniteSampler", shuffle=True),
-    dataset=dict(type=dataset_type, split="train", fold=0, factor=factor, pipeline=train_pipeline),
+    batch_size=8, dataset=dict(type=dataset_type, split="train", fold=0, factor=factor, pipeline=train_pipeline)
 )
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(type=dataset_type, split="val", fold=0, factor=factor, original_labels=True, pipeline=test_pipeline),
+    dataset=dict(type=dataset_type, split="val", fold=0, factor=factor, original_labels=True, pipeline=test_pipeline)
 )
 test_dataloader = val_dataloader
 val_evaluator = [

@@ -9,6 +9,7 @@ by predictions enlarged to them, on the original labels (original/mIoU). The fir
 --cfg-options val_dataloader.dataset.original_labels=False test_dataloader.dataset.original_labels=False
 """
 
+_base_ = "./loaders.py"
 dataset_type = "mmseg_ext.DubaiAerialDataset"
 data_root = "data/dubai"
 crop_size = (192, 192)
@@ -19,35 +20,23 @@ load_labels = dict(
     ignore_colors=["#9B9B9B"],  # "unlabeled"
     unknown="ignore",  # tiles 3, 5 and 6 hold a few pixels of #000000
 )
-train_pipeline = [
-    dict(type="mmseg_ext.LoadImageFromFile"),
-    load_labels,
+load = [_base_.load_image, load_labels]
+geometry = [
     dict(type="mmseg_ext.RandomResize", scale=scale, ratio_range=(0.5, 2.0), keep_ratio=True),
     # No cat_max_ratio: it turns away crops of a single class, which are many where crops are small. A network that had
     # seen little open water called it vegetation.
     dict(type="mmseg_ext.RandomCrop", crop_size=crop_size),
-    dict(type="mmseg_ext.RandomFlip", prob=0.5),
-    dict(type="mmseg_ext.PhotoMetricDistortion"),
-    dict(type="mmseg_ext.PackSegInputs"),
 ]
-test_pipeline = [
-    dict(type="mmseg_ext.LoadImageFromFile"),
-    dict(type="mmseg_ext.Resize", scale=scale, keep_ratio=True),
-    load_labels,
-    dict(type="mmseg_ext.PackSegInputs"),
-]
+resize = dict(type="mmseg_ext.Resize", scale=scale, keep_ratio=True)
+train_pipeline = [*load, *geometry, *_base_.finish]
+test_pipeline = [_base_.load_image, resize, load_labels, _base_.pack]
 train_dataloader = dict(
     batch_size=8,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type="InfiniteSampler", shuffle=True),
     dataset=dict(type=dataset_type, data_root=data_root, split="train", fold=0, pipeline=train_pipeline),
 )
 val_dataloader = dict(
-    batch_size=1,
     num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
         type=dataset_type, data_root=data_root, split="val", fold=0, original_labels=True, pipeline=test_pipeline
     ),

@@ -4,23 +4,7 @@ The weights of the backbone are mmseg's conversion of the official ones (ImageNe
 once. Where there is no network, name a file: --cfg-options model.backbone.init_cfg.checkpoint=FILE. See docs/heads.md.
 """
 
-_base_ = "./upernet_swin-t.py"
-update_head = dict(
-    type="KernelUpdateHead",
-    num_classes=150,
-    num_mask_fcs=1,
-    in_channels=512,
-    out_channels=512,
-    feat_transform_cfg=dict(conv_cfg=dict(type="Conv2d"), act_cfg=None),
-    kernel_updator_cfg=dict(
-        type="KernelUpdator",
-        in_channels=256,
-        feat_channels=256,
-        out_channels=256,
-        act_cfg=dict(type="ReLU", inplace=True),
-        norm_cfg=dict(type="LN"),
-    ),
-)
+_base_ = ["./upernet_swin-t.py", "./knet_update_head.py"]
 model = dict(
     backbone=dict(
         init_cfg=dict(checkpoint=_base_.swin + "swin_large_patch4_window7_224_22k_20220308-d5bdebaf.pth"),
@@ -32,7 +16,7 @@ model = dict(
         _delete_=True,
         type="IterativeDecodeHead",
         num_stages=3,
-        kernel_update_head=[update_head, update_head, update_head],
+        kernel_update_head=[_base_.update_head] * 3,
         kernel_generate_head=dict(_base_.model.decode_head, in_channels=[192, 384, 768, 1536]),
     ),
     auxiliary_head=dict(in_channels=768),

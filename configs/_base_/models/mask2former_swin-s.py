@@ -4,20 +4,12 @@ The weights of the backbone are mmseg's conversion of the official ones (ImageNe
 once. Where there is no network, name a file: --cfg-options model.backbone.init_cfg.checkpoint=FILE. See docs/heads.md.
 """
 
+_base_ = "./imagenet_preprocessor.py"
 num_classes = 150
-data_preprocessor = dict(
-    type="SegDataPreProcessor",
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    bgr_to_rgb=True,
-    pad_val=0,
-    seg_pad_val=255,
-    test_cfg=dict(size_divisor=32),
-)
 attention = dict(embed_dims=256, num_heads=8, batch_first=True)
 model = dict(
     type="EncoderDecoder",
-    data_preprocessor=data_preprocessor,
+    data_preprocessor=dict(test_cfg=dict(size_divisor=32)),
     backbone=dict(
         type="SwinTransformer",
         init_cfg=dict(
@@ -100,6 +92,5 @@ model = dict(
             sampler=dict(type="mmdet.MaskPseudoSampler"),
         ),
     ),
-    train_cfg=dict(),
     test_cfg=dict(mode="whole"),
 )

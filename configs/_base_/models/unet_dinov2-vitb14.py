@@ -4,21 +4,14 @@
 --cfg-options model.backbone.checkpoint=timm (timm's download) or =FILE. See docs/dino.md.
 """
 
-norm_cfg = dict(type="SyncBN", requires_grad=True)
-data_preprocessor = dict(
-    type="SegDataPreProcessor",
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    bgr_to_rgb=True,
-    pad_val=0,
-    seg_pad_val=255,
-    test_cfg=dict(size_divisor=14),
-)
+_base_ = "./imagenet_preprocessor.py"
 model = dict(
     type="EncoderDecoder",
-    data_preprocessor=data_preprocessor,
+    data_preprocessor=dict(test_cfg=dict(size_divisor=14)),
     backbone=dict(type="mmseg_ext.DINO", arch="dinov2_vitb14", checkpoint=None, out_indices=[2, 5, 8, 11], frozen=True),
-    neck=dict(type="mmseg_ext.UNetDecoder", in_channels=[768] * 4, channels=(64, 128, 256, 512), norm_cfg=norm_cfg),
+    neck=dict(
+        type="mmseg_ext.UNetDecoder", in_channels=[768] * 4, channels=(64, 128, 256, 512), norm_cfg=_base_.norm_cfg
+    ),
     decode_head=dict(
         type="mmseg_ext.PointFCNHead",
         in_channels=64,
@@ -28,10 +21,9 @@ model = dict(
         concat_input=False,
         dropout_ratio=0.1,
         num_classes=150,
-        norm_cfg=norm_cfg,
+        norm_cfg=_base_.norm_cfg,
         align_corners=False,
         loss_decode=dict(type="mmseg_ext.PartialCrossEntropyLoss"),
     ),
-    train_cfg=dict(),
     test_cfg=dict(mode="slide", crop_size=(518, 518), stride=(341, 341)),
 )

@@ -4,35 +4,26 @@
 --cfg-options model.backbone.checkpoint=timm (timm's download) or =FILE. See docs/dino.md.
 """
 
-norm_cfg = dict(type="SyncBN", requires_grad=True)
-data_preprocessor = dict(
-    type="SegDataPreProcessor",
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    bgr_to_rgb=True,
-    pad_val=0,
-    seg_pad_val=255,
-    test_cfg=dict(size_divisor=14),
-)
+_base_ = "./imagenet_preprocessor.py"
 model = dict(
     type="EncoderDecoder",
-    data_preprocessor=data_preprocessor,
+    data_preprocessor=dict(test_cfg=dict(size_divisor=14)),
     backbone=dict(type="mmseg_ext.DINO", arch="dinov2_vitb14", checkpoint=None, out_indices=[2, 5, 8, 11], frozen=True),
-    neck=dict(type="Feature2Pyramid", embed_dim=768, rescales=[4, 2, 1, 0.5], norm_cfg=norm_cfg),
+    neck=dict(type="Feature2Pyramid", embed_dim=768, rescales=[4, 2, 1, 0.5], norm_cfg=_base_.norm_cfg),
     decode_head=dict(
-        type="UPerHead",
+        type="mmseg_ext.PointUPerHead",
         in_channels=[768, 768, 768, 768],
         in_index=[0, 1, 2, 3],
         pool_scales=(1, 2, 3, 6),
         channels=512,
         dropout_ratio=0.1,
         num_classes=150,
-        norm_cfg=norm_cfg,
+        norm_cfg=_base_.norm_cfg,
         align_corners=False,
-        loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
+        loss_decode=dict(type="mmseg_ext.PartialCrossEntropyLoss"),
     ),
     auxiliary_head=dict(
-        type="FCNHead",
+        type="mmseg_ext.PointFCNHead",
         in_channels=768,
         in_index=2,
         channels=256,
@@ -40,10 +31,9 @@ model = dict(
         concat_input=False,
         dropout_ratio=0.1,
         num_classes=150,
-        norm_cfg=norm_cfg,
+        norm_cfg=_base_.norm_cfg,
         align_corners=False,
-        loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=0.4),
+        loss_decode=dict(type="mmseg_ext.PartialCrossEntropyLoss", loss_weight=0.4),
     ),
-    train_cfg=dict(),
     test_cfg=dict(mode="slide", crop_size=(518, 518), stride=(341, 341)),
 )

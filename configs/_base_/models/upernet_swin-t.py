@@ -4,19 +4,10 @@ The weights of the backbone are mmseg's conversion of the official ones (ImageNe
 once. Where there is no network, name a file: --cfg-options model.backbone.init_cfg.checkpoint=FILE. See docs/heads.md.
 """
 
-norm_cfg = dict(type="SyncBN", requires_grad=True)
-data_preprocessor = dict(
-    type="SegDataPreProcessor",
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    bgr_to_rgb=True,
-    pad_val=0,
-    seg_pad_val=255,
-)
+_base_ = "./imagenet_preprocessor.py"
 swin = "https://mmassets.onedl.ai/mmsegmentation/v0.5/pretrain/swin/"
 model = dict(
     type="EncoderDecoder",
-    data_preprocessor=data_preprocessor,
     backbone=dict(
         type="SwinTransformer",
         init_cfg=dict(type="Pretrained", checkpoint=swin + "swin_tiny_patch4_window7_224_20220317-1cdeb081.pth"),
@@ -35,7 +26,7 @@ model = dict(
         channels=512,
         dropout_ratio=0.1,
         num_classes=150,
-        norm_cfg=norm_cfg,
+        norm_cfg=_base_.norm_cfg,
         align_corners=False,
         loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
     ),
@@ -48,10 +39,9 @@ model = dict(
         concat_input=False,
         dropout_ratio=0.1,
         num_classes=150,
-        norm_cfg=norm_cfg,
+        norm_cfg=_base_.norm_cfg,
         align_corners=False,
         loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=0.4),
     ),
-    train_cfg=dict(),
     test_cfg=dict(mode="whole"),
 )

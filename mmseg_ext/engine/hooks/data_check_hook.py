@@ -1,4 +1,4 @@
-"""A check of all images and labels before the first step."""
+"""The check of all images and labels before the first step."""
 
 import os
 import time
@@ -8,10 +8,12 @@ from typing import Any
 from mmengine.dist import broadcast_object_list, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
+from mmseg.models.losses import CrossEntropyLoss
 from torch import nn
 
 from mmseg_ext.data_check import DataReport, Problem, check_dataset, raise_for_problems, transforms_of
 from mmseg_ext.errors import UserError
+from mmseg_ext.points.label_budget import LabelBudget, budget_of
 from mmseg_ext.progress import ProgressDisplay
 from mmseg_ext.registry import HOOKS
 
@@ -24,8 +26,8 @@ class DataCheckHook(Hook):
     """Check every file that a run will read, and stop it before the first step if training would fail or go wrong.
 
     The check runs over the datasets of the loops that the run has: train and val for training, test for testing. It
-    comes before weights are loaded, draws no random number and works with any mmseg dataset. In a distributed run
-    rank 0 reads the files and all ranks get its result. The reports are left in ``runner.data_reports``, a dict
+    comes before weights are loaded, draws no random number and works with any mmseg dataset. In a distributed run the
+    first rank reads the files and all ranks receive its result. The reports are left in ``runner.data_reports``, a dict
     with the keys 'train', 'val' and 'test'.
 
     Args:
@@ -33,7 +35,7 @@ class DataCheckHook(Hook):
         num_workers: Threads that read; None is one a core, eight at most.
         use_cache: Whether files that have not changed since an earlier check are taken from the cache.
         cache_dir: Folder of the cache; None is `mmseg_ext` under $XDG_CACHE_HOME or ~/.cache.
-        allow_palette: Whether the indices of palette PNGs are class indices, whatever their colours.
+        allow_palette: Whether the indices of palette PNGs are class indices, regardless of their colours.
         max_shown: How many problems the error lists; the others are counted.
         show_progress: Whether a check of more than two seconds shows how far it is.
 
@@ -78,6 +80,8 @@ class DataCheckHook(Hook):
         for name, dataset in datasets.items():
             problems += head_problems(runner.model, f"{name} dataset", getattr(dataset, "metainfo", None) or {})
             problems += weight_problems(runner.model, dataset)
+        if "train" in datasets:
+            problems += loss_problems(runner.model, budget_of(runner.cfg.get("train_dataloader", {}).get("dataset")))
         for name, report in reports.items():
             for problem in report.warnings:
                 runner.logger.warning(f"Data check, {name}: {problem}")
@@ -133,15 +137,33 @@ def head_problems(model: Any, name: str, metainfo: dict) -> list[Problem]:
 
 
 def weight_problems(model: Any, dataset: Any) -> list[Problem]:
-    """Decode heads that ignore the label weights of a transform."""
+    """Decode heads that would ignore the weights which a transform gives the labels."""
     givers = [t for t in transforms_of(dataset) if getattr(t, "gives_label_weights", False)]
     head = getattr(getattr(model, "module", model), "decode_head", None)
     parts = head.modules() if isinstance(head, nn.Module) else ()  # the heads inside of it too, as K-Net's
     if not givers or any(getattr(part, "takes_label_weights", False) for part in parts):
         return []
-    what = f"{type(head).__name__} knows nothing of the weights of labels, which {type(givers[0]).__name__} gives"
+    what = f"{type(head).__name__} does not support label weights, which {type(givers[0]).__name__} adds"
     fix = "Use a Point… head of mmseg_ext, or take the transform out of the pipeline."
     return [Problem("model.decode_head", what, fix, "label weights")]
+
+
+def loss_problems(model: Any, budget: LabelBudget | None) -> list[Problem]:
+    """Losses that average over all pixels where few have a label: they, and their gradients, would be almost zero."""
+    if budget is None or budget.sparsity is None:
+        return []
+    model = getattr(model, "module", model)
+    problems = []
+    for attribute in ("decode_head", "auxiliary_head"):
+        heads = getattr(model, attribute, None)
+        for name, part in heads.named_modules() if isinstance(heads, nn.Module) else ():
+            # With class weights, mmseg's loss divides by the weights of the labelled pixels.
+            if isinstance(part, CrossEntropyLoss) and not part.avg_non_ignore and part.class_weight is None:
+                where = f"model.{attribute}.{name}"
+                what = f"CrossEntropyLoss averages over all pixels, but only {budget.describe()} have a label"
+                mend = "Use mmseg_ext.PartialCrossEntropyLoss, or a Point… head of mmseg_ext with its own loss."
+                problems.append(Problem(where, what, mend, "loss of sparse labels"))
+    return problems
 
 
 def _loops(runner: Any) -> Iterator[tuple[str, BaseLoop]]:
@@ -155,8 +177,8 @@ def _loops(runner: Any) -> Iterator[tuple[str, BaseLoop]]:
 def _on_first_rank(work: Callable[[Callable[[], None]], Any]) -> Any:
     """Run `work` on rank 0 and return its result on every rank; if it fails, every rank raises.
 
-    `work` gets a function to call often. It sends the waiting ranks a message from time to time, since a single wait
-    for the result would time out after some minutes.
+    `work` receives a function to call often. From time to time it signals the waiting ranks that a result will follow,
+    since a single wait would time out after some minutes.
     """
     if get_world_size() == 1:
         return work(lambda: None)

@@ -14,9 +14,8 @@ from mmseg_ext.engine.hooks.validation_pictures_hook import path_below
 from mmseg_ext.engine.random_state import kept_random_state
 from mmseg_ext.masks.class_maps import as_array
 from mmseg_ext.pictures import colorize, draw_points, legend, panel, save_picture, sheet
+from mmseg_ext.points.label_budget import POINT_STEPS, STEP_SETTINGS, budget_of, name_of
 from mmseg_ext.registry import HOOKS
-
-POINT_STEPS = ("SamplePoints", "LoadPointAnnotations")
 
 
 class PointImage(NamedTuple):
@@ -27,16 +26,12 @@ class PointImage(NamedTuple):
     points_HW: np.ndarray
 
 
-def _name(transform: Any) -> str:
-    return type(transform).__name__
-
-
 @HOOKS.register_module()
 class PointPicturesHook(Hook):
     """Draw training images with their points, enlarged, beside the prediction, at every evaluation.
 
     The picture is ``<work_dir>/pictures/training_points.png``, replaced by each evaluation. Runs that do not train on
-    points (SamplePoints or LoadPointAnnotations in the pipeline of an unwrapped dataset) get none. The random state is
+    points, or whose dataset is wrapped, get none. The random state is
     left as it was. With ``resample=True`` the points shown are one draw of many.
 
     Args:
@@ -55,8 +50,8 @@ class PointPicturesHook(Hook):
         """Choose the images and load their points, once."""
         dataset = runner.train_dataloader.dataset
         transforms = list(getattr(getattr(dataset, "pipeline", None), "transforms", ()))
-        last = max((i for i, t in enumerate(transforms) if _name(t) in POINT_STEPS), default=None)
-        if last is None or not is_main_process():
+        last = max((i for i, t in enumerate(transforms) if name_of(t) in POINT_STEPS), default=None)
+        if last is None or budget_of(runner.cfg.train_dataloader.dataset) is None or not is_main_process():
             return
         root = getattr(dataset, "data_root", None)
         self._images = []
@@ -75,7 +70,8 @@ class PointPicturesHook(Hook):
             return
         meta = runner.val_dataloader.dataset.metainfo
         steps = runner.val_dataloader.dataset.pipeline.transforms
-        steps = [t for t in steps if not _name(t).endswith("Annotations") and _name(t) != "LoadImageFromFile"]
+        loading = ("LoadImageFromFile", *STEP_SETTINGS)
+        steps = [t for t in steps if not name_of(t).endswith("Annotations") and name_of(t) not in loading]
         rows = []
         with kept_random_state(), torch.no_grad():
             for image in self._images:

@@ -10,18 +10,17 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import Hook
-from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
-from mmseg.registry import TRANSFORMS
 
-from mmseg_ext.engine.config_reading import pipeline_of
 from mmseg_ext.engine.hooks.hardest_images import HardestImages, HardImage
 from mmseg_ext.engine.run_progress import step_of
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
 from mmseg_ext.masks.class_maps import as_array, pack_labels, unpack_labels
 from mmseg_ext.pictures import colorize, draw_labels, errors, panel, save_picture, segmentation_legend, sheet
+from mmseg_ext.points.label_budget import budget_of
+from mmseg_ext.points.sampling import keep_points, seed_of_sample
 from mmseg_ext.registry import HOOKS
 
 
@@ -50,17 +49,15 @@ def labels_at_budget(config: Config, img_path: str, labels_HW: np.ndarray) -> tu
         labels_HW: All of its labels.
 
     Returns:
-        A title and the labels that are left; None for a run that trains on all labels.
+        A title and the labels that are left; None for a run whose points are not sampled.
     """
-    for step in pipeline_of(config.train_dataloader.dataset):
-        if step["type"].endswith("SamplePoints"):
-            with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmseg")):
-                transform = TRANSFORMS.build({**step, "resample": False, "data_root": None})
-            name = path_below(img_path, config.train_dataloader.dataset.get("data_root")).as_posix()
-            sample = {"gt_seg_map": labels_HW, "img_path": img_path, "img_name": name}
-            per_class = " per class" if transform.per == "class" else ""
-            return f"{transform.num_points} points{per_class}", transform(sample)["gt_seg_map"]
-    return None
+    budget = budget_of(config.train_dataloader.dataset)
+    if budget is None or budget.num_points is None:
+        return None
+    name = path_below(img_path, config.train_dataloader.dataset.get("data_root")).as_posix()
+    seed = seed_of_sample(budget.seed, name)
+    points_HW = keep_points(labels_HW, budget.num_points, seed, budget.per, budget.strategy)
+    return f"{budget.num_points} points" + (" per class" if budget.per == "class" else ""), points_HW
 
 
 def send_picture(runner: Runner, name: str, picture_HWC: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""The names of the DINO models, and the timm networks they stand for."""
+"""The names of the DINO models, and their networks in timm."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -9,12 +9,13 @@ import timm
 from timm.models.convnext import ConvNeXt
 from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
-from torch import nn
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.models.backbones.dino_conv_next import DINOConvNeXt
+from mmseg_ext.models.backbones.dino_network import DINONetwork
+from mmseg_ext.models.backbones.dino_vit import DINOViT
+from mmseg_ext.models.backbones.position_embedding import OFFICIAL_RULES, TIMM_RULE
 from mmseg_ext.stack import explained_download
-
-Network = VisionTransformer | Eva | ConvNeXt
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Architecture:
     """A network of timm.
 
     Args:
-        timm_name: With the tag of its weights, where there are any.
-        family: 'dino', 'dinov2', 'dinov2_reg', 'dinov3', 'dinov3_convnext', or 'timm' for a network of no DINO release.
+        timm_name: Name in timm, with the tag of the weights if timm has any.
+        family: 'dino', 'dinov2', 'dinov2_reg', 'dinov3', 'dinov3_convnext', or 'timm' for all other networks.
     """
 
     timm_name: str
@@ -52,13 +53,13 @@ ARCHITECTURES = _named_architectures()
 
 
 def find_architecture(arch: str) -> Architecture:
-    """Look up a name of ours, or one of timm's.
+    """Look up an architecture by its name in this package or in timm.
 
     Args:
         arch: For example 'dinov2_vitb14', 'dinov3_convnext_tiny' or 'vit_base_patch16_224.mae'.
 
     Raises:
-        UserError: Neither we nor timm know it.
+        UserError: The name is unknown.
     """
     if arch in ARCHITECTURES:
         return ARCHITECTURES[arch]
@@ -77,10 +78,10 @@ def find_architecture(arch: str) -> Architecture:
 
 
 def _hub_name(architecture: Architecture) -> str:
-    """Where timm's weights lie on the Hugging Face hub.
+    """Return the repository of timm's weights on the Hugging Face hub.
 
     Raises:
-        UserError: Timm has none.
+        UserError: Timm has no weights for it.
     """
     source = timm.get_pretrained_cfg(architecture.timm_name)
     if source is None or not source.hf_hub_id:
@@ -89,18 +90,19 @@ def _hub_name(architecture: Architecture) -> str:
 
 
 def create_network(
-    architecture: Architecture, overrides: Mapping[str, Any], drop_path_rate: float, pretrained: bool
-) -> Network:
+    architecture: Architecture, overrides: Mapping[str, Any], drop_path_rate: float, pretrained: bool, pos_interp: str
+) -> DINONetwork:
     """Build a network for images of any size, without a classifier.
 
     Args:
         architecture: From :func:`find_architecture`.
-        overrides: Arguments for timm, over its own.
-        drop_path_rate: Of the last block; the others rise to it linearly.
+        overrides: Arguments for timm that override its defaults.
+        drop_path_rate: Stochastic depth of the last block; it rises linearly from the first.
         pretrained: Let timm download its weights.
+        pos_interp: 'official' to interpolate position embeddings as the release does, 'timm' as timm does.
 
     Raises:
-        UserError: It is no vision transformer and no ConvNeXt.
+        UserError: The network is neither a vision transformer nor a ConvNeXt, or an override is unknown to timm.
     """
     arguments = {"num_classes": 0, "drop_path_rate": drop_path_rate, **overrides}
     if not architecture.timm_name.startswith("convnext"):
@@ -112,12 +114,12 @@ def create_network(
         raise UserError(
             f"Expected `arch_overrides` that timm's {architecture.timm_name} takes, got {dict(overrides)} ({error})."
         ) from error
-    if not isinstance(network, Network):
-        raise UserError(
-            f"Expected `arch` to be a plain vision transformer or a ConvNeXt of timm, got {architecture.timm_name}, "
-            f"a {type(network).__name__}. mmseg.TIMMBackbone takes networks of any kind."
-        )
-    if not isinstance(network, ConvNeXt) and isinstance(network.norm, nn.Identity):
-        # networks that average all patches have their last norm behind the average
-        network.norm, network.fc_norm = network.fc_norm, nn.Identity()
-    return network
+    if isinstance(network, ConvNeXt):
+        return DINOConvNeXt(network)
+    if isinstance(network, VisionTransformer | Eva):
+        rules = OFFICIAL_RULES if pos_interp == "official" else {}
+        return DINOViT(network, rules.get(architecture.family, TIMM_RULE))
+    raise UserError(
+        f"Expected `arch` to be a plain vision transformer or a ConvNeXt of timm, got {architecture.timm_name}, "
+        f"a {type(network).__name__}. mmseg.TIMMBackbone takes networks of any kind."
+    )

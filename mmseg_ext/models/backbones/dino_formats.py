@@ -1,19 +1,17 @@
-"""The formats in which people have DINO weights, told by their keys, and turned into those of timm's networks."""
+"""Recognises the formats of DINO weights by their keys, and converts them to those of timm's networks."""
 
 import re
 from collections.abc import Iterable, Mapping
 
 import torch
-from timm.models.convnext import ConvNeXt
-from timm.models.eva import Eva
 from torch import Tensor
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.backbones.dino_architectures import Network
+from mmseg_ext.models.backbones.dino_network import DINONetwork
 
 Renamings = tuple[tuple[str, str], ...]
 
-# The weight of the first layer, by which the place of the backbone in a file is found.
+# Keys of the weight of the first layer, to find the prefix of the backbone in a file.
 FIRST_LAYERS = (
     "patch_embed.proj.weight",
     "embeddings.patch_embeddings.projection.weight",
@@ -22,12 +20,13 @@ FIRST_LAYERS = (
     "downsample_layers.0.0.weight",
     "stem.0.weight",
 )
-# What lies beside a backbone in a file: heads, and what this package adds to its own checkpoints.
+# Keys of a file that are not the backbone's: heads, and what this package adds to its checkpoints.
 BESIDE_BACKBONE = re.compile(
-    r"(?:(?:module|teacher|student|model|backbone)\.)*"
-    r"(?:head|dino_head|ibot_head|classifier|decode_head|auxiliary_head|neck|data_preprocessor|frozen_weights_digest)\b"
+    r"(?:(?:module|teacher|student|model|backbone|average)\.)*"
+    r"(?:head|dino_head|ibot_head|classifier|decode_head|auxiliary_head|neck|data_preprocessor|frozen_weights_digest"
+    r"|iteration|n_averaged)\b"
 )
-# What official and Hugging Face files hold for pretraining alone, or twice.
+# Keys in official and Hugging Face files that are for pretraining only, or duplicates.
 UNUSED = re.compile(
     r"(?:^mask_token$|\.bias_mask$|^local_cls_norm\.|^norms\.3\.|^pooler\.|^head\.(?!norm\.)|^fc_norm\.|^attn_pool\.)"
 )
@@ -52,10 +51,10 @@ HUGGING_FACE_VIT: Renamings = (
     (r"\.layernorm_after\.", ".norm2."),
     (r"^layernorm\.", "norm."),
 )
-# DINOv3's networks without a gate call the two layers as its gated ones call the last two.
+# DINOv3's networks without a gate name their two layers as the gated ones name the last two.
 UNGATED: Renamings = ((r"\.mlp\.w2\.", ".mlp.fc1."), (r"\.mlp\.w3\.", ".mlp.fc2."))
 OFFICIAL_VIT: Renamings = (
-    (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),  # training checkpoints keep their blocks in chunks
+    (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),  # training checkpoints group their blocks in chunks
     (r"^(?:register_tokens|storage_tokens)$", "reg_token"),
     (r"^rope_embed\.periods$", "rope.periods"),
 )
@@ -80,29 +79,29 @@ OFFICIAL_CONVNEXT: Renamings = (
 
 
 def listed(names: Iterable[str], limit: int = 12) -> str:
-    """Name things in a sentence; above the limit, the first of them and how many more."""
+    """Join names for a message; above the limit, the first ones and the number of the others."""
     names = list(names)
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
 def find_backbone(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """Take the backbone out of a file that may hold it under a prefix, among heads, or as teacher and student.
+    """Extract the backbone from the weights of a file, which may also hold heads, and a teacher and a student.
 
     Args:
-        weights: Of the whole file.
-        source: The file, for messages.
+        weights: All weights of the file.
+        source: Name of the file, for messages.
 
     Returns:
-        The backbone's weights, without the prefix.
+        The backbone's weights, without the prefix; of a teacher and a student those of the teacher.
 
     Raises:
-        UserError: There is none, there are several, or there is something besides that is no head.
+        UserError: There is no backbone, there are several, or there are other keys than those of a backbone and heads.
     """
     prefixes = {key.removesuffix(layer) for key in weights for layer in FIRST_LAYERS if key.endswith(layer)}
     prefixes = {prefix for prefix in prefixes if not prefix or prefix.endswith(".")}
     teachers = {prefix for prefix in prefixes if "teacher" in prefix}
-    students = {key for key in weights if teachers and re.match(r"(?:module\.)?student", key)}
-    chosen = teachers or prefixes
+    students = {prefix for prefix in prefixes if "student" in prefix}
+    chosen = teachers or prefixes - students or prefixes
     if not chosen:
         raise UserError(
             f"Expected the weights of a DINO backbone in {source}, found no first layer ({' or '.join(FIRST_LAYERS)}) "
@@ -112,24 +111,23 @@ def find_backbone(weights: Mapping[str, Tensor], source: str) -> dict[str, Tenso
     if len(chosen) > 1:
         raise UserError(f"Expected one backbone in {source}, found {len(chosen)}, under {listed(sorted(chosen))}.")
     prefix = chosen.pop()
+    others = (*prefixes - {prefix, ""}, *(() if prefix in students else ("student", "module.student")))
     if any("depthwise_conv" in key for key in weights):
         prefix = prefix.removesuffix("model.")  # transformers keeps the last norm beside `model`
-    left_over = [
-        key for key in weights if not key.startswith(prefix) and key not in students and not BESIDE_BACKBONE.match(key)
-    ]
+    left_over = [key for key in weights if not key.startswith((prefix, *others)) and not BESIDE_BACKBONE.match(key)]
     if left_over:
         raise UserError(f"Expected a backbone under {prefix!r} in {source}, found besides it: {listed(left_over)}.")
     return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
 
 
 def recognise(weights: Mapping[str, Tensor]) -> tuple[str, Renamings]:
-    """Tell the format of a backbone's weights from their keys.
+    """Recognise the format of a backbone's weights by their keys.
 
     Args:
         weights: From :func:`find_backbone`.
 
     Returns:
-        The format in words, and what renames its keys.
+        A description of the format, and the regular expressions that rename its keys to timm's.
     """
     if "downsample_layers.0.0.weight" in weights:
         return "DINOv3 ConvNeXt, official", OFFICIAL_CONVNEXT
@@ -159,15 +157,15 @@ def recognise(weights: Mapping[str, Tensor]) -> tuple[str, Renamings]:
     return "DINO v1 or timm (they have the same keys)", OFFICIAL_VIT
 
 
-def to_timm(weights: Mapping[str, Tensor], network: Network) -> tuple[dict[str, Tensor], str]:
-    """Turn a backbone's weights into those of a timm network.
+def to_timm(weights: Mapping[str, Tensor], network: DINONetwork) -> tuple[dict[str, Tensor], str]:
+    """Convert a backbone's weights to those of a timm network.
 
     Args:
         weights: From :func:`find_backbone`.
-        network: Decides between the two ways in which timm writes attention, gates and layer scale.
+        network: The network to convert to.
 
     Returns:
-        The weights by timm's keys, and the format they came in, in words.
+        The weights by timm's keys, and a description of the format they came in.
     """
     name, renamings = recognise(weights)
     renamed = {}
@@ -175,94 +173,23 @@ def to_timm(weights: Mapping[str, Tensor], network: Network) -> tuple[dict[str, 
         for pattern, replacement in renamings:
             key = re.sub(pattern, replacement, key)
         renamed[key] = value
-    if not isinstance(network, ConvNeXt):
-        _join_attention(renamed)
-        _mask_bias(renamed)
-        if isinstance(network, Eva):
-            _as_eva(renamed, has_bias=getattr(network.blocks[0].attn, "q_bias", None) is not None)
-        else:
-            _as_vision_transformer(renamed)
-        if "norm.weight" not in renamed and "fc_norm.weight" in renamed:
-            renamed |= {f"norm.{name}": renamed[f"fc_norm.{name}"] for name in ("weight", "bias")}
-        if getattr(network, "no_embed_class", False):
-            _fold_class_position(renamed)
+    network.convert(renamed)
     return {key: value for key, value in renamed.items() if not UNUSED.search(key)}, name
-
-
-def _join_attention(weights: dict[str, Tensor]) -> None:
-    """Query, key and value in one matrix; a missing bias (DINOv3's keys have none) is zero."""
-    for key in [key for key in weights if key.endswith(".attn.q.weight")]:
-        stem = key.removesuffix("q.weight")
-        weights[stem + "qkv.weight"] = torch.cat([weights.pop(f"{stem}{part}.weight") for part in "qkv"])
-        biases = {part: weights.pop(f"{stem}{part}.bias") for part in "qkv" if f"{stem}{part}.bias" in weights}
-        if biases:
-            zero = torch.zeros_like(next(iter(biases.values())))
-            weights[stem + "qkv.bias"] = torch.cat([biases.get(part, zero) for part in "qkv"])
-
-
-def _mask_bias(weights: dict[str, Tensor]) -> None:
-    """DINOv3 multiplies the bias of query, key and value by a mask, which is zero at the key."""
-    for key in [key for key in weights if key.endswith(".qkv.bias_mask")]:
-        mask = weights.pop(key)
-        bias = key.removesuffix("_mask")
-        if bias in weights and mask.isfinite().all():
-            weights[bias] = weights[bias] * mask
-
-
-def _as_eva(weights: dict[str, Tensor], has_bias: bool) -> None:
-    for key in list(weights):
-        new = re.sub(r"\.ls(\d)\.gamma$", r".gamma_\1", key)
-        for old_layer, new_layer in {"w1": "fc1_g", "w2": "fc1_x", "w3": "fc2"}.items():
-            new = new.replace(f".mlp.{old_layer}.", f".mlp.{new_layer}.")
-        weights[new] = weights.pop(key)
-    for key in [key for key in weights if key.endswith(".attn.qkv.bias")]:
-        query, of_key, value = weights[key].chunk(3)
-        if of_key.any():
-            continue  # timm's network has no place for it: it stays, and is reported as left over
-        del weights[key]
-        if not has_bias and not query.any() and not value.any():
-            continue
-        stem = key.removesuffix("qkv.bias")
-        weights[f"{stem}q_bias"], weights[f"{stem}v_bias"] = query, value
-
-
-def _as_vision_transformer(weights: dict[str, Tensor]) -> None:
-    for key in list(weights):
-        if ".mlp.w1." in key:
-            gate = weights.pop(key)
-            weights[key.replace(".w1.", ".fc1.")] = torch.cat([gate, weights.pop(key.replace(".w1.", ".w2."))])
-        elif ".mlp.w12." in key:
-            weights[key.replace(".w12.", ".fc1.")] = weights.pop(key)
-        elif ".mlp.w3." in key:
-            weights[key.replace(".w3.", ".fc2.")] = weights.pop(key)
-
-
-def _fold_class_position(weights: dict[str, Tensor]) -> None:
-    """Timm's networks with registers add no position to the class token: it goes into the token itself."""
-    position = weights.get("pos_embed")
-    if position is not None and has_class_position(position):
-        weights["cls_token"] = weights["cls_token"] + position[:, :1]
-        weights["pos_embed"] = position[:, 1:]
-
-
-def has_class_position(position_1LC: Tensor) -> bool:
-    """Whether a position embedding has one token more than a square grid."""
-    return round(position_1LC.shape[1] ** 0.5) ** 2 != position_1LC.shape[1]
 
 
 def check_complete(
     weights: Mapping[str, Tensor], expected: Mapping[str, torch.Size], optional: Iterable[str], what: str
 ) -> None:
-    """Make sure that weights are exactly those of a network.
+    """Check that weights match a network exactly.
 
     Args:
         weights: From :func:`to_timm`.
-        expected: The shapes of the network's weights.
+        expected: Shapes of the network's weights.
         optional: Keys that may be missing.
-        what: The file, its format and the architecture, for the message.
+        what: Description of the file, its format and the architecture, for the message.
 
     Raises:
-        UserError: A key is missing, left over or of another shape; the message names it.
+        UserError: A key is missing, unexpected or of another shape; the message names it.
     """
     missing = [key for key in expected if key not in weights and key not in set(optional)]
     left_over = [key for key in weights if key not in expected]

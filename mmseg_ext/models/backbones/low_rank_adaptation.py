@@ -1,7 +1,7 @@
 """Low-rank adaptation of linear layers.
 
-Not by the library peft: it wraps layers, and timm's DINOv3 attention reads the weight of the wrapped layer directly, so
-that the adaptation would have no effect, silently. Here a layer stays a linear layer with its keys.
+The library peft is not used. It wraps layers, but timm's attention of DINOv3 reads the weight of the wrapped layer
+directly, so the adaptation would have no effect, without an error. Here a layer stays an ``nn.Linear`` with its keys.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,13 +17,13 @@ DEFAULT_TARGETS = ("attn.qkv", "attn.proj")
 
 
 class LowRankLinear(nn.Linear):
-    """A frozen linear layer plus a trained one of low rank, which begins at zero.
+    """A frozen linear layer plus a trained one of low rank, which is zero at first.
 
-    y = W x + b + (alpha / rank) · B A x, A random and B zero at first. Only A and B are trained.
+    y = W x + b + (alpha / rank) · B A x. A is initialised at random, B with zeros. Only A and B are trained.
 
     Args:
-        layer: Whose weight and bias are taken over, not copied.
-        rank: Rows of A.
+        layer: The layer to adapt; its weight and bias are shared, not copied.
+        rank: Number of rows of A.
         alpha: The adaptation is multiplied by alpha / rank.
 
     Reference:
@@ -47,18 +47,18 @@ class LowRankLinear(nn.Linear):
 
 
 def adapt_blocks(blocks: Iterable[nn.Module], settings: Mapping[str, Any]) -> int:
-    """Put low-rank adaptations into transformer blocks, in place.
+    """Add low-rank adaptations to transformer blocks, in place.
 
     Args:
-        blocks: Their other parameters should be frozen already.
-        settings: rank (8), alpha (the rank), targets: the layers of a block by the end of their names
-            ('attn.qkv' and 'attn.proj').
+        blocks: The blocks; their other parameters should be frozen already.
+        settings: `rank` (default 8), `alpha` (default: the rank) and `targets`, the ends of the names of the layers to
+            adapt (default 'attn.qkv' and 'attn.proj').
 
     Returns:
-        How many layers were adapted.
+        The number of adapted layers.
 
     Raises:
-        UserError: A setting is unknown or no positive number, or no layer bears one of the names.
+        UserError: A setting is unknown or not positive, or no layer of a block has one of the names.
     """
     unknown = set(settings) - {"rank", "alpha", "targets"}
     if unknown:

@@ -1,4 +1,4 @@
-"""Learned position embeddings at another grid than the one they were learned on.
+"""Interpolates learned position embeddings to another grid.
 
 Shape suffixes: L tokens, C channels.
 """
@@ -11,11 +11,12 @@ from torch import Tensor
 
 
 class InterpolationRule(NamedTuple):
-    """How a release interpolates its position embeddings.
+    """Rule by which a release interpolates its position embeddings.
 
     Args:
-        offset: Added to the new grid's height and width before they become scale factors; 0 goes by the size alone.
-        antialias: Whether the bicubic filter widens when the grid shrinks.
+        offset: Added to the new grid's height and width when the scale factors are computed; 0 to interpolate to the
+            size without scale factors.
+        antialias: As in ``torch.nn.functional.interpolate``.
     """
 
     offset: float
@@ -23,7 +24,7 @@ class InterpolationRule(NamedTuple):
 
 
 # facebookresearch/dino, vision_transformer.py, and facebookresearch/dinov2, hub/backbones.py: the models without
-# registers were trained and evaluated with scale factors (h + 0.1) / H; those with registers go by the size.
+# registers were trained and evaluated with scale factors (h + 0.1) / H; those with registers use the size.
 OFFICIAL_RULES = {
     "dino": InterpolationRule(offset=0.1, antialias=False),
     "dinov2": InterpolationRule(offset=0.1, antialias=False),
@@ -39,24 +40,24 @@ def interpolate_position_embedding(
     num_prefix_tokens: int,
     rule: InterpolationRule,
 ) -> Tensor:
-    """Interpolate the patch part of a position embedding, bicubically, in float32.
+    """Interpolate the patch part of a position embedding bicubically, in float32.
 
     Args:
         embedding_1LC: Prefix tokens first, then the patches row by row.
         old_grid: Height and width of the embedding's grid, in patches.
-        new_grid: Height and width wanted, in patches.
-        num_prefix_tokens: How many tokens at the front have no place in the grid; they stay as they are.
-        rule: Of the release that the embedding comes from.
+        new_grid: Height and width of the new grid, in patches.
+        num_prefix_tokens: Number of first tokens that are not part of the grid; they are not changed.
+        rule: Rule of the release that the embedding comes from.
 
     Returns:
-        The embedding of the new grid (1, num_prefix_tokens + height · width, C), in the dtype that came.
+        The embedding of the new grid (1, num_prefix_tokens + height · width, C), in the dtype of the input.
     """
     if old_grid == new_grid:
         return embedding_1LC
     prefix_1LC, patches_1LC = embedding_1LC[:, :num_prefix_tokens], embedding_1LC[:, num_prefix_tokens:]
     patches_1CHW = patches_1LC.float().unflatten(1, old_grid).movedim(-1, 1)
     if rule.offset:
-        # The factors also place the samples: the outcome differs from that of the size.
+        # Scale factors also change the sample positions, so the result differs from interpolation to the size.
         factors = [(new + rule.offset) / old for new, old in zip(new_grid, old_grid, strict=True)]
         patches_1CHW = F.interpolate(patches_1CHW, scale_factor=factors, mode="bicubic", antialias=rule.antialias)
     else:

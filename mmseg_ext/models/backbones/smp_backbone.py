@@ -1,9 +1,10 @@
-"""The encoders and decoders of segmentation-models-pytorch, as one backbone."""
+"""The encoders and decoders of segmentation-models-pytorch as one backbone."""
 
 import difflib
 import inspect
 from collections.abc import Iterable
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import torch.nn.functional as F
@@ -15,13 +16,13 @@ from mmseg_ext.registry import MODELS
 from mmseg_ext.stack import explained_download
 
 ARCHITECTURES = {"unet": "Unet", "unet++": "UnetPlusPlus", "fpn": "FPN", "deeplabv3+": "DeepLabV3Plus"}
-"""Names of the decoders, and of smp's classes."""
+"""Names of the decoders, and their classes in smp."""
 
 _OF_THE_HEAD = ("classes", "activation", "aux_params", "upsampling")
 _TIMM = "tu-"
 
 
-def _import_smp() -> Any:
+def _import_smp() -> ModuleType:
     try:
         import segmentation_models_pytorch
     except ImportError as error:
@@ -46,10 +47,10 @@ def _class_of(arch: str) -> type[nn.Module]:
 
 
 def _check_encoder(name: str, weights: str | bool | None) -> None:
-    """Refuse an encoder, or pretrained weights of it, that do not exist.
+    """Check that an encoder and its pretrained weights exist.
 
     Raises:
-        UserError: They do not.
+        UserError: One of them does not exist.
     """
     import timm
 
@@ -69,8 +70,10 @@ def _check_encoder(name: str, weights: str | bool | None) -> None:
         raise UserError(f"Expected `encoder_weights` of {name} to be None or one of {known}, got {weights!r}.")
 
 
-def _build(kind: Any, encoder_name: str, in_channels: int, kwargs: dict[str, Any], weights: str | bool | None) -> Any:
-    """Build one of smp's models."""
+def _build(
+    kind: type[nn.Module], encoder_name: str, in_channels: int, kwargs: dict[str, Any], weights: str | bool | None
+) -> Any:
+    """Build a model of smp."""
     is_timm = encoder_name.startswith(_TIMM)
 
     def build() -> Any:
@@ -96,31 +99,31 @@ def _build(kind: Any, encoder_name: str, in_channels: int, kwargs: dict[str, Any
 
 @MODELS.register_module()
 class SMPBackbone(BaseModule):
-    """Encoder and decoder of segmentation-models-pytorch; the head that classifies is mmseg's, or ours.
+    """Encoder and decoder of segmentation-models-pytorch, for a head of mmseg or this package.
 
-    Images of any size: they are padded with zeros at the right and at the bottom to a multiple of the encoder's stride,
-    and the feature map is cropped back. A map that the decoder leaves smaller (FPN and DeepLabV3+: a quarter) is
-    enlarged to the size of the image.
+    Images can have any size: they are padded with zeros at the right and bottom to a multiple of the encoder's stride,
+    and the feature map is cropped. If the decoder's map is smaller than the image (FPN and DeepLabV3+: a quarter), it
+    is enlarged to the size of the image.
 
-    The keys of the state_dict, encoder.… and decoder.…, are smp's own: ``init_cfg=dict(type='Pretrained',
-    checkpoint=…)`` loads a model that was trained there, but for its head.
+    The keys of the state_dict, encoder.… and decoder.…, are smp's: ``init_cfg=dict(type='Pretrained', checkpoint=…)``
+    loads a model that was trained with smp, except for its head.
 
     Args:
-        arch: 'unet', 'unet++', 'fpn' or 'deeplabv3+'; smp's class names are understood too. DeepLabV3+ cannot be
-            trained with one image a batch: it normalises a pooled map of one pixel.
+        arch: 'unet', 'unet++', 'fpn' or 'deeplabv3+'; smp's class names are also accepted. DeepLabV3+ cannot be
+            trained with a batch size of 1, because of the batch norm after its global pooling.
         encoder_name: One of smp's encoders (resnet34, efficientnet-b0, mit_b2, …), or 'tu-' and the name of a timm
             model (tu-convnext_tiny).
         encoder_weights: Pretrained weights of the encoder by smp's name, such as 'imagenet'; for 'tu-' encoders
-            anything but None takes those of the model's name. They are loaded by `init_weights`, when training starts.
-            None, the default, keeps the random ones and asks no network.
+            any value but None loads those of the model's name. They are loaded by `init_weights`, when training starts.
+            None, the default, for random weights without a download.
         in_channels: Channels of the images.
         init_cfg: As for any module of mmengine.
         **kwargs: Passed to smp's class: encoder_depth, decoder_channels, decoder_attention_type='scse' (U-Net and
             U-Net++), decoder_use_norm, …; with a 'tu-' encoder also what timm's model takes.
 
     Raises:
-        UserError: segmentation-models-pytorch is not installed, a name or an argument is not known to it, or weights
-            cannot be downloaded.
+        UserError: segmentation-models-pytorch is not installed, does not know a name or an argument, or cannot
+            download the weights.
 
     Reference:
         Iakubovskii, Segmentation Models PyTorch, 2019, MIT licence. U-Net: Ronneberger et al., MICCAI 2015; U-Net++:
@@ -164,7 +167,7 @@ class SMPBackbone(BaseModule):
     def init_weights(self) -> None:
         """Load the encoder's pretrained weights, then what `init_cfg` names.
 
-        mmengine calls it when training starts: a checkpoint is tested without a download.
+        mmengine calls it when training starts, so testing a checkpoint needs no download.
 
         Raises:
             UserError: The weights cannot be downloaded.

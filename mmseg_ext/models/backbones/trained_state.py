@@ -1,4 +1,4 @@
-"""Checkpoints that hold only what was trained, for networks whose other weights lie in a pretrained file."""
+"""Checkpoints with only the trained weights, for networks whose frozen weights are in a pretrained file."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,17 +10,17 @@ from torch import Tensor, nn
 from mmseg_ext.errors import UserError
 
 DIGEST = "frozen_weights_digest"
-SAMPLES = 64  # values of each tensor that enter the digest
+SAMPLES = 64  # number of values of each tensor in the digest
 
 
 def weights_digest(tensors: Iterable[Tensor]) -> Tensor:
-    """Tell weights from other weights by a few values of each tensor.
+    """Compute a digest of weights, from a few values of each tensor.
 
     Args:
-        tensors: In a fixed order.
+        tensors: The weights, in a fixed order.
 
     Returns:
-        32 numbers of type uint8, on the CPU.
+        SHA-256, 32 values of type uint8, on the CPU.
     """
     digest = hashlib.sha256()
     for tensor in tensors:
@@ -31,21 +31,34 @@ def weights_digest(tensors: Iterable[Tensor]) -> Tensor:
 
 
 class TrainedStateMixin(nn.Module):
-    """Leaves frozen weights that came from a pretrained file out of the state dict; loading takes them from there.
+    """Mixin that removes frozen weights from the state dict if they came from a pretrained file.
 
-    In their stead the state dict holds a digest of the file's weights. It is loaded by a module that has read the same
-    file, frozen or not; by any other it is refused. A module without pretrained weights keeps everything.
+    The state dict holds a digest of the file's weights instead. A module that was built with the same file, frozen or
+    not, can load it; others raise an error. Without pretrained weights, the state dict is complete.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._pretrained_digest: Tensor | None = None
+        self._trained_names: frozenset[str] = frozenset()
         self.register_state_dict_post_hook(_leave_out)
         self.register_load_state_dict_pre_hook(_take_back)
 
+    def remember_trained(self) -> None:
+        """Keep the parameters that are trained now in all later state dicts.
+
+        A moving average of the module (mmengine's EMAHook, the mean teacher) is a copy without `requires_grad`, but the
+        averages have to be saved.
+        """
+        self._trained_names = frozenset(name for name, tensor in self.named_parameters() if tensor.requires_grad)
+
     def frozen_state(self) -> dict[str, Tensor]:
-        """Parameters that are not trained and persistent buffers, by key; nothing if every parameter is trained."""
-        parameters = {name: tensor for name, tensor in self.named_parameters() if not tensor.requires_grad}
+        """Return frozen parameters and persistent buffers by key; nothing if every parameter is trained."""
+        parameters = {
+            name: tensor
+            for name, tensor in self.named_parameters()
+            if not tensor.requires_grad and name not in self._trained_names
+        }
         return {**parameters, **_persistent_buffers(self)} if parameters else {}
 
 
@@ -70,7 +83,7 @@ def _take_back(module: Any, state_dict: dict[str, Any], prefix: str, *_: object)
     digest = state_dict.pop(prefix + DIGEST, None)
     if digest is None:
         if any(prefix + name in state_dict for name in module.frozen_state()):
-            module._pretrained_digest = None  # what is frozen comes from here now, and has to be kept
+            module._pretrained_digest = None  # the frozen weights are no longer those of the file
         return
     if module._pretrained_digest is None:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Reads the weights of a network from a file, a folder or an address, as data and never as code."""
+"""Reads the weights of a network from a file, a folder or an address, without running code from it."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ from torch import Tensor
 from mmseg_ext.errors import UserError
 from mmseg_ext.stack import explained_download
 
-# What training programs put around the weights; of several networks in one file the teacher is the one to use.
+# Keys under which training programs store the weights; of several networks in one file the teacher is used.
 WRAPPERS = ("teacher", "state_dict", "model", "model_state_dict", "module")
 FOLDER_FILES = (
     "model.safetensors",
@@ -28,17 +28,17 @@ FOLDER_FILES = (
 
 
 def read_weights(source: str) -> dict[str, Tensor]:
-    """Read a state dict, without what a training program wrapped around it.
+    """Read a state dict from a file, also if it is nested in the checkpoint of a training program.
 
     Args:
-        source: A file (`.safetensors`, or one that torch.save wrote), a folder that the Hugging Face hub's tools wrote,
-            or an http address, which is downloaded once, into torch's cache.
+        source: A file (`.safetensors`, or written by torch.save), a folder in the format of the Hugging Face hub, or an
+            http address, which is downloaded once, into torch's cache.
 
     Returns:
         Tensors by key, on the CPU.
 
     Raises:
-        UserError: There is nothing there, the download failed, the file is damaged, or it holds code.
+        UserError: The file does not exist, is damaged or contains code, or the download failed.
     """
     if source.startswith(("http://", "https://")):
         with explained_download(source), _explained_damage(source), torch.serialization.safe_globals(_harmless()):
@@ -56,13 +56,13 @@ def read_weights(source: str) -> dict[str, Tensor]:
 
 
 def _harmless() -> list[Any]:
-    """Classes that DINO's training checkpoints hold besides weights, and that do nothing when they are loaded."""
+    """Return the classes that DINO's training checkpoints contain besides weights; loading them runs no code."""
     return [argparse.Namespace]
 
 
 @contextmanager
 def _explained_damage(source: str) -> Iterator[None]:
-    """Turn what torch and safetensors raise about an unsafe or a damaged file into one clear line."""
+    """Convert errors of torch and safetensors about unsafe or damaged files to a UserError."""
     try:
         yield
     except (UnpicklingError, EOFError, RuntimeError, SafetensorError) as error:
@@ -89,7 +89,7 @@ def _read_file(path: Path) -> Any:
 
 
 def _read_folder(folder: Path) -> dict[str, Tensor]:
-    """Read the weights of a folder as the Hugging Face tools write it, in one file or in several."""
+    """Read the weights of a folder in the format of the Hugging Face hub, in one file or several."""
     found = next((folder / name for name in FOLDER_FILES if (folder / name).is_file()), None)
     if found is None:
         raise UserError(f"Expected one of {', '.join(FOLDER_FILES)} in {folder}, found none. Name the file itself.")

@@ -1,4 +1,4 @@
-"""The head of DINO's linear evaluation."""
+"""The linear head of the evaluation of DINOv2 and DINOv3."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,8 +17,8 @@ class LinearHead(BaseDecodeHead):
     Args:
         in_channels: Channels of each feature that is used.
         num_classes: Classes.
-        in_index: Which of the backbone's outputs; as many as `in_channels`. All of them by default.
-        dropout_ratio: Share of the channels that are dropped, whole, in training.
+        in_index: Indices of the backbone's outputs, as many as `in_channels`; by default all.
+        dropout_ratio: Probability that a channel is set to zero in training.
         norm_cfg: The normalisation layer.
         **kwargs: As for any decode head of mmseg.
 
@@ -61,7 +61,7 @@ class LinearHead(BaseDecodeHead):
         """Compute logits.
 
         Args:
-            inputs: The backbone's outputs, each (N, C, h, w); smaller ones are enlarged to the first of those used.
+            inputs: The backbone's outputs, each (N, C, h, w); all are resized to the first that is used.
 
         Returns:
             Logits (N, num_classes, h, w).

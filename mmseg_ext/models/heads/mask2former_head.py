@@ -12,10 +12,10 @@ from mmseg_ext.registry import MODELS
 
 @MODELS.register_module()
 class Mask2FormerHead(MMSegMask2FormerHead):
-    """mmseg's head of the same name, its attention being `MultiScaleDeformableAttention` of this package.
+    """mmseg's head of the same name, with `MultiScaleDeformableAttention` of this package as its attention layer.
 
-    Arguments, state_dict, initialisation and losses are mmseg's. mmdet's pixel decoder names mmcv's attention layer in
-    its code and lets no config choose another; this head replaces it.
+    Arguments, state_dict, initialisation and losses are mmseg's. In mmdet's pixel decoder the attention layer of mmcv
+    is fixed in the code, so this head replaces it after construction.
 
     Args:
         num_classes: Classes.
@@ -29,7 +29,7 @@ class Mask2FormerHead(MMSegMask2FormerHead):
     """
 
     def __init__(self, num_classes: int, **kwargs: Any) -> None:
-        if MMSegMask2FormerHead.__mro__[1] is BaseModule:  # mmseg's way to go on without mmdet
+        if MMSegMask2FormerHead.__mro__[1] is BaseModule:  # mmseg's base class if mmdet cannot be imported
             raise UserError(
                 "Expected mmdet's models for Mask2Former; they could not be imported when mmseg.models was. Call "
                 "mmseg_ext.stack.prepare() before that, as tools/train.py does; or: python -m pip install "
@@ -40,7 +40,11 @@ class Mask2FormerHead(MMSegMask2FormerHead):
             layer.self_attn = MultiScaleDeformableAttention(**layer.self_attn_cfg)
 
     def init_weights(self) -> None:
-        """Initialise as mmseg's does. mmdet's decoder draws all matrices anew, and then mends mmcv's layers alone."""
+        """Initialise as mmseg does.
+
+        mmdet's decoder first initialises all matrices, then the attention layers again if they are mmcv's. Here those
+        of this package are initialised again.
+        """
         super().init_weights()
         for layer in self.pixel_decoder.encoder.layers:
             layer.self_attn.init_weights()

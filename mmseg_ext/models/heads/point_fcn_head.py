@@ -1,4 +1,4 @@
-"""mmseg's FCNHead, trained at labelled pixels."""
+"""mmseg's FCNHead, trained at the labelled pixels."""
 
 from mmseg.models.decode_heads import FCNHead
 

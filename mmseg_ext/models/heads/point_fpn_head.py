@@ -1,4 +1,4 @@
-"""mmseg's FPNHead, trained at labelled pixels."""
+"""mmseg's FPNHead, trained at the labelled pixels."""
 
 from mmseg.models.decode_heads import FPNHead
 

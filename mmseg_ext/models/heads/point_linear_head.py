@@ -1,4 +1,4 @@
-"""LinearHead, trained at labelled pixels."""
+"""LinearHead, trained at the labelled pixels."""
 
 from mmseg_ext.models.heads.linear_head import LinearHead
 from mmseg_ext.models.heads.point_supervision import PointSupervision

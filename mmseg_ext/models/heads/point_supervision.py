@@ -1,4 +1,4 @@
-"""Decode heads whose loss looks only where labels are."""
+"""Decode heads whose loss is evaluated at the labelled pixels only."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,16 +6,17 @@ from typing import Any, NamedTuple
 import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import CrossEntropyLoss
+from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.losses.interpolation import interpolate_at
-from mmseg_ext.models.losses.label_resolution import label_resolution_cross_entropy
 from mmseg_ext.models.losses.partial_cross_entropy_loss import PartialCrossEntropyLoss
+from mmseg_ext.models.resampling.interpolation import interpolate_at
+from mmseg_ext.models.resampling.label_resolution import label_resolution_cross_entropy
 
 
 class _CrossEntropySettings(NamedTuple):
-    """How a cross-entropy loss weighs and averages."""
+    """Class weights and averaging of a cross-entropy loss."""
 
     class_weight_C: Tensor | None
     over_all_pixels: bool
@@ -35,7 +36,7 @@ def _read_cross_entropy(loss: nn.Module, device: torch.device | None = None) -> 
         return _CrossEntropySettings(weights if weights is None else weights.to(device), over_all_pixels=False)
     if _is_cross_entropy(loss):
         weights = None if loss.class_weight is None else torch.tensor(loss.class_weight, device=device)
-        # With class weights, stock divides by the weights of the labelled pixels.
+        # With class weights, mmseg divides by the sum of weights of the labelled pixels.
         return _CrossEntropySettings(weights, over_all_pixels=weights is None and not loss.avg_non_ignore)
     return None
 
@@ -45,19 +46,19 @@ def takes_labelled_pixels(loss: nn.Module) -> bool:
     return bool(getattr(loss, "takes_labelled_pixels", False))
 
 
-def label_weights(data_samples: Sequence[Any], labels_NHW: Tensor, ignore_index: int) -> Tensor | None:
-    """Look up how much each label counts, by the ``label_weights`` that ``WeighLabels`` gave its image.
+def label_weights(data_samples: Sequence[SegDataSample], labels_NHW: Tensor, ignore_index: int) -> Tensor | None:
+    """Look up the weight of each label in the ``label_weights`` that ``WeighLabels`` added to its image.
 
     Args:
-        data_samples: mmseg's SegDataSample, one an image.
+        data_samples: mmseg's SegDataSample, one per image.
         labels_NHW: Class indices.
-        ignore_index: Marks pixels without a label; their weight means nothing.
+        ignore_index: Marks pixels without a label; their weight is not used.
 
     Returns:
-        (N, H, W), 1 on average over the labels of the batch; None where no image brings weights.
+        (N, H, W), 1 on average over the labels of the batch; None if no image has weights.
 
     Raises:
-        UserError: Some images bring weights and some do not, or a label has none.
+        UserError: Only some images have weights, or a label has no weight.
     """
     given = [sample.metainfo.get("label_weights") for sample in data_samples]
     if all(weights is None for weights in given):
@@ -77,30 +78,30 @@ def label_weights(data_samples: Sequence[Any], labels_NHW: Tensor, ignore_index:
         ]
     )
     mean = weight_NHW[labelled_NHW].mean()
-    return weight_NHW / torch.where(mean > 0, mean, torch.ones_like(mean))  # NaN, without any label, counts as no mean
+    return weight_NHW / torch.where(mean > 0, mean, torch.ones_like(mean))  # the mean is NaN without any label
 
 
 class PointSupervision(BaseDecodeHead):
-    """Gives a decode head a loss that is evaluated at labelled pixels alone.
+    """Mixin for decode heads whose loss is evaluated at the labelled pixels only.
 
-    Stock heads enlarge all logits to the size of the labels. Here cross-entropy never holds logits of that size, be
-    the labels a handful of points or dense; value and gradients are the same. ``acc_seg`` counts labelled pixels, in
-    percent (0 where there are none; a tie of the highest logits counts as wrong). Parameters, state_dict keys and
-    prediction are those of the stock head. Where ``mmseg_ext.WeighLabels`` is in the pipeline, each label counts as it
-    says, in all losses.
+    mmseg's heads enlarge all logits to the size of the labels. Here cross-entropy never stores logits of that size, for
+    a few points as for dense labels; value and gradients are the same. ``acc_seg`` is the percentage of labelled pixels
+    that are correct (0 without labels; a tie of the highest logits is wrong). Parameters, state_dict keys and
+    prediction are those of mmseg's head. With ``mmseg_ext.WeighLabels`` in the pipeline, its weights apply to all
+    losses.
 
-    A head of your own takes two lines; the mixin stands behind the head, so that a head which calls the loss of its
-    base class several times, for auxiliary outputs, gets this one:
+    For your own head, list the mixin after the head, so that a head which calls the loss of its base class several
+    times, for auxiliary outputs, calls this loss:
 
         @MODELS.register_module()
         class PointPSPHead(PSPHead, PointSupervision):
-            '''PSPHead whose loss looks only where labels are.'''
+            '''PSPHead trained at the labelled pixels.'''
 
-    KNet's iterative head computes its loss in its ``kernel_generate_head``: make that one a point head.
+    KNet's iterative head computes its loss in its ``kernel_generate_head``: use a point head there.
 
     Args:
-        *args: Passed to the stock head.
-        **kwargs: Passed to the stock head. `loss_decode` is PartialCrossEntropyLoss by default; it may be that,
+        *args: Passed to mmseg's head.
+        **kwargs: Passed to mmseg's head. `loss_decode` is PartialCrossEntropyLoss by default; it may be that,
             PartialDiceLoss, mmseg's softmax CrossEntropyLoss, or a list of these.
 
     Raises:
@@ -135,15 +136,15 @@ class PointSupervision(BaseDecodeHead):
     def _losses(self) -> list[Any]:
         return list(self.loss_decode) if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
 
-    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
-        """Compute the losses and the accuracy at labelled pixels.
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list[SegDataSample]) -> dict[str, Tensor]:
+        """Compute the losses and the accuracy at the labelled pixels.
 
         Args:
             seg_logits: (N, C, h, w), as the head's forward returns them.
             batch_data_samples: mmseg's SegDataSample, with the labels in ``gt_sem_seg``.
 
         Returns:
-            Every loss by its name, and ``acc_seg``: labelled pixels whose label has the highest logit, in percent.
+            Every loss by its name, and ``acc_seg``: percentage of labelled pixels whose label has the highest logit.
         """
         labels_NHW = self._stack_batch_gt(batch_data_samples).squeeze(1)
         weight_NHW = label_weights(batch_data_samples, labels_NHW, self.ignore_index)
@@ -175,7 +176,7 @@ class PointSupervision(BaseDecodeHead):
     def _loss_of_gathered(
         self, loss: nn.Module, seg_logits: Tensor, labels_NHW: Tensor, weight_NHW: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, int]]:
-        """Compute a loss on the list of labelled pixels, as a batch of one image one pixel high."""
+        """Compute a loss on the list of labelled pixels, passed as one image of height 1."""
         positions_P = (labels_NHW != self.ignore_index).flatten().nonzero().squeeze(1)
         labels_P = labels_NHW.flatten()[positions_P].long()
         shape = (labels_NHW.shape[1], labels_NHW.shape[2])

@@ -1,4 +1,4 @@
-"""mmseg's UPerHead, trained at labelled pixels."""
+"""mmseg's UPerHead, trained at the labelled pixels."""
 
 from mmseg.models.decode_heads import UPerHead
 

@@ -1,7 +1,8 @@
-"""Decides whether mmcv's compiled op may stand in for the PyTorch version of multi-scale deformable attention.
+"""Decides whether mmcv's compiled op can replace the PyTorch version of multi-scale deformable attention.
 
 An op that was compiled for another GPU prints "no kernel image is available for execution on the device" and returns
-wrong numbers, with which training goes on. So an op is tried on a small random case first.
+wrong values, and training continues with them. So the op is first compared with the PyTorch version on a small random
+case.
 """
 
 import logging
@@ -18,21 +19,21 @@ from mmseg_ext.stack import install_ops_stand_in
 
 # value, spatial_shapes, level_start_index, sampling_locations, attention_weights, im2col_step
 CompiledOp = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, int], Tensor]
-# Largest difference that is still agreement, as a share of the largest number: some 1000 roundings.
+# Maximum relative difference, with respect to the largest value: about 1000 rounding errors.
 TOLERANCES = {torch.float32: 1e-4, torch.float64: 1e-9}
 
 
 class AttentionSizes(NamedTuple):
-    """What a kernel may be specialised on."""
+    """Sizes that a kernel may be specialised for."""
 
     num_heads: int
-    channels: int  # a head
+    channels: int  # per head
     num_levels: int
     num_points: int
 
 
 class Case(NamedTuple):
-    """Inputs of a trial."""
+    """Inputs of a comparison."""
 
     value_NKMD: Tensor
     spatial_shapes: list[tuple[int, int]]
@@ -42,7 +43,7 @@ class Case(NamedTuple):
 
 
 def installed_op() -> CompiledOp | None:
-    """Return mmcv's compiled op, None where mmcv was installed without its ops."""
+    """Return mmcv's compiled op, None if mmcv was installed without compiled ops."""
     if install_ops_stand_in():
         return None
     from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction
@@ -51,15 +52,15 @@ def installed_op() -> CompiledOp | None:
 
 
 def level_starts(spatial_shapes: Tensor) -> Tensor:
-    """Return where each level (L, 2) starts among the positions of all: (L,)."""
+    """Return the first position of each level (L,) from the spatial shapes (L, 2)."""
     return torch.cat([spatial_shapes.new_zeros(1), spatial_shapes.prod(1).cumsum(0)[:-1]])
 
 
 def random_case(device: torch.device, dtype: torch.dtype, sizes: AttentionSizes) -> Case:
-    """Draw the inputs of a trial: two images, five queries, small levels, points inside and outside of them.
+    """Draw the inputs of a comparison: two images, five queries, small levels, points inside and outside of them.
 
-    The numbers are the same every time and leave torch's own random state alone. No point lies near the centre line of
-    a pixel, where the gradient jumps.
+    The values are the same at every call, and torch's global random state is not changed. No point is near the centre
+    line of a pixel, where the gradient is discontinuous.
     """
     generator = torch.Generator().manual_seed(0)
     num_heads, channels, num_levels, num_points = sizes
@@ -82,7 +83,7 @@ def random_case(device: torch.device, dtype: torch.dtype, sizes: AttentionSizes)
 
 
 def _run(attend: Callable[[Tensor, Tensor, Tensor], Tensor], case: Case) -> dict[str, Tensor]:
-    """Compute the output and the gradients, by name, on the CPU: so a kernel's error comes up here at the latest."""
+    """Compute the output and the gradients, by name; copying them to the CPU raises asynchronous errors of a kernel."""
     value, locations, weights = inputs = [
         tensor.clone().requires_grad_() for tensor in (case.value_NKMD, case.locations_NQMLP2, case.weights_NQMLP)
     ]
@@ -93,16 +94,16 @@ def _run(attend: Callable[[Tensor, Tensor, Tensor], Tensor], case: Case) -> dict
 
 
 def reason_to_refuse(op: CompiledOp, device: torch.device, dtype: torch.dtype, sizes: AttentionSizes) -> str | None:
-    """Try an op on a small random case, output and gradients, against the PyTorch version.
+    """Compare output and gradients of an op with those of the PyTorch version on a small random case.
 
     Args:
         op: The op.
-        device: Where to try it.
+        device: Device of the comparison.
         dtype: float32 or float64.
-        sizes: The sizes to try it at.
+        sizes: Sizes of the comparison.
 
     Returns:
-        What is wrong with it, None if nothing is.
+        The reason not to use the op, None if it agrees.
     """
     with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device.type, enabled=False):
         case = random_case(device, dtype, sizes)
@@ -111,7 +112,7 @@ def reason_to_refuse(op: CompiledOp, device: torch.device, dtype: torch.dtype, s
         expected = _run(lambda v, p, w: multi_scale_deformable_attention(v, case.spatial_shapes, p, w), case)
         try:
             found = _run(lambda v, p, w: op(v, shapes_L2, starts_L, p, w, len(v)), case)
-        except Exception as error:  # whatever a foreign op may raise: it cannot be used
+        except Exception as error:  # a compiled op may raise any error
             return f"it raised {type(error).__name__}: {' '.join(str(error).split())[:200].rstrip('.')}"
     for name, truth in expected.items():
         difference = ((found[name] - truth).abs().max() / truth.abs().max()).item()
@@ -122,12 +123,12 @@ def reason_to_refuse(op: CompiledOp, device: torch.device, dtype: torch.dtype, s
 
 @cache
 def trusted_op(device: torch.device, dtype: torch.dtype, sizes: AttentionSizes) -> CompiledOp | None:
-    """Return the compiled op if one is installed and agrees with the PyTorch version; log once which is used, and why.
+    """Return the compiled op if it is installed and agrees with the PyTorch version; log once which is used, and why.
 
     Args:
-        device: Where it will be used.
+        device: Device that it will be used on.
         dtype: float32 or float64.
-        sizes: The sizes it will be used at.
+        sizes: Sizes that it will be used with.
 
     Returns:
         The op, None if the PyTorch version is to be used.

@@ -19,18 +19,17 @@ def multi_scale_deformable_attention(
     locations_NQMLP2: Tensor,
     weights_NQMLP: Tensor,
 ) -> Tensor:
-    """For each query and head, add up what a few points of every level hold, with weights.
+    """For each query and head, compute the weighted sum of the features at a few points of every level.
 
-    A point's value is interpolated bilinearly between the centres of the positions around it; outside the level there
-    are zeros. Interpolation and sum are computed in float32 at least. Level after level is sampled, and sampled again
-    for the gradient: the samples, many times the size of inputs and output, are never held for all levels, nor between
-    the two passes.
+    The feature at a point is interpolated bilinearly between the centres of the positions around it, with zeros outside
+    the level. Interpolation and sum are computed in at least float32. The samples are many times larger than inputs and
+    output. So the levels are sampled one after the other, and sampled again in the backward pass.
 
     Args:
-        value_NKMD: Features (N, K, M, D) of all levels, one after the other, each in rows; floating point.
-        spatial_shapes: Height and width of each level; their products add up to K.
-        locations_NQMLP2: Where to sample (N, Q, M, L, P, 2), as (x, y): (0, 0) is the top left corner of a level,
-            (1, 1) its bottom right corner.
+        value_NKMD: Features (N, K, M, D) of all levels, concatenated, each in row-major order; floating point.
+        spatial_shapes: Height and width of each level; the sum of their products is K.
+        locations_NQMLP2: Points (N, Q, M, L, P, 2), as (x, y): (0, 0) is the top left corner of a level, (1, 1) its
+            bottom right corner.
         weights_NQMLP: Weights of the points (N, Q, M, L, P).
 
     Returns:
@@ -50,16 +49,16 @@ def multi_scale_deformable_attention(
 
 
 def compute_dtype(*tensors: Tensor) -> torch.dtype:
-    """Return the dtype to compute in: the widest of the tensors', float32 at least.
+    """Return the dtype to compute in: the widest of the tensors' dtypes, at least float32.
 
-    Half precision is for storing features. In a row of 64 pixels a location in float16 is off by up to 1/64 of a pixel,
-    one in bfloat16 by up to 1/8.
+    Half precision is too coarse for locations: in a row of 64 pixels, the rounding error is up to 1/64 of a pixel in
+    float16, and up to 1/8 in bfloat16.
     """
     return reduce(torch.promote_types, (tensor.dtype for tensor in tensors), torch.float32)
 
 
 class _Level:
-    """One level's part of the inputs, in the layout and the dtype that grid_sample wants."""
+    """The inputs of one level, in the layout and dtype of ``grid_sample``."""
 
     def __init__(
         self, value_NKMD: Tensor, locations_NQMLP2: Tensor, weights_NQMLP: Tensor, level: int, place: slice, height: int
@@ -69,12 +68,12 @@ class _Level:
         self.index = level
         self.place = place
         self.value_BDhw = value_NMDhw.flatten(0, 1).to(dtype).unflatten(-1, (height, -1))
-        # grid_sample counts from −1 at one border to 1 at the other.
+        # The coordinates of grid_sample are −1 at one border and 1 at the other.
         self.grid_BQP2 = locations_NQMLP2[:, :, :, level].transpose(1, 2).flatten(0, 1).to(dtype).mul(2).sub_(1)
         self.weights_B1QP = weights_NQMLP[:, :, :, level].transpose(1, 2).flatten(0, 1).to(dtype).unsqueeze(1)
 
     def sample(self) -> Tensor:
-        """Interpolate: (B, D, Q, P), in memory of its own."""
+        """Interpolate; returns a new tensor (B, D, Q, P)."""
         return F.grid_sample(self.value_BDhw, self.grid_BQP2, "bilinear", "zeros", align_corners=False)
 
 

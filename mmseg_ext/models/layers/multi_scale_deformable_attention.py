@@ -15,26 +15,26 @@ from mmseg_ext.registry import MODELS
 
 @MODELS.register_module()
 class MultiScaleDeformableAttention(BaseModule):
-    """mmcv's layer of the same name, without the need for a compiled op.
+    """mmcv's layer of the same name; it works without a compiled op.
 
     Arguments, parameters and their initialisation are mmcv's. Offsets, sampling locations and the sum are computed in
-    float32 at least, also under mixed precision. A compiled op of mmcv is used if it agrees with the PyTorch version on
-    the device; the log says which is in use.
+    at least float32, also under mixed precision. mmcv's compiled op is used if it agrees with the PyTorch version on
+    the device; the log says which one is used.
 
     Args:
-        embed_dims: Channels.
-        num_heads: Heads; they share the channels out.
-        num_levels: Feature maps.
-        num_points: Sampling points for each query, head and level.
-        im2col_step: How many images a compiled op takes at a time.
-        dropout: Share of the output that is dropped before the input is added.
-        batch_first: Whether queries and values are (N, Q, C), as in Mask2Former, and not (Q, N, C).
+        embed_dims: Number of channels, a multiple of `num_heads`.
+        num_heads: Number of heads.
+        num_levels: Number of feature maps.
+        num_points: Number of sampling points for each query, head and level.
+        im2col_step: Number of images that the compiled op processes at a time.
+        dropout: Probability of dropout on the output, before the input is added.
+        batch_first: Whether queries and values are (N, Q, C), as in Mask2Former, instead of (Q, N, C).
         norm_cfg: Unused, as in mmcv.
         init_cfg: As for any module of mmengine.
-        value_proj_ratio: Channels of the projected values for each input channel.
+        value_proj_ratio: Number of channels of the projected values, as a multiple of `embed_dims`.
 
     Raises:
-        ValueError: The heads do not share the channels out evenly.
+        ValueError: The number of channels is no multiple of `num_heads`.
 
     Reference:
         Zhu et al., Deformable DETR, ICLR 2021, section 4.1.
@@ -79,7 +79,7 @@ class MultiScaleDeformableAttention(BaseModule):
         self.init_weights()
 
     def init_weights(self) -> None:
-        """Let each head look its own way: point p of a head lies p pixels off, along the border of a square."""
+        """Initialise the offsets: point p of a head is p pixels away, in a different direction for each head."""
         angles_M = torch.arange(self.num_heads, dtype=torch.float32) * (2 * math.pi / self.num_heads)
         directions_M2 = torch.stack([angles_M.cos(), angles_M.sin()], -1)
         directions_M2 = directions_M2 / directions_M2.abs().amax(-1, keepdim=True)
@@ -107,22 +107,22 @@ class MultiScaleDeformableAttention(BaseModule):
         level_start_index: Tensor | None = None,
         **kwargs: Any,
     ) -> Tensor:
-        """Attend, and add the input.
+        """Compute the attention, and add the input.
 
         Args:
             query: (Q, N, C), or (N, Q, C) with `batch_first`.
             key: Unused, as in mmcv.
-            value: Features of all levels, one after the other, (K, N, C) or (N, K, C); the query by default.
+            value: Features of all levels, concatenated, (K, N, C) or (N, K, C); the query by default.
             identity: Added to the output, of the query's shape; the query by default.
             query_pos: Added to the query.
-            key_padding_mask: (N, K), true where the value counts as zero.
+            key_padding_mask: (N, K), true where the value is replaced by zero.
             reference_points: (N, Q, L, 2), as (x, y) between 0 and 1, or boxes (N, Q, L, 4), as (x, y, width, height).
             spatial_shapes: Height and width of each level, (L, 2).
-            level_start_index: Where each level starts in `value`, (L,). Follows from `spatial_shapes`.
+            level_start_index: First position of each level in `value`, (L,); computed from `spatial_shapes` here.
             **kwargs: Ignored, as in mmcv.
 
         Returns:
-            Of the query's shape.
+            The output, of the query's shape.
         """
         if reference_points is None or spatial_shapes is None:
             raise ValueError("Expected `reference_points` and `spatial_shapes`, got None.")
@@ -136,12 +136,12 @@ class MultiScaleDeformableAttention(BaseModule):
         if key_padding_mask is not None:
             value_NKC = value_NKC.masked_fill(key_padding_mask[..., None], 0.0)
         value_NKMD = value_NKC.unflatten(-1, (self.num_heads, -1))
-        locations_NQMLP2, weights_NQMLP = self._where_to_look(query, reference_points, spatial_shapes)
+        locations_NQMLP2, weights_NQMLP = self._sampling_points(query, reference_points, spatial_shapes)
         output_NQC = self.output_proj(self._attend(value_NKMD, spatial_shapes, locations_NQMLP2, weights_NQMLP))
         output = output_NQC if self.batch_first else output_NQC.transpose(0, 1)
         return self.dropout(output) + identity
 
-    def _where_to_look(
+    def _sampling_points(
         self, query_NQC: Tensor, reference_points: Tensor, spatial_shapes: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Compute the locations (N, Q, M, L, P, 2) and their weights (N, Q, M, L, P) from the queries."""
@@ -166,7 +166,7 @@ class MultiScaleDeformableAttention(BaseModule):
     def _attend(
         self, value_NKMD: Tensor, spatial_shapes: Tensor, locations_NQMLP2: Tensor, weights_NQMLP: Tensor
     ) -> Tensor:
-        """Take the compiled op if it can be trusted, else the PyTorch version."""
+        """Apply the compiled op if it agrees with the PyTorch version, otherwise the PyTorch version."""
         dtype = compute_dtype(value_NKMD, locations_NQMLP2, weights_NQMLP)
         sizes = AttentionSizes(self.num_heads, value_NKMD.shape[-1], self.num_levels, self.num_points)
         op = trusted_op(value_NKMD.device, dtype, sizes)

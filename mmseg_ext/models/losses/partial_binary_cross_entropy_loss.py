@@ -1,4 +1,4 @@
-"""Binary cross-entropy over the labelled pixels alone, for one channel with a sigmoid.
+"""Binary cross-entropy over the labelled pixels only, for one channel with a sigmoid.
 
 Shape suffixes: N batch, H height, W width, P labelled pixels.
 """
@@ -25,7 +25,7 @@ def partial_binary_cross_entropy(
 
     A pixel's loss is −log σ(x) times `pos_weight` on the foreground and −log(1 − σ(x)) elsewhere. The average is
     Σ w·loss / Σ w with w the weight of the pixel, 1 by default; `pos_weight` is no part of the divisor, as in
-    ``torch.nn.BCEWithLogitsLoss``. Computed in float32 at least. Without labelled pixels (or with weights that sum to
+    ``torch.nn.BCEWithLogitsLoss``. Computed in at least float32. Without labelled pixels (or with weights that sum to
     zero) the loss is exactly zero, and its gradient too.
 
     Args:
@@ -69,8 +69,8 @@ class PartialBinaryCrossEntropyLoss(PartialLoss):
 
     Args:
         pos_weight: Factor on the loss of foreground pixels, non-negative; or ``'FILE:FORMULA'``, the foreground's
-            weight over the background's in a file of tools/dataset_stats.py. A file that is missing is an error when
-            the first loss is computed.
+            weight divided by the background's in a file of tools/dataset_stats.py. A missing file is an error when the
+            first loss is computed.
         loss_weight: Factor on the loss.
         loss_name: Key in the log; must begin with 'loss_' to be trained on.
 
@@ -79,7 +79,7 @@ class PartialBinaryCrossEntropyLoss(PartialLoss):
     """
 
     takes_labelled_pixels = True
-    """The loss of a list of the labelled pixels is that of the whole map."""
+    """The loss is the same for a list of the labelled pixels as for the whole map."""
 
     def __init__(self, pos_weight: float | str = 1.0, loss_weight: float = 1.0, loss_name: str = "loss_pbce") -> None:
         super().__init__(None, loss_weight, loss_name)

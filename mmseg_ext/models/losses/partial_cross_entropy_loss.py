@@ -1,4 +1,4 @@
-"""Cross-entropy over the labelled pixels alone.
+"""Cross-entropy over the labelled pixels only.
 
 Shape suffixes: N batch, C classes, H height, W width, P labelled pixels.
 """
@@ -25,7 +25,7 @@ def partial_cross_entropy(
     """Average the cross-entropy over the labelled pixels.
 
     The average is weighted: Σ w·ce / Σ w with w = class weight of the pixel's label × weight of the pixel, both 1 by
-    default. Computed in float32 at least. Without labelled pixels (or with weights that sum to zero) the loss is
+    default. Computed in at least float32. Without labelled pixels (or with weights that sum to zero) the loss is
     exactly zero, and its gradient too.
 
     Args:
@@ -47,7 +47,7 @@ def partial_cross_entropy(
     if class_weight_C is not None and len(class_weight_C) != num_classes:
         raise UserError(f"Expected a `class_weight` of {num_classes} numbers, one a class, got {len(class_weight_C)}.")
     labelled_NHW = labels_NHW != ignore_index
-    # Gathering first keeps memory and time in proportion to the labels, not to the image.
+    # Gathered first, so that memory and time are proportional to the number of labels, not to the image.
     logits_PC = at_least_float32(logits_NCHW.movedim(1, -1)[labelled_NHW])
     labels_P = labels_NHW[labelled_NHW].long()
     losses_P = F.cross_entropy(logits_PC, labels_P, reduction="none")
@@ -66,12 +66,13 @@ def partial_cross_entropy(
 class PartialCrossEntropyLoss(PartialLoss):
     """Cross-entropy averaged over the labelled pixels; see :func:`partial_cross_entropy`.
 
-    Stock CrossEntropyLoss divides by all pixels, labelled or not: with 20 points in a 512² crop its gradient is 13,000
-    times smaller.
+    mmseg's CrossEntropyLoss divides by the number of all pixels, labelled or not: with 20 points in a 512² crop its
+    gradient is 13,000 times smaller.
 
     Args:
-        class_weight: One non-negative weight a class, 0 for a class that is not trained on; or ``'FILE:FORMULA'``, such
-            as ``'work_dirs/statistics.json:median_frequency'``, those in a file of tools/dataset_stats.py.
+        class_weight: One non-negative weight per class, 0 for a class that is not trained on; or ``'FILE:FORMULA'``,
+            such as ``'work_dirs/statistics.json:median_frequency'``, for the weights in a file of
+            tools/dataset_stats.py.
         loss_weight: Factor on the loss.
         loss_name: Key in the log; must begin with 'loss_' to be trained on.
 

@@ -1,4 +1,4 @@
-"""Dice over the labelled pixels alone.
+"""Dice over the labelled pixels only.
 
 Shape suffixes: N batch, C classes, H height, W width, P labelled pixels.
 """
@@ -29,18 +29,18 @@ def partial_dice(
     Dice of a class is (2 Σ w·p·t + eps) / (Σ w·p + Σ w·t + eps), over labelled pixels, with p the probability of the
     class, t whether it is the label and w the weight of the pixel. A class without a labelled pixel does not count,
     since its Dice would be near 0 whatever is predicted; with one channel the foreground always counts. Computed in
-    float32 at least. Without labelled pixels (or where all weights are zero) the loss and its gradient are exactly
+    at least float32. Without labelled pixels (or where all weights are zero) the loss and its gradient are exactly
     zero.
 
     Args:
         logits_NCHW: Floating point.
         labels_NHW: Integer class indices; `ignore_index` where there is no label. With one channel 1 is the foreground
             and 0 the background.
-        use_sigmoid: One channel, whose probability is its sigmoid; else softmax over at least two.
+        use_sigmoid: Apply the sigmoid to one channel; otherwise the softmax to at least two.
         class_weight_C: Weight of each class in the average, non-negative.
         weight_NHW: Weight of each pixel, non-negative.
         ignore_index: Marks pixels without a label.
-        eps: Keeps the quotient of a background-only batch defined.
+        eps: Avoids a division by zero in a batch of background only.
 
     Returns:
         A scalar in [0, 1].
@@ -87,14 +87,14 @@ def partial_dice(
 class PartialDiceLoss(PartialLoss):
     """Dice over the labelled pixels; see :func:`partial_dice`.
 
-    Stock DiceLoss takes every pixel for labelled: most of its gradient pushes on ignored ones.
+    mmseg's DiceLoss treats every pixel as labelled: most of its gradient is at ignored pixels.
 
     Args:
-        use_sigmoid: One channel, whose probability is its sigmoid; else softmax.
-        class_weight: One non-negative weight a class, for the average over the classes; or ``'FILE:FORMULA'``, as for
+        use_sigmoid: Apply the sigmoid to one channel; otherwise the softmax.
+        class_weight: One non-negative weight per class, for the average over the classes; or ``'FILE:FORMULA'``, as for
             `PartialCrossEntropyLoss`.
         loss_weight: Factor on the loss.
-        eps: Keeps the quotient of a background-only batch defined; positive.
+        eps: Avoids a division by zero in a batch of background only; positive.
         loss_name: Key in the log; must begin with 'loss_' to be trained on.
 
     Raises:
@@ -102,7 +102,7 @@ class PartialDiceLoss(PartialLoss):
     """
 
     takes_labelled_pixels = True
-    """The loss of a list of the labelled pixels is that of the whole map."""
+    """The loss is the same for a list of the labelled pixels as for the whole map."""
 
     def __init__(
         self,

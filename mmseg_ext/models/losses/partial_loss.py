@@ -1,4 +1,4 @@
-"""What losses over labelled pixels share: their settings."""
+"""Base class of the losses over labelled pixels: their common settings."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from mmseg_ext.statistics.class_weights import parse_weights_file, read_class_we
 
 
 class PartialLoss(nn.Module):
-    """A loss over the labelled pixels alone, with class weights, a factor, and its key in the log.
+    """A loss over the labelled pixels only.
 
     Args:
-        class_weight: One non-negative weight a class; or ``'FILE:FORMULA'``, those in a file of tools/dataset_stats.py.
-            A file that is missing is an error when the first loss is computed, not before: a checkpoint can be tested
-            where the file is not.
+        class_weight: One non-negative weight per class; or ``'FILE:FORMULA'``, for the weights in a file of
+            tools/dataset_stats.py. A missing file is an error when the first loss is computed, so that a checkpoint can
+            be tested without it.
         loss_weight: Factor on the loss.
         loss_name: Key in the log; must begin with 'loss_' to be trained on.
 
@@ -39,7 +39,7 @@ class PartialLoss(nn.Module):
         self.loss_weight = loss_weight
         self._loss_name = loss_name
         self._class_weight_C: Tensor | None
-        # Not persistent: a setting, not a weight; the head's state_dict stays that of the stock head.
+        # Not persistent: it is a setting, and the state_dict of the head has the keys of mmseg's.
         self.register_buffer(
             "_class_weight_C",
             None if weights is None else torch.tensor(list(weights), dtype=torch.float32),
@@ -48,14 +48,14 @@ class PartialLoss(nn.Module):
 
     @property
     def class_weight_C(self) -> Tensor | None:
-        """The weight of each class, float32 (C,); None for no weights.
+        """The weight of each class, float32 (C,), None without weights.
 
         Raises:
             UserError: The file that holds them is missing.
         """
         if self._missing_weights is not None:
-            weights = read_class_weights(self._missing_weights)  # raises, unless the file has come since
-            self._class_weight_C = torch.tensor(weights, dtype=torch.float32)  # losses take it to their device
+            weights = read_class_weights(self._missing_weights)  # raises if the file is still missing
+            self._class_weight_C = torch.tensor(weights, dtype=torch.float32)  # losses move it to their device
             self._missing_weights = None
         return self._class_weight_C
 

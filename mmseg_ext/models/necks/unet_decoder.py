@@ -1,4 +1,4 @@
-"""A U-Net decoder for backbones whose features are all of one size, such as DINO."""
+"""A U-Net decoder for backbones whose feature maps all have the same size, such as DINO."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from mmseg_ext.registry import MODELS
 
 
 def _rescale(in_channels: int, channels: int, doublings: int, norm_cfg: dict[str, Any]) -> nn.Sequential:
-    """A 1 × 1 convolution, then the map at 2^doublings of its size: learned doublings, or a halving by the maximum."""
+    """A 1 × 1 convolution, then a resizing by 2^doublings: transposed convolutions, or max pooling for −1."""
     layers: list[nn.Module] = [nn.Conv2d(in_channels, channels, 1)]
     for _ in range(doublings):
         layers += [
@@ -29,24 +29,25 @@ def _rescale(in_channels: int, channels: int, doublings: int, norm_cfg: dict[str
 
 @MODELS.register_module()
 class UNetDecoder(BaseModule):
-    """Make a pyramid of a plain transformer's features, and go up it as a U-Net does.
+    """Builds a feature pyramid from the features of a plain transformer, and decodes it as a U-Net does.
 
-    Of n features the last becomes half as large, the one before stays, and each earlier one is twice as large as the
-    next: with four, 4, 2, 1 and 1/2 of the backbone's size. From the smallest on, the map is enlarged to the next
-    feature, joined with it, and passed through two 3 × 3 convolutions.
+    The last feature is resized to half its size, the last but one keeps its size, and each earlier one is resized to
+    twice the size of the next: with four features to 4, 2, 1 and 1/2 of the backbone's size. Starting from the
+    smallest, the map is enlarged to the size of the next feature, concatenated with it, and passed through two 3 × 3
+    convolutions.
 
     Args:
-        in_channels: Channels of each of the backbone's features, shallow to deep; two at least.
-        channels: Channels of each level, fine to coarse; as many.
+        in_channels: Channels of each of the backbone's features, shallow to deep; at least two.
+        channels: Channels of each level of the pyramid, fine to coarse; as many as `in_channels`.
         norm_cfg: The normalisation layer.
         init_cfg: As for any module of mmengine.
 
     Raises:
-        UserError: The two lists differ in length, or have fewer than two entries.
+        UserError: `in_channels` and `channels` differ in length, or have fewer than two entries.
 
     Reference:
         Ronneberger et al., U-Net, MICCAI 2015; the pyramid of one scale: Li et al., Exploring Plain Vision Transformer
-        Backbones for Object Detection, ECCV 2022, there of the last feature alone.
+        Backbones for Object Detection, ECCV 2022, there from the last feature only.
 
     Example:
         >>> neck = UNetDecoder([6, 6], channels=(4, 8), norm_cfg=dict(type='BN')).eval()
@@ -82,7 +83,7 @@ class UNetDecoder(BaseModule):
         )
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor]:
-        """Decode.
+        """Decode the features.
 
         Args:
             inputs: The backbone's features, each (N, in_channels[i], h, w).

@@ -1,4 +1,4 @@
-"""Losses on the pixels that nobody labelled."""
+"""Losses on the unlabelled pixels."""
 
 from mmseg_ext.models.regularizers.feature_affinity_loss import FeatureAffinityLoss
 from mmseg_ext.models.regularizers.gated_crf_loss import GatedCRFLoss

@@ -1,4 +1,4 @@
-"""Cross-entropy that asks for the same class, not for the same uncertainty.
+"""Cross-entropy that requires the same class, but not the same uncertainty.
 
 Shape suffixes: N batch, C classes, h and w height and width.
 """
@@ -10,18 +10,18 @@ from mmseg_ext.models.precision import at_least_float32
 
 
 def collision_cross_entropy(logits_NChw: Tensor, target_logits_NChw: Tensor, counted_Nhw: Tensor) -> Tensor:
-    """Compute −log Σ σ·y over classes: minus the log-probability that draws from σ and from y are the same class.
+    """Compute −log Σ σ·y over classes: minus the log-probability that samples from σ and y are of the same class.
 
-    An uncertain target asks for little: where y is uniform the loss is constant, while that of the ordinary
-    cross-entropy pulls σ towards uniform.
+    An uncertain target has little effect: where y is uniform, the loss is constant, while ordinary cross-entropy would
+    move σ towards the uniform distribution.
 
     Args:
-        logits_NChw: Whose softmax is σ.
-        target_logits_NChw: Whose softmax is y; gets no gradient.
-        counted_Nhw: bool; the pixels that count.
+        logits_NChw: Logits of σ.
+        target_logits_NChw: Logits of y, used without gradient.
+        counted_Nhw: bool mask of the pixels to average over.
 
     Returns:
-        The mean over the counted pixels; 0 when there are none.
+        The mean over the pixels of the mask; 0 if it is empty.
 
     Reference:
         Zhang and Boykov, CVPR 2025 (arXiv 2507.01721), section on collision cross-entropy.

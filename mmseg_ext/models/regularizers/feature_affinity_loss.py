@@ -1,4 +1,4 @@
-"""Agreement between the predictions of pixels whose features are alike.
+"""Agreement between the predictions of pixels with similar features.
 
 Shape suffixes: N batch, C classes, D feature channels, h and w height and width of the features, P = h · w.
 """
@@ -15,16 +15,16 @@ from mmseg_ext.models.precision import at_least_float32
 from mmseg_ext.models.regularizers.regularizer import Regularizer, TrainingBatch
 from mmseg_ext.registry import MODELS
 
-ROWS_AT_ONCE = 512  # of the affinity, which is never held whole: 8 MB a block for 64 × 64 features
+ROWS_AT_ONCE = 512  # rows of a block of the affinity matrix: 8 MB for 64 × 64 features
 
 
 class _AffinityL1(torch.autograd.Function):
-    """Sums |A·P − P| over the counted pixels, block by block of the rows of A."""
+    """Averages |A·P − P| over the counted pixels, in blocks of rows of A."""
 
     @staticmethod
     def forward(ctx: Any, p_NPC: Tensor, features_NPD: Tensor, counted_NP: Tensor, present_NP: Tensor) -> Tensor:
         total = p_NPC.new_zeros(())
-        slope_NPC = torch.zeros_like(p_NPC)
+        gradient_NPC = torch.zeros_like(p_NPC)
         for n in range(len(p_NPC)):
             absent_P = ~present_NP[n]
             for start in range(0, p_NPC.shape[1], ROWS_AT_ONCE):
@@ -37,17 +37,17 @@ class _AffinityL1(torch.autograd.Function):
                 difference_RC = (affinity_RP @ p_NPC[n] - p_NPC[n, rows]) * counted_R1
                 total += difference_RC.abs().sum()
                 sign_RC = difference_RC.sign_()
-                slope_NPC[n] += affinity_RP.t() @ sign_RC
-                slope_NPC[n, rows] -= sign_RC
+                gradient_NPC[n] += affinity_RP.t() @ sign_RC
+                gradient_NPC[n, rows] -= sign_RC
         count = counted_NP.sum().clamp_min(1)
-        ctx.save_for_backward(slope_NPC, count)
+        ctx.save_for_backward(gradient_NPC, count)
         return total / count
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        slope_NPC, count = ctx.saved_tensors
-        return slope_NPC * (gradient / count), None, None, None
+        gradient_NPC, count = ctx.saved_tensors
+        return gradient_NPC * (gradient / count), None, None, None
 
 
 def feature_affinity_loss(
@@ -59,18 +59,18 @@ def feature_affinity_loss(
 ) -> Tensor:
     """Compute the L1 distance between the predictions P and their averages over pixels of similar features, A·P.
 
-    A = softmax(f·fᵀ / τ) by rows, f the features divided by their length, which get no gradient. The affinity of
-    (h·w)² entries is never held whole.
+    A = softmax(f·fᵀ / τ) by rows; f are the L2-normalised features, used without gradient. The affinity matrix of
+    (h·w)² entries is computed in blocks of rows and never stored as a whole.
 
     Args:
-        logits_NChw: At any size; their probabilities are brought to that of the features.
+        logits_NChw: Logits of any size; their probabilities are resized to the size of the features.
         features_NDhw: Floating point.
-        counted_Nhw: bool; the pixels whose distance counts.
-        image_Nhw: bool; the pixels that averages are over.
-        temperature: τ, in cosine similarity.
+        counted_Nhw: bool mask of the pixels whose distance is averaged.
+        image_Nhw: bool mask of the pixels that A averages over.
+        temperature: τ, on the scale of the cosine similarity.
 
     Returns:
-        The mean over the counted pixels of the distance summed over classes; 0 when none counts.
+        The distance, summed over classes and averaged over the pixels of `counted_Nhw`; 0 if that is empty.
     """
     p_NChw = at_least_float32(logits_NChw).softmax(1)
     h, w = features_NDhw.shape[2:]
@@ -79,7 +79,7 @@ def feature_affinity_loss(
     else:
         p_NChw = interpolate(p_NChw, (h, w), mode="bilinear", align_corners=False)
     features_NPD = normalize(features_NDhw.detach().to(p_NChw.dtype), dim=1).flatten(2).transpose(1, 2)
-    # Both factors take the square root, so that their product is divided by the temperature.
+    # Both factors are divided by the square root of the temperature, so that their product is divided by it.
     features_NPD = features_NPD * temperature**-0.5
     return _AffinityL1.apply(
         p_NChw.flatten(2).transpose(1, 2), features_NPD, counted_Nhw.flatten(1), image_Nhw.flatten(1)
@@ -91,8 +91,8 @@ class FeatureAffinityLoss(Regularizer):
     """Unlabelled pixels with similar features should have similar predictions: :func:`feature_affinity_loss`.
 
     Args:
-        in_index: Which of the backbone's feature maps.
-        temperature: τ, in cosine similarity.
+        in_index: Index of the backbone's feature map.
+        temperature: τ, on the scale of the cosine similarity.
         loss_weight: Factor on the loss.
         loss_name: Key in the log.
         start: Training iterations before the loss is added.

@@ -1,4 +1,4 @@
-"""A Potts model with Gaussian kernels over a window, gated by what is image.
+"""A Potts model with Gaussian kernels over a window; a gate excludes the padding.
 
 Shape suffixes: N batch, C classes, h and w height and width of the logits.
 """
@@ -17,14 +17,14 @@ from mmseg_ext.registry import MODELS
 
 
 def _half_window(radius: int) -> Iterator[tuple[int, int]]:
-    """List the offsets (down, right) of half a window; the other half is their opposite."""
+    """List the offsets (down, right) of half a window; the other half has the opposite offsets."""
     for down in range(radius + 1):
         for right in range(-radius if down else 1, radius + 1):
             yield down, right
 
 
 def _pair(map_NXhw: Tensor, down: int, right: int) -> tuple[Tensor, Tensor]:
-    """Cut out every pixel that has a partner at an offset, and the partners."""
+    """Return all pixels that have a neighbour at an offset, and these neighbours."""
     h, w = map_NXhw.shape[-2:]
     own = map_NXhw[..., : h - down, max(-right, 0) : w - max(right, 0)]
     partner = map_NXhw[..., down:, max(right, 0) : w + min(right, 0)]
@@ -32,7 +32,7 @@ def _pair(map_NXhw: Tensor, down: int, right: int) -> tuple[Tensor, Tensor]:
 
 
 class _GatedCRF(torch.autograd.Function):
-    """Sums k · (1 − p·q) over all pairs; the energy is quadratic, so one pass gives value and gradient."""
+    """Sums k · (1 − p·q) over all pairs; the energy is quadratic in p, so one pass computes value and gradient."""
 
     @staticmethod
     def forward(
@@ -73,21 +73,21 @@ def gated_crf_loss(
     rgb: float = 0.1,
     radius: int = 5,
 ) -> Tensor:
-    """Compute the energy of all pairs of pixels within a window, by pixel.
+    """Compute the energy of all pairs of pixels within a window, per pixel.
 
     A pair of predictions p, q costs k · (1 − p·q), with the kernel k = exp(−|distance|² / (2 xy²) − |difference of
-    colours|² / (2 rgb²)). Each pair counts from both its ends. The memory does not grow with the window.
+    colours|² / (2 rgb²)). Each pair is counted twice, once from each pixel. The memory does not depend on the window.
 
     Args:
         logits_NChw: Floating point.
-        colors_N3hw: In [0, 1], at the size of the logits.
-        image_Nhw: bool, the gate; pairs with a False pixel do not count.
+        colors_N3hw: Colours in [0, 1], at the size of the logits.
+        image_Nhw: bool, the gate; pairs with a False pixel are excluded.
         xy: Standard deviation of the distance, in pixels of the logits.
         rgb: Standard deviation of the colour.
-        radius: Half the side of the square window, without its centre.
+        radius: The window has 2 · radius + 1 pixels along each side.
 
     Returns:
-        The sum divided by the number of pixels that are image; 0 when there are none.
+        The sum divided by the number of pixels of the gate; 0 if there are none.
     """
     p_NChw = at_least_float32(logits_NChw).softmax(1)
     return _GatedCRF.apply(p_NChw, colors_N3hw.to(p_NChw.dtype), image_Nhw, xy, rgb, radius)
@@ -95,19 +95,19 @@ def gated_crf_loss(
 
 @MODELS.register_module()
 class GatedCRFLoss(Regularizer):
-    """Near pixels of similar colour should be of one class: :func:`gated_crf_loss`.
+    """Near pixels of similar colour should have the same class: :func:`gated_crf_loss`.
 
     Args:
         xy: Standard deviation of the distance, in pixels of the logits.
         rgb: Standard deviation of the colour, in [0, 1].
-        radius: Half the side of the window, in pixels of the logits.
+        radius: The window has 2 · radius + 1 pixels of the logits along each side.
         loss_weight: Factor on the loss.
         loss_name: Key in the log.
         start: Training iterations before the loss is added.
 
     Reference:
         Obukhov et al., Gated CRF Loss for Weakly Supervised Semantic Image Segmentation, 2019 (arXiv 1906.04651):
-        the kernel, its settings and the weight 0.1. The gate keeps padding out.
+        the kernel, its settings and the weight 0.1. The gate excludes padding.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class GatedCRFLoss(Regularizer):
         self.xy, self.rgb, self.radius = xy, rgb, radius
 
     def compute(self, batch: TrainingBatch) -> Tensor:
-        """Compute the energy by pixel of the logits."""
+        """Compute the energy per pixel of the logits."""
         h, w = batch.logits_NChw.shape[2:]
         colors, image = batch.colors_at((h, w)), batch.image_at((h, w))
         return gated_crf_loss(batch.logits_NChw, colors, image, self.xy, self.rgb, self.radius)

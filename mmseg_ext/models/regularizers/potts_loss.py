@@ -13,23 +13,23 @@ from mmseg_ext.registry import MODELS
 
 
 def potts_loss(logits_NChw: Tensor, colors_N3hw: Tensor, image_Nhw: Tensor, sigma: float | None = None) -> Tensor:
-    """Compute the energy of all pairs of horizontal and vertical neighbours, by pixel.
+    """Compute the energy of all pairs of horizontal and vertical neighbours, per pixel.
 
     A pair of predictions p, q costs w · D(p, q): the collision divergence D = −log (p·q / (|p| |q|)), zero only where
     p = q, and the contrast weight w = exp(−|difference of colours|² / (2 σ²)).
 
     Args:
         logits_NChw: Floating point.
-        colors_N3hw: At the size of the logits.
-        image_Nhw: bool; pairs with a False pixel do not count.
-        sigma: Colour difference at which the weight is exp(−1/2); None takes the root mean square over the pairs of
-            each image.
+        colors_N3hw: Colours at the size of the logits.
+        image_Nhw: bool; pairs with a False pixel are excluded.
+        sigma: Colour difference at which the weight is exp(−1/2); None for the root mean square over the pairs of each
+            image.
 
     Returns:
-        The sum over the pairs divided by the number of pixels that are image; 0 when there are none.
+        The sum over the pairs divided by the number of pixels of `image_Nhw`; 0 if there are none.
     """
     logits_NChw = at_least_float32(logits_NChw)
-    # Softmax's own denominators cancel in D, so it is computed from the logits directly.
+    # The denominators of the softmax cancel in D, so it is computed from the logits directly.
     half_norm_Nhw = 0.5 * (2 * logits_NChw).logsumexp(1)
     energies, contrasts, weights = [], [], []
     for axis in (1, 2):
@@ -54,10 +54,10 @@ def potts_loss(logits_NChw: Tensor, colors_N3hw: Tensor, image_Nhw: Tensor, sigm
 
 @MODELS.register_module()
 class PottsLoss(Regularizer):
-    """Neighbouring pixels of similar colour should be of one class: :func:`potts_loss`.
+    """Neighbouring pixels of similar colour should have the same class: :func:`potts_loss`.
 
     Args:
-        sigma: In :func:`potts_loss`, on colours in [0, 1].
+        sigma: As in :func:`potts_loss`, for colours in [0, 1].
         loss_weight: λ of the paper.
         loss_name: Key in the log.
         start: Training iterations before the loss is added.
@@ -81,6 +81,6 @@ class PottsLoss(Regularizer):
         self.sigma = sigma
 
     def compute(self, batch: TrainingBatch) -> Tensor:
-        """Compute the energy by pixel of the logits."""
+        """Compute the energy per pixel of the logits."""
         h, w = batch.logits_NChw.shape[2:]
         return potts_loss(batch.logits_NChw, batch.colors_at((h, w)), batch.image_at((h, w)), self.sigma)

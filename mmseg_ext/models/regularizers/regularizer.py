@@ -1,4 +1,4 @@
-"""What a regulariser sees, and what all of them share.
+"""The base class of regularisers, and their input.
 
 Shape suffixes: N batch, H and W height and width of the images, h and w of some smaller map.
 """
@@ -16,10 +16,10 @@ from mmseg_ext.models.precision import at_least_float32
 
 
 def check_loss_settings(loss_name: str, start: int) -> None:
-    """Check what every added loss is told.
+    """Check settings that all additional losses have.
 
     Raises:
-        UserError: The name would keep the loss from being trained on, or the start is negative.
+        UserError: `loss_name` does not begin with 'loss_', or `start` is negative.
     """
     if not loss_name.startswith("loss_"):
         raise UserError(f"Expected `loss_name` to begin with 'loss_', got '{loss_name}': it would not be trained on.")
@@ -28,14 +28,14 @@ def check_loss_settings(loss_name: str, start: int) -> None:
 
 
 class TrainingBatch(NamedTuple):
-    """One training step as a regulariser sees it.
+    """Input of a regulariser: one training step.
 
     Attributes:
-        colors_N3HW: Images as they entered the network, without the normalisation; about [0, 1].
-        features: Feature maps of the backbone itself, before the neck, each (N, channels, h, w).
-        logits_NChw: What the decode head returned.
-        labels_NHW: Integers; `ignore_index` where there is no label.
-        image_NHW: bool; False where an image was padded.
+        colors_N3HW: Input images of the network, without the normalisation; about [0, 1].
+        features: Feature maps of the backbone, before the neck, each (N, channels, h, w).
+        logits_NChw: Output of the decode head.
+        labels_NHW: Integer class indices; `ignore_index` where there is no label.
+        image_NHW: bool; False at padding.
         ignore_index: Marks pixels without a label.
     """
 
@@ -51,19 +51,19 @@ class TrainingBatch(NamedTuple):
         return adaptive_avg_pool2d(at_least_float32(self.colors_N3HW), size)
 
     def image_at(self, size: tuple[int, int]) -> Tensor:
-        """Find the cells of a map of size (h, w) that are image, not padding, by more than half; bool (N, h, w)."""
+        """Find the cells of a map of size (h, w) that are less than half padding; bool (N, h, w)."""
         return adaptive_avg_pool2d(self.image_NHW.float(), size) > 0.5
 
     def unlabelled_at(self, size: tuple[int, int]) -> Tensor:
-        """Find the cells of a map of size (h, w) that are image and hold no labelled pixel; bool (N, h, w)."""
+        """Find the cells of :meth:`image_at` without a labelled pixel; bool (N, h, w)."""
         labelled_NHW = (self.labels_NHW != self.ignore_index).float()
         return self.image_at(size) & (adaptive_max_pool2d(labelled_NHW, size) == 0)
 
 
 class Regularizer(nn.Module, ABC):
-    """A loss on the pixels that nobody labelled.
+    """Base class of losses on the unlabelled pixels.
 
-    Computed in float32 also under automatic mixed precision.
+    The loss is computed in float32, also under automatic mixed precision.
 
     Args:
         loss_weight: Factor on the loss.
@@ -76,21 +76,16 @@ class Regularizer(nn.Module, ABC):
 
     def __init__(self, loss_weight: float, loss_name: str, start: int = 0) -> None:
         super().__init__()
-        if not loss_name.startswith("loss_"):
-            raise UserError(
-                f"Expected `loss_name` to begin with 'loss_', got '{loss_name}': it would not be trained on."
-            )
-        if start < 0:
-            raise UserError(f"Expected `start` of at least 0 iterations, got {start}.")
+        check_loss_settings(loss_name, start)
         self.loss_weight = loss_weight
         self.loss_name = loss_name
         self.start = start
 
     def forward(self, batch: TrainingBatch) -> Tensor:
-        """Compute the weighted loss, a scalar, differentiable by the logits."""
+        """Compute the weighted loss, a scalar, differentiable with respect to the logits."""
         with torch.autocast(batch.logits_NChw.device.type, enabled=False):
             return self.loss_weight * self.compute(batch)
 
     @abstractmethod
     def compute(self, batch: TrainingBatch) -> Tensor:
-        """Compute the loss without its weight."""
+        """Compute the loss, without `loss_weight`."""

@@ -10,13 +10,13 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.segmentors.image_logits import ImageLogits
-from mmseg_ext.models.segmentors.predicted_images import Placement, placement_of, predict_images
+from mmseg_ext.models.resampling.image_logits import ImageLogits
+from mmseg_ext.models.resampling.predicted_images import Placement, placement_of, predict_images
 from mmseg_ext.scores.confusion_matrix import check_range
 
 
 def window_starts(size: int, window_size: int, stride: int) -> list[int]:
-    """Place the windows of ``slide_inference`` along an axis; the last one ends where the axis ends.
+    """Compute the first pixels of the windows of ``slide_inference`` along an axis; the last one ends with the axis.
 
     Example:
         >>> window_starts(10, 4, 3)
@@ -31,31 +31,31 @@ def window_starts(size: int, window_size: int, stride: int) -> list[int]:
 
 
 class BlockwisePrediction(EncoderDecoder):
-    """Gives a segmentor a prediction that never holds all logits at the size of the original image.
+    """A segmentor whose prediction never stores all logits at the size of the original image.
 
-    Stock segmentors enlarge the logits of all classes to the original image before they look for the highest: 150
-    classes × 3000 × 4000 pixels are 7.2 GB. Here a block of pixels is enlarged, classified and forgotten. The class map
-    is the stock one, but for pixels whose two highest logits differ by no more than the rounding of float32.
+    mmseg's EncoderDecoder enlarges the logits of all classes to the original image before it takes the argmax: 150
+    classes × 3000 × 4000 pixels are 7.2 GB. Here the logits are enlarged and classified block by block. The class map
+    is mmseg's, except for pixels whose two highest logits differ by no more than the rounding of float32.
 
-    - Whole images: the head's own small logits are all that is kept.
+    - Whole images: only the head's own small logits are stored.
     - Sliding windows (``test_cfg=dict(mode='slide', …)``): the small logits of the rows of windows that overlap.
-    - A head that enlarges its logits in a way of its own (Mask2Former, EncHead, SAN; see `has_plain_head`), and a
-      segmentor that overrides stock methods of inference: its logits at the size of the network's input are held, as
-      in mmseg, and only the resizing to the original image goes block by block.
+    - Heads with their own `predict` or `predict_by_feat` (Mask2Former, EncHead, SAN; see `has_plain_head`), and
+      segmentors that override mmseg's methods of inference: the logits at the size of the network's input are stored,
+      as in mmseg, and only the resizing to the original image is done block by block.
 
-    A segmentor of your own takes one line: inherit from this class in the place of mmseg's EncoderDecoder.
+    To use it in your own segmentor, inherit from this class instead of mmseg's EncoderDecoder.
 
     Args:
         *args: Passed to EncoderDecoder.
-        keep_logits: Leave ``seg_logits`` in the samples, at original size, predicted the stock way in all respects.
-            Test-time augmentation (SegTTAModel) needs them.
-        validation_loss: Compute the cross-entropy of samples that have labels: of every labelled pixel at the size of
-            the labels, softmax or, for one channel, sigmoid. It is left in the sample as
-            ``cross_entropy = {'sum': float, 'num_pixels': int}``, and SegmentationMetric reports ``val_loss``.
+        keep_logits: Predict exactly as mmseg does, and keep ``seg_logits`` at original size in the samples. Test-time
+            augmentation (SegTTAModel) needs them.
+        validation_loss: Compute the cross-entropy (softmax or, for one channel, sigmoid) of samples that have labels,
+            at the size of the labels. Each sample then has ``cross_entropy = {'sum': float, 'num_pixels': int}``, and
+            SegmentationMetric reports ``val_loss``.
         **kwargs: Passed to EncoderDecoder.
 
     Raises:
-        UserError: `validation_loss` with a head whose outputs are no logits, or labels that do not fit.
+        UserError: `validation_loss` with a head that does not return logits, or labels of another size or range.
     """
 
     def __init__(self, *args: Any, keep_logits: bool = False, validation_loss: bool = False, **kwargs: Any) -> None:
@@ -76,7 +76,7 @@ class BlockwisePrediction(EncoderDecoder):
 
     @property
     def has_plain_head(self) -> bool:
-        """Whether head and segmentor predict in the stock way, so that the head's own logits are enough."""
+        """Whether head and segmentor use mmseg's methods of prediction, so that the head's logits are sufficient."""
         head, kind = self.decode_head, type(self)
         return (
             isinstance(head, BaseDecodeHead)
@@ -88,7 +88,7 @@ class BlockwisePrediction(EncoderDecoder):
             )
         )
 
-    def predict(self, inputs: Tensor, data_samples: Sequence[Any] | None = None) -> list[Any]:
+    def predict(self, inputs: Tensor, data_samples: Sequence[SegDataSample] | None = None) -> list[SegDataSample]:
         """Predict a batch.
 
         Args:
@@ -136,7 +136,7 @@ class BlockwisePrediction(EncoderDecoder):
         return list(data_samples)
 
     def _image_logits(self, inputs: Tensor, metas: list[dict]) -> ImageLogits:
-        """Arrange for the logits that ``whole_inference`` or ``slide_inference`` would return."""
+        """Prepare the logits that ``whole_inference`` or ``slide_inference`` would return."""
         mode = self.test_cfg.get("mode", "whole")
         if mode not in ("whole", "slide"):
             raise UserError(f"Expected `test_cfg.mode` to be 'whole' or 'slide', got {mode!r}.")
@@ -153,12 +153,12 @@ class BlockwisePrediction(EncoderDecoder):
 
             return ImageLogits(shape, window, tops, lefts, compute, self.align_corners)
         logits_NChw = self.decode_head.forward(self.extract_feat(inputs))
-        # The head itself says to which size it would enlarge them.
+        # The size that the head would enlarge its logits to.
         enlarged = self.decode_head.predict_by_feat(logits_NChw.new_empty(logits_NChw.shape, device="meta"), metas)
         return ImageLogits.of_whole(logits_NChw, tuple(enlarged.shape[2:]), self.align_corners)
 
     def _labels(self, sample: SegDataSample, placement: Placement) -> Tensor | None:
-        """Return the labels to compute the cross-entropy of, None where it is not asked for or there are none."""
+        """Return the labels for the cross-entropy, None without labels or without `validation_loss`."""
         if not self.validation_loss or "gt_sem_seg" not in sample:
             return None
         head = self._last_head()

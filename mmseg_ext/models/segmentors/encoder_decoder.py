@@ -6,7 +6,7 @@ from mmseg_ext.registry import MODELS
 
 @MODELS.register_module()
 class EncoderDecoder(BlockwisePrediction):
-    """mmseg's EncoderDecoder with the same arguments, weights and predictions, whose prediction takes little memory.
+    """mmseg's EncoderDecoder with little memory for prediction; arguments, weights and predictions are the same.
 
-    See :class:`BlockwisePrediction` for its two further arguments.
+    See :class:`BlockwisePrediction` for two additional arguments.
     """

@@ -1,7 +1,6 @@
-"""A teacher whose weights are the moving average of its student's."""
+"""A mean teacher: a network whose weights are the moving average of the student's weights."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,23 +13,23 @@ from mmseg_ext.models.regularizers.regularizer import check_loss_settings
 
 
 def last_logits(output: Tensor | Sequence[Tensor]) -> Tensor:
-    """Take a head's logits; those of the last stage where it has several."""
+    """Return the logits of a head, those of the last stage if it has several."""
     return output if isinstance(output, Tensor) else output[-1]
 
 
 class MeanTeacher(nn.Module):
-    """Teaches the unlabelled pixels what the averaged network sees in the same image, flipped.
+    """Moving average of the network; its prediction for the flipped image is the target for unlabelled pixels.
 
-    Its weights and statistics are part of the checkpoint, so a resumed run goes on with the same teacher. It predicts
-    in evaluation mode and gets no gradient. A backbone of which nothing is trained is not copied, but used.
+    Weights and buffers are averaged. They are part of the checkpoint, so a resumed run continues with the same teacher.
+    The teacher runs in evaluation mode and without gradient. A completely frozen backbone is shared, not copied.
 
     Args:
         student: backbone, decode_head and, where there is one, neck.
-        momentum: Share of the student's weights that enters the average at every training iteration.
-        start: Training iterations before the teacher is heard.
-        temperature: Divides the teacher's logits; below 1 it sounds surer than it is.
-        flip: Whether the teacher sees the mirror image, so that both have to agree on more than their mistakes.
-        predicts: Whether it is the teacher that predicts, in validation and test; else the student does.
+        momentum: Weight of the student in the update of the average, at every training iteration.
+        start: Training iterations before the loss is added.
+        temperature: Divides the teacher's logits; a value below 1 sharpens its probabilities.
+        flip: Give the teacher the horizontally flipped image, so that student and teacher see different inputs.
+        predicts: Use the teacher for validation and test; otherwise the student.
         loss_weight: Factor on the loss; η of the paper.
         loss_name: Key in the log.
 
@@ -67,8 +66,8 @@ class MeanTeacher(nn.Module):
         self.loss_name = loss_name
         backbone = student["backbone"]
         self.shares_backbone = not any(p.requires_grad for p in backbone.parameters())
-        # Not mmengine's ExponentialMovingAverage: it goes on averaging the tensors that it saw when it was built, and a
-        # model that is moved to another device or layout has others.
+        # Not mmengine's ExponentialMovingAverage: it keeps references to the tensors that it averages, and moving the
+        # model to another device or memory format replaces them.
         average = get_ema_multi_avg_fn(1 - momentum)
         self.average = AveragedModel(self._averaged(student), multi_avg_fn=average, use_buffers=True)
         self.average.requires_grad_(False)
@@ -83,13 +82,12 @@ class MeanTeacher(nn.Module):
 
     @property
     def modules_to_predict_with(self) -> dict[str, nn.Module]:
-        """The averaged modules by name; none before the first average, and none if the student predicts."""
-        averaged = self.average.module if self.predicts and int(self.average.n_averaged) else None
-        return dict(averaged.items()) if isinstance(averaged, nn.ModuleDict) else {}
+        """The averaged modules by name; empty before the first update, and if the student predicts."""
+        return dict(self.average.module.named_children()) if self.predicts and int(self.average.n_averaged) else {}
 
     @torch.no_grad()
-    def follow(self, student: dict[str, nn.Module]) -> None:
-        """Take in the student's weights: all of them the first time, the share `momentum` afterwards."""
+    def update(self, student: dict[str, nn.Module]) -> None:
+        """Update the average with the student's weights; the first update copies them."""
         self.average.update_parameters(self._averaged(student))
 
     @torch.no_grad()
@@ -98,12 +96,12 @@ class MeanTeacher(nn.Module):
 
         Args:
             images: Network input, (N, 3, H, W).
-            student: Whose backbone is used where it is shared.
+            student: The student's modules; its backbone is used if it is shared.
 
         Returns:
-            What the averaged decode head returns, divided by the temperature, (N, C, h, w).
+            Logits of the averaged decode head, divided by the temperature, (N, C, h, w).
         """
-        modules: Any = self.average.module
+        modules = dict(self.average.module.named_children())
         images = images.flip(3) if self.flip else images
         features = (student["backbone"] if self.shares_backbone else modules["backbone"])(images)
         if "neck" in modules:
@@ -112,7 +110,7 @@ class MeanTeacher(nn.Module):
         return logits.flip(3) if self.flip else logits
 
     def loss(self, batch: TrainingBatch, teacher_logits: Tensor) -> Tensor:
-        """Compute the weighted loss over the cells of the logits that hold no labelled pixel."""
+        """Compute the weighted loss over the cells of the logits without a labelled pixel."""
         h, w = batch.logits_NChw.shape[2:]
         counted = batch.unlabelled_at((h, w))
         with torch.autocast(batch.logits_NChw.device.type, enabled=False):

@@ -20,14 +20,14 @@ def mean_probabilities(outputs: Sequence[Tensor]) -> Tensor:
     """Average the probabilities of several predictions of one image.
 
     Args:
-        outputs: The segmentor's ``seg_logits`` (C, H, W): logits of several channels, or the probabilities that one
-            channel comes as.
+        outputs: The segmentor's ``seg_logits`` (C, H, W): logits of several channels, or, for one channel,
+            probabilities.
 
     Returns:
         (C, H, W), at least float32.
 
     Raises:
-        ValueError: A single channel holds no probabilities.
+        ValueError: The values of a single channel are no probabilities.
     """
     total = torch.zeros_like(outputs[0], dtype=torch.promote_types(outputs[0].dtype, torch.float32))
     for output_CHW in outputs:
@@ -43,17 +43,17 @@ def mean_probabilities(outputs: Sequence[Tensor]) -> Tensor:
 
 @MODELS.register_module()
 class SegTTAModel(BaseTTAModel):
-    """mmseg's SegTTAModel, right for one sigmoid channel.
+    """mmseg's SegTTAModel, corrected for one sigmoid channel.
 
-    A segmentor gives one channel as probabilities. The stock class takes their sigmoid again: -8, as good as certainly
-    background, becomes 0.5. Here probabilities are averaged as they are, and compared with the threshold of the head.
-    Predictions of several channels are the stock ones.
+    With one channel, a segmentor returns probabilities as ``seg_logits``. mmseg's class applies the sigmoid again: a
+    logit of −8, almost certainly background, becomes 0.5. Here the probabilities are averaged directly and compared
+    with the threshold of the head. With several channels, predictions are mmseg's.
 
-    A result is the image's first sample with ``pred_sem_seg`` (1, H, W) and, in ``seg_logits``, the mean probabilities
-    (C, H, W).
+    A result is the first sample of the image, with ``pred_sem_seg`` (1, H, W) and the mean probabilities (C, H, W) in
+    ``seg_logits``.
 
     Args:
-        module: The segmentor; one that does not keep its logits (``mmseg_ext.EncoderDecoder``) is told to.
+        module: The segmentor. `keep_logits` of ``mmseg_ext.EncoderDecoder`` is set to True.
         **kwargs: Passed to mmengine's BaseTTAModel.
     """
 
@@ -66,10 +66,10 @@ class SegTTAModel(BaseTTAModel):
         """Merge the predictions of each image.
 
         Args:
-            data_samples_list: One sequence an image, one sample an augmentation.
+            data_samples_list: One sequence per image, one sample per augmentation.
 
         Returns:
-            One sample an image.
+            One sample per image.
 
         Raises:
             UserError: A sample has no logits.

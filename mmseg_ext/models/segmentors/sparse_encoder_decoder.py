@@ -1,4 +1,4 @@
-"""An encoder-decoder that also learns from the pixels that nobody labelled."""
+"""An encoder-decoder that also learns from unlabelled pixels."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,19 +15,29 @@ from mmseg_ext.models.segmentors.blockwise_prediction import BlockwisePrediction
 from mmseg_ext.models.segmentors.mean_teacher import MeanTeacher, last_logits
 from mmseg_ext.registry import MODELS
 
+STUDENT_PREFIX = "student."
+"""Prefix of the student's keys in a state dict whose ordinary keys hold the teacher."""
+
+TEACHER_PREFIX = "teacher.average.module."
+"""Prefix of the teacher's keys in the segmentor, and in a state dict whose ordinary keys hold the student."""
+
 
 def _with_background(logits_NChw: Tensor) -> Tensor:
-    """Write one sigmoid channel as the softmax of two."""
+    """Convert the logit of one sigmoid channel to two logits with the same probabilities under softmax."""
     return torch.cat([torch.zeros_like(logits_NChw), logits_NChw], 1) if logits_NChw.shape[1] == 1 else logits_NChw
 
 
 @MODELS.register_module()
 class SparseEncoderDecoder(BlockwisePrediction):
-    """``mmseg_ext.EncoderDecoder`` whose regularisers also see image, features and labels.
+    """``mmseg_ext.EncoderDecoder`` with regularisers and a mean teacher, for sparse labels.
 
-    Each regulariser adds its loss to those of the heads, under its own name; so does the teacher. The network and the
-    names of its weights are those of EncoderDecoder; a checkpoint also holds the teacher and the number of training
-    iterations, so a resumed run goes on where it was. Where there is a teacher, it predicts.
+    Each regulariser adds its loss to those of the heads, under its own name; so does the teacher. With a teacher, the
+    teacher predicts.
+
+    The network and the keys of its weights are those of EncoderDecoder. In a checkpoint these keys hold the weights
+    that predict: loaded into an EncoderDecoder, it gives the class maps of the run's own validation. If these are the
+    teacher's, those of the student are under `student.`. A resumed run continues exactly: the checkpoint also holds
+    the number of training iterations.
 
     Args:
         *args: Passed to :class:`BlockwisePrediction`.
@@ -36,7 +46,7 @@ class SparseEncoderDecoder(BlockwisePrediction):
         **kwargs: Passed to :class:`BlockwisePrediction`.
 
     Raises:
-        UserError: Two losses bear one name, or the decode head does not compute its loss from logits.
+        UserError: Two losses have the same name, or a decode head does not compute its loss from logits.
     """
 
     def __init__(
@@ -55,11 +65,12 @@ class SparseEncoderDecoder(BlockwisePrediction):
             )
         self.regularizers = nn.ModuleList(MODELS.build(r) for r in regularizers)
         self.teacher = MeanTeacher(self._student(), **teacher) if teacher is not None else None
-        added: list[Any] = [*self.regularizers, *([self.teacher] if self.teacher else [])]
-        names = [loss.loss_name for loss in added]
+        names = [loss.loss_name for loss in (*self.regularizers, self.teacher) if loss is not None]
         if len(set(names)) < len(names):
             raise UserError(f"Expected regularisers of different `loss_name`, got {names}.")
-        # As a buffer it comes through a checkpoint; regularisers start by it.
+        self.register_state_dict_post_hook(_swap_before_saving)
+        self.register_load_state_dict_pre_hook(_swap_before_loading)
+        # A buffer, so that it is saved in checkpoints; regularisers start by it.
         self.iteration: Tensor
         self.register_buffer("iteration", torch.zeros((), dtype=torch.long))
 
@@ -69,7 +80,7 @@ class SparseEncoderDecoder(BlockwisePrediction):
 
     @contextmanager
     def _predicting(self) -> Iterator[None]:
-        """Put what predicts in the place of backbone, neck and decode head."""
+        """Replace backbone, neck and decode head by those of the teacher, if the teacher predicts."""
         own = self._student()
         try:
             for name, module in (self.teacher.modules_to_predict_with if self.teacher else {}).items():
@@ -79,18 +90,18 @@ class SparseEncoderDecoder(BlockwisePrediction):
             for name, module in own.items():
                 setattr(self, name, module)
 
-    def predict(self, inputs: Tensor, data_samples: Sequence[Any] | None = None) -> list[Any]:
-        """Predict a batch, by the teacher if it is to; see :meth:`BlockwisePrediction.predict`."""
+    def predict(self, inputs: Tensor, data_samples: SampleList | None = None) -> SampleList:
+        """Predict a batch, with the teacher if the teacher predicts; see :meth:`BlockwisePrediction.predict`."""
         with self._predicting():
             return super().predict(inputs, data_samples)
 
-    def _forward(self, inputs: Tensor, data_samples: Sequence[Any] | None = None) -> Tensor:
-        """Compute the raw output of the decode head, the teacher's if it is to predict."""
+    def _forward(self, inputs: Tensor, data_samples: SampleList | None = None) -> Tensor:
+        """Compute the raw output of the decode head, the teacher's if the teacher predicts."""
         with self._predicting():
             return super()._forward(inputs, data_samples)
 
     def _colors(self, inputs: Tensor) -> Tensor:
-        """Take the normalisation out of the network's input; about [0, 1]."""
+        """Undo the normalisation of the network's input; returns colours in about [0, 1]."""
         preprocessor = self.data_preprocessor
         if getattr(preprocessor, "_enable_normalize", False):
             inputs = inputs * preprocessor.std + preprocessor.mean
@@ -136,8 +147,8 @@ class SparseEncoderDecoder(BlockwisePrediction):
         output = self.decode_head(decoded)
         iteration = int(self.iteration)
         due = [r for r in self.regularizers if isinstance(r, Regularizer) and iteration >= r.start]
-        is_taught = self.teacher is not None and iteration >= self.teacher.start
-        if due or is_taught:
+        uses_teacher = self.teacher is not None and iteration >= self.teacher.start
+        if due or uses_teacher:
             batch = self._training_batch(inputs, features, last_logits(output), data_samples)
         losses = add_prefix(self.decode_head.loss_by_feat(output, data_samples), "decode")
         if self.with_auxiliary_head:
@@ -145,9 +156,39 @@ class SparseEncoderDecoder(BlockwisePrediction):
         for regularizer in due:
             losses[regularizer.loss_name] = regularizer(batch)
         if self.teacher is not None:
-            self.teacher.follow(self._student())
-            if is_taught:
+            self.teacher.update(self._student())
+            if uses_teacher:
                 teacher_logits = self.teacher.logits(inputs, self._student())
                 losses[self.teacher.loss_name] = self.teacher.loss(batch, _with_background(teacher_logits))
         self.iteration += 1
         return losses
+
+
+def _swap_before_saving(
+    segmentor: SparseEncoderDecoder, state_dict: dict[str, Tensor], prefix: str, _metadata: object
+) -> None:
+    """Swap the keys of student and teacher in a state dict, if the teacher predicts.
+
+    mmengine's EMAHook does the same for its average. Then the ordinary keys hold the weights that validation reported.
+    """
+    if segmentor.teacher is None or not segmentor.teacher.modules_to_predict_with:
+        return
+    teacher_prefix = prefix + TEACHER_PREFIX
+    for key in [key for key in state_dict if key.startswith(teacher_prefix)]:
+        name = key.removeprefix(teacher_prefix)
+        if prefix + name in state_dict:
+            state_dict[prefix + STUDENT_PREFIX + name] = state_dict[prefix + name]
+            state_dict[prefix + name] = state_dict.pop(key)
+
+
+def _swap_before_loading(
+    segmentor: SparseEncoderDecoder, state_dict: dict[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Undo :func:`_swap_before_saving`; a state dict without keys of the student was not swapped."""
+    if segmentor.teacher is None:
+        return
+    student_prefix = prefix + STUDENT_PREFIX
+    for key in [key for key in state_dict if key.startswith(student_prefix)]:
+        name = key.removeprefix(student_prefix)
+        state_dict[prefix + TEACHER_PREFIX + name] = state_dict[prefix + name]
+        state_dict[prefix + name] = state_dict.pop(key)

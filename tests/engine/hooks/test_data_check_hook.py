@@ -22,8 +22,15 @@ from mmseg.registry import MODELS  # noqa: E402
 
 from mmseg_ext.data_check import DataReport  # noqa: E402
 from mmseg_ext.engine.hooks import data_check_hook  # noqa: E402
-from mmseg_ext.engine.hooks.data_check_hook import DataCheckHook, class_lines, head_problems, weight_problems  # noqa: E402
+from mmseg_ext.engine.hooks.data_check_hook import (  # noqa: E402
+    DataCheckHook,
+    class_lines,
+    head_problems,
+    loss_problems,
+    weight_problems,
+)
 from mmseg_ext.errors import UserError  # noqa: E402
+from mmseg_ext.points.label_budget import LabelBudget, budget_of  # noqa: E402
 from mmseg_ext.transforms import WeighLabels  # noqa: E402
 
 REPO = Path(__file__).resolve().parents[3]
@@ -184,9 +191,7 @@ def test_a_head_that_knows_nothing_of_the_weights_of_labels():
     model, point_head = torch.nn.Module(), torch.nn.Module()
     model.decode_head = torch.nn.Linear(1, 1)
     (problem,) = weight_problems(model, Dataset())
-    assert str(problem).startswith(
-        "model.decode_head: Linear knows nothing of the weights of labels, which WeighLabels"
-    )
+    assert str(problem).startswith("model.decode_head: Linear does not support label weights, which WeighLabels")
     point_head.takes_label_weights = True
     model.decode_head.kernel_generate_head = point_head
     assert weight_problems(model, Dataset()) == []
@@ -246,3 +251,51 @@ def test_all_ranks_get_the_result_and_the_failure(tmp_path):
     first, second = (rank.communicate(timeout=240)[0].splitlines() for rank in ranks)
     assert first == ["result 54", "UserError a.png is truncated"]
     assert second == ["result 54", "UserError The data check failed on the first rank: UserError: a.png is truncated"]
+
+
+def heads_with(**losses):
+    """A model with heads of one loss each, or of a list of losses."""
+    model = torch.nn.Module()
+    for name, settings in losses.items():
+        head = torch.nn.Module()
+        several = settings if isinstance(settings, list) else [settings]
+        built = [MODELS.build(loss) for loss in several]
+        head.loss_decode = torch.nn.ModuleList(built) if isinstance(settings, list) else built[0]
+        setattr(model, name, head)
+    return model
+
+
+def test_a_loss_over_all_pixels_is_refused_where_few_have_a_label():
+    stock, partial = {"type": "CrossEntropyLoss"}, {"type": "mmseg_ext.PartialCrossEntropyLoss"}
+    points = LabelBudget(num_points=20)
+    model = heads_with(decode_head=[partial, stock], auxiliary_head=stock)
+    first, second = map(str, loss_problems(model, points))
+    assert "model.decode_head.loss_decode.1: CrossEntropyLoss averages over all pixels" in first
+    assert "only 20 points per image have a label" in first
+    assert "mmseg_ext.PartialCrossEntropyLoss, or a Point… head" in first
+    assert second.startswith("model.auxiliary_head.loss_decode")
+    assert loss_problems(model, None) == []
+    assert loss_problems(model, LabelBudget(areas="a.json")) == []
+    for loss in (partial, {**stock, "avg_non_ignore": True}, {**stock, "class_weight": [1.0, 2.0]}):
+        assert loss_problems(heads_with(decode_head=loss), points) == []
+    nested = torch.nn.Module()  # K-Net's
+    nested.decode_head = torch.nn.Module()
+    nested.decode_head.kernel_generate_head = heads_with(decode_head=stock).decode_head
+    assert len(loss_problems(nested, points)) == 1
+
+
+@pytest.mark.parametrize("loss", ["CrossEntropyLoss", "mmseg_ext.PartialCrossEntropyLoss"])
+def test_such_a_run_stops_before_the_first_step(tmp_path, loss):
+    settings = config(tmp_path)
+    step = {"type": "mmseg_ext.SamplePoints", "num_points": 2, "data_root": str(tmp_path / "train")}
+    settings.train_dataloader.dataset.pipeline.insert(2, step)
+    runner = Runner.from_cfg(settings)
+    runner.model.decode_head = heads_with(decode_head={"type": loss}).decode_head
+    assert budget_of(settings.train_dataloader.dataset).num_points == 2
+    if loss == "CrossEntropyLoss":
+        with pytest.raises(UserError, match="2 points per image have a label"):
+            runner.train()
+        assert runner.model.num_steps == 0
+    else:
+        runner.train()
+        assert runner.model.num_steps == 2

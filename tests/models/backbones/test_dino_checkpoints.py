@@ -43,7 +43,9 @@ def assert_same_features(backbone, network, tolerance=1e-5):
 
 
 @every_family
-@pytest.mark.parametrize("kind", ["official", "teacher", "timm", "safetensors", "chunked", "training"])
+@pytest.mark.parametrize(
+    "kind", ["official", "teacher", "timm", "safetensors", "chunked", "training", "mean", "old mean"]
+)
 def test_formats_give_the_features_of_the_network_they_came_from(family, kind, tmp_path):
     network = random_network(family)
     official = official_state(family, network)
@@ -63,10 +65,16 @@ def test_formats_give_the_features_of_the_network_they_came_from(family, kind, t
         if "convnext" in family:
             pytest.skip("ConvNeXt has no chunks")
         path = save(tmp_path, {key.replace("blocks.", "blocks.0."): value for key, value in official.items()})
-    else:  # an mmengine checkpoint of a segmentor with this backbone
+    else:  # an mmengine checkpoint of a segmentor with this backbone, with or without a mean teacher
         whole = load(family, save(tmp_path, official, "official.pth"), frozen=False, out_indices=-1)
         state = {f"backbone.{key}": value for key, value in whole.state_dict().items()}
         state["decode_head.conv_seg.weight"] = torch.zeros(2, 2, 1, 1)
+        student = {key: torch.randn_like(value) for key, value in state.items()}
+        counts = {"iteration": torch.tensor(7), "teacher.average.n_averaged": torch.tensor(7)}
+        if kind == "mean":
+            state = {**state, **{f"student.{key}": value for key, value in student.items()}, **counts}
+        elif kind == "old mean":
+            state = {**student, **{f"teacher.average.module.{key}": value for key, value in state.items()}, **counts}
         path = save(tmp_path, {"state_dict": state, "meta": {"iter": 7}})
     assert_same_features(load(family, path), network)
 

@@ -88,7 +88,7 @@ def test_at_another_size_the_rule_of_transformers_alone_differs(name, tmp_path):
     torch.save(model.state_dict(), tmp_path / "w.bin")
     backbone = load(name, tmp_path / "w.bin")
     if name in ("v1", "v2", "v2 gated"):  # the official releases add 0.1 to the size, transformers does not
-        backbone.rule = InterpolationRule(offset=0.0, antialias=False)
+        backbone.adapter.rule = InterpolationRule(offset=0.0, antialias=False)
     assert_equal_features(backbone, model, (3 * backbone.stride, 6 * backbone.stride))
 
 

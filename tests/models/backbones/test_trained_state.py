@@ -3,6 +3,7 @@
 import pytest
 import torch
 from micro_networks import FAMILIES, official_state, random_network
+from mmengine.model import ExponentialMovingAverage
 from mmengine.runner.checkpoint import get_state_dict, load_state_dict
 from torch import nn
 
@@ -66,6 +67,18 @@ def test_the_state_holds_what_was_trained_and_loads_back(name, load, pretrained,
     load(again, torch.load(tmp_path / "trained.pth", weights_only=True), strict=True)
     assert torch.equal(again(IMAGES), model(IMAGES))
     assert again.state_dict().keys() == state.keys()
+
+
+@pytest.mark.parametrize("name", ["first blocks frozen", "low rank"])
+@torch.no_grad()
+def test_a_moving_average_is_saved_although_it_is_not_trained(name, pretrained):
+    settings, _ = SETTINGS[name]
+    model = Segmentor(checkpoint=pretrained, **settings)
+    average, again = (ExponentialMovingAverage(model, momentum=0.5).eval() for _ in range(2))
+    average.update_parameters(trained(model))
+    again.load_state_dict(average.state_dict(), strict=True)
+    assert average.state_dict().keys() - {"steps"} == {f"module.{key}" for key in model.state_dict()}
+    assert torch.equal(again(IMAGES), average(IMAGES))
 
 
 @torch.no_grad()

@@ -78,10 +78,10 @@ def test_mixed_precision_keeps_the_locations_exact():
         tensors["query"].double(), **{**settings, "reference_points": settings["reference_points"].double()}
     )
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        where = ours._where_to_look(tensors["query"], settings["reference_points"], SHAPES)
+        where = ours._sampling_points(tensors["query"], settings["reference_points"], SHAPES)
         output = ours(tensors["query"], **settings)
     output.float().sum().backward()
-    exact_where = exact._where_to_look(tensors["query"].double(), settings["reference_points"].double(), SHAPES)
+    exact_where = exact._sampling_points(tensors["query"].double(), settings["reference_points"].double(), SHAPES)
     for found, truth in zip(where, exact_where, strict=True):
         assert found.dtype == torch.float32
         torch.testing.assert_close(found.double(), truth, rtol=1e-5, atol=1e-5)

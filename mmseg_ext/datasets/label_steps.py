@@ -1,0 +1,108 @@
+"""The step of a pipeline that loads labels: left out, or followed by the steps of a label budget."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.points.label_budget import STEP_SETTINGS, LabelBudget, flat_steps, name_of
+
+# What loses points, by its stock name, and what to do about it.
+_LOSES_POINTS = {
+    "Resize": "Write mmseg_ext.Resize.",
+    "RandomResize": "Write mmseg_ext.RandomResize.",
+    "RandomCrop": "Write mmseg_ext.RandomCrop.",
+    "RandomChoiceResize": "Set its resize_type='mmseg_ext.Resize'.",
+    "ResizeShortestEdge": "Write mmseg_ext.Resize(keep_ratio=True).",
+    "ResizeToMultiple": "Write mmseg_ext.Resize.",
+    "RandomRotate": "Take it out; mmseg_ext.RandomFlip also flips diagonally.",
+    "RandomRotFlip": "Write mmseg_ext.RandomFlip.",
+    "RandomMosaic": "Take it out.",
+}
+
+
+def loads_labels(step: Any) -> bool:
+    """Whether a step, given as config or as object, loads labels."""
+    return name_of(step).endswith("Annotations")
+
+
+def without_label_loading(pipeline: Sequence[Any]) -> list[Any]:
+    """Leave out the steps that load labels, those of a TestTimeAug too.
+
+    Args:
+        pipeline: Configs of transforms, or transforms.
+    """
+    steps = []
+    for step in pipeline:
+        if loads_labels(step):
+            continue
+        if name_of(step).endswith("TestTimeAug") and isinstance(step, Mapping):
+            # Each list holds alternatives; a list that held nothing else would leave no combination at all.
+            choices = [without_label_loading(choice) for choice in step["transforms"]]
+            step = {**step, "transforms": [choice for choice in choices if choice]}
+        steps.append(step)
+    return steps
+
+
+def with_label_budget(pipeline: Sequence[Any], budget: LabelBudget) -> list[Any]:
+    """Put the steps of a label budget behind the step that loads labels, in a TestTimeAug too.
+
+    Args:
+        pipeline: Configs of transforms, or transforms.
+        budget: Where it has a file of points, its first step takes the place of the one that loads labels.
+
+    Raises:
+        UserError: The pipeline loads no labels, or has steps of a label budget already, or a step that loses points.
+    """
+    steps = list(flat_steps(pipeline))
+    named = [name for name in map(name_of, steps) if name in STEP_SETTINGS]
+    if named:
+        raise UserError(
+            f"Expected a pipeline without {named[0]} where `labels` is given. Take {named[0]} out: `labels` adds it."
+        )
+    loading = [index for index, step in enumerate(steps) if loads_labels(step)]
+    if len(loading) != 1:
+        raise UserError(
+            f"Expected a pipeline with one step that loads labels, named …Annotations, where `labels` is given, got "
+            f"{len(loading)} among {', '.join(map(name_of, steps)) or 'no steps'}."
+        )
+    if budget.sparsity == "points":
+        for step in steps[loading[0] + 1 :]:
+            _refuse_lost_points(step)
+    return _placed(pipeline, budget)
+
+
+def _placed(pipeline: Sequence[Any], budget: LabelBudget) -> list[Any]:
+    placed: list[Any] = []
+    for step in pipeline:
+        if loads_labels(step):
+            placed += budget.steps() if budget.file is not None else [step, *budget.steps()]
+        elif name_of(step).endswith("TestTimeAug") and isinstance(step, Mapping):
+            # Each list holds alternatives: steps that follow one another need a list each.
+            choices = []
+            for choice in step["transforms"]:
+                choices += [[s] for s in _placed(choice, budget)] if any(map(loads_labels, choice)) else [choice]
+            placed.append({**step, "transforms": choices})
+        else:
+            placed.append(step)
+    return placed
+
+
+def _refuse_lost_points(step: Any) -> None:
+    """Refuse a step that would resize labels as dense maps, or crop where no label is."""
+    name = name_of(step)
+    settings = step if isinstance(step, Mapping) else getattr(step, "resize_cfg", {})
+    resizes_by = step.get("resize_type") if isinstance(step, Mapping) else settings.get("type")
+    if resizes_by is not None:
+        if _is_ours(resizes_by):
+            return
+        shown, mend = f"{name}(resize_type={resizes_by!r})", "Set its resize_type='mmseg_ext.Resize'."
+    else:
+        kind = step.get("type", "") if isinstance(step, Mapping) else type(step)
+        if name not in _LOSES_POINTS or _is_ours(kind):
+            return
+        shown, mend = name, _LOSES_POINTS[name]
+    raise UserError(f"Expected steps that keep labels which are points, got {shown}, which loses them. {mend}")
+
+
+def _is_ours(kind: Any) -> bool:
+    return (kind.__module__ if isinstance(kind, type) else str(kind)).startswith("mmseg_ext.")

@@ -1,0 +1,284 @@
+"""The label budget: which of a dataset's labels a run trains on.
+
+A dataset's ``labels=`` says it, and all that ask for it (checks, pictures, summary, tables) call :func:`budget_of`.
+This module needs nothing but the standard library, so that importing it is cheap.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from typing import Any, Literal
+
+from mmseg_ext.errors import UserError
+
+SPARSE_LABELS = "sparse_labels"
+"""Key of a sample whose dataset has a label budget: 'points', or 'regions' where the points were grown. The drop-ins
+for Resize, RandomResize and RandomCrop then keep the labels: points are moved as coordinates, and crops hold labels."""
+
+POINT_STEPS = ("SamplePoints", "LoadPointAnnotations")
+"""Transforms that leave only points of the labels."""
+
+STEP_SETTINGS = {
+    "SamplePoints": ("num_points", "per", "strategy", "seed", "resample"),
+    "LoadPointAnnotations": ("file", "classes", "allow_empty"),
+    "GrowPoints": ("radius", "tolerance", "sigma"),
+    "WeighLabels": ("areas",),
+}
+"""The settings of each transform of a label budget."""
+
+EXAMPLES = "dict(num_points=20) or dict(file='points.csv')"
+
+
+def check_sampling(num_points: Any, per: Any = "image", strategy: Any = "uniform") -> None:
+    """Check the settings of `SamplePoints`.
+
+    Raises:
+        UserError: One is out of range, or they do not fit together.
+    """
+    if not isinstance(num_points, Integral) or isinstance(num_points, bool) or num_points < 1:
+        raise UserError(f"Expected `num_points` of at least 1, got {num_points!r}.")
+    if per not in ("image", "class"):
+        raise UserError(f"Expected `per` to be 'image' or 'class', got {per!r}.")
+    if strategy not in ("uniform", "class_balanced"):
+        raise UserError(f"Expected `strategy` to be 'uniform' or 'class_balanced', got {strategy!r}.")
+    if per == "class" and strategy == "class_balanced":
+        raise UserError("Expected strategy='uniform' with per='class', which is balanced already.")
+
+
+def check_growing(radius: Any = 16, tolerance: Any = 12, sigma: Any = 2.0) -> None:
+    """Check the settings of `GrowPoints`.
+
+    Raises:
+        UserError: One is out of range.
+    """
+    numbers = isinstance(radius, Integral) and isinstance(tolerance, Real) and isinstance(sigma, Real)
+    if not numbers or radius < 1 or tolerance < 0 or sigma < 0:
+        raise UserError(
+            f"Expected `radius` of at least 1, `tolerance` and `sigma` of at least 0, got "
+            f"{radius!r}, {tolerance!r} and {sigma!r}."
+        )
+
+
+@dataclass(frozen=True)
+class LabelBudget:
+    """Which labels are trained on.
+
+    Attributes:
+        num_points: Points sampled from full labels, of each image or class; None where they come from `file`.
+        per: What `num_points` counts: 'image', or 'class' (of an image).
+        strategy: 'uniform' or 'class_balanced'.
+        seed: Names the set of points.
+        resample: Whether points are drawn anew at every step.
+        file: File of clicked points.
+        classes: Names of the classes in the file; None takes the dataset's own.
+        allow_empty: Whether an image may have no point in the file.
+        areas: File of the areas that the labels stand for; each label then counts for its area.
+        grow: Settings of `GrowPoints`, ``{}`` for its own; None does not grow the points.
+
+    Raises:
+        UserError: A setting has the wrong type, is out of range, or does not fit another.
+    """
+
+    num_points: int | None = None
+    per: Literal["image", "class"] = "image"
+    strategy: Literal["uniform", "class_balanced"] = "uniform"
+    seed: int = 0
+    resample: bool = False
+    file: str | None = None
+    classes: tuple[str, ...] | None = None
+    allow_empty: bool = False
+    areas: str | None = None
+    grow: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_points is not None and self.file is not None:
+            raise UserError(
+                f"Expected either `num_points` or `file`, got both ({self.num_points!r} and {self.file!r}). Take one "
+                "out; on the command line labels.num_points=None does it."
+            )
+        if self.num_points is not None:
+            check_sampling(self.num_points, self.per, self.strategy)
+        if not isinstance(self.seed, Integral) or isinstance(self.seed, bool):
+            raise UserError(f"Expected `seed` to be a whole number, got {self.seed!r}.")
+        for name in ("resample", "allow_empty"):
+            if not isinstance(getattr(self, name), bool):
+                raise UserError(f"Expected `{name}` to be True or False, got {getattr(self, name)!r}.")
+        for name in ("file", "areas"):
+            path = getattr(self, name)
+            if path is not None and not (isinstance(path, str) and path):
+                raise UserError(f"Expected `{name}` to be the path of a file, got {path!r}.")
+        named = isinstance(self.classes, tuple) and all(isinstance(name, str) for name in self.classes)
+        if self.classes is not None and not named:
+            raise UserError(f"Expected `classes` to be a list of names, got {self.classes!r}.")
+        if self.grow is not None:
+            _refuse_unknown(self.grow, STEP_SETTINGS["GrowPoints"], "labels.grow")
+            check_growing(**self.grow)
+
+    @classmethod
+    def from_config(cls, labels: Any) -> LabelBudget:
+        """Read the ``labels=`` of a dataset's config; a setting of None counts as not given.
+
+        Raises:
+            UserError: It is no dict, has an unknown key, not exactly one of `num_points` and `file`, a setting that
+                would be ignored, or one that :class:`LabelBudget` refuses.
+        """
+        if not isinstance(labels, Mapping) or not labels:
+            raise UserError(
+                f"Expected `labels` to be a dict such as {EXAMPLES}, got {labels!r}. Leave it out to train on "
+                "all labels."
+            )
+        _refuse_unknown(labels, [item.name for item in fields(cls)], "labels")
+        given: dict[str, Any] = {key: value for key, value in labels.items() if value is not None}
+        if "num_points" not in given and "file" not in given:
+            raise UserError(f"Expected `labels` with `num_points` or `file`, as in {EXAMPLES}, got {dict(labels)!r}.")
+        other = "SamplePoints" if "file" in given else "LoadPointAnnotations"
+        ignored = [name for name in STEP_SETTINGS[other][1:] if name in given]
+        if ignored and not ("num_points" in given and "file" in given):
+            kind = "file" if "file" in given else "num_points"
+            raise UserError(
+                f"Expected `labels` with `{kind}` without {', '.join(f'`{name}`' for name in ignored)}, which would "
+                f"have no effect. Take it out; on the command line labels.{ignored[0]}=None does it."
+            )
+        if "grow" in given:
+            grow = given.pop("grow")
+            if not isinstance(grow, (bool, Mapping)):
+                raise UserError(f"Expected `grow` to be True or a dict such as dict(radius=16), got {grow!r}.")
+            if grow is not False:
+                given["grow"] = {} if grow is True else {k: v for k, v in grow.items() if v is not None}
+        if isinstance(given.get("classes"), Sequence) and not isinstance(given["classes"], str):
+            given["classes"] = tuple(given["classes"])
+        for name in ("file", "areas"):
+            if isinstance(given.get(name), os.PathLike):
+                given[name] = os.fspath(given[name])
+        return cls(**given)
+
+    @property
+    def sparsity(self) -> str | None:
+        """What the labels are, for :data:`SPARSE_LABELS`: 'points' or 'regions'; None for full labels."""
+        if self.num_points is None and self.file is None:
+            return None
+        return "points" if self.grow is None else "regions"
+
+    def steps(self) -> list[dict[str, Any]]:
+        """List the transforms, as configs, in their order behind the step that loads labels.
+
+        `LoadPointAnnotations` takes the place of that step.
+        """
+        steps: list[dict[str, Any]] = []
+        for name in POINT_STEPS:
+            settings = {key: getattr(self, key) for key in STEP_SETTINGS[name]}
+            if settings[STEP_SETTINGS[name][0]] is not None:
+                steps.append({"type": f"mmseg_ext.{name}", **settings})
+        if self.grow is not None:
+            steps.append({"type": "mmseg_ext.GrowPoints", **self.grow})
+        if self.areas is not None:
+            steps.append({"type": "mmseg_ext.WeighLabels", "areas": self.areas})
+        return steps
+
+    def describe(self, short: bool = False) -> str:
+        """Say in one line which labels are trained on.
+
+        Args:
+            short: Whether to say it as the tables do.
+
+        Example:
+            >>> budget = LabelBudget(num_points=20, per="class", areas="areas.json")
+            >>> budget.describe(), budget.describe(short=True)
+            ('20 points per class, weighed by areas.json', '20 pts/class, weighed')
+        """
+        if self.file is not None:
+            text = "clicked points" if short else f"points of {self.file}"
+        elif self.num_points is None:
+            text = "all"
+        elif short:
+            text = f"{self.num_points} pt{'s' if self.num_points != 1 else ''}/{self.per}"
+            text += ", redrawn" if self.resample else ""
+        else:
+            text = f"{self.num_points} points per {self.per}"
+            for name, default in (("strategy", "uniform"), ("seed", 0), ("resample", False)):
+                value = getattr(self, name)
+                text += f", {name} {value}" if value != default else ""
+        if self.grow is not None:
+            text += ", grown"
+        if self.areas is not None:
+            text += ", weighed" if short else f", weighed by {self.areas}"
+        return text
+
+
+def budget_of(dataset: Any) -> LabelBudget | None:
+    """Find the label budget of a dataset: in its ``labels=``, or else in the steps of its pipeline.
+
+    Args:
+        dataset: Config of a dataset; of a RepeatDataset, ConcatDataset or their like it is the budget of the first
+            dataset inside that has one.
+
+    Returns:
+        The budget; None where all labels are trained on.
+
+    Raises:
+        UserError: A setting is wrong.
+
+    Example:
+        >>> budget_of({"type": "RepeatDataset", "dataset": {"labels": {"num_points": 20}}}).num_points
+        20
+    """
+    if isinstance(dataset, (list, tuple)):
+        return next((budget for budget in map(budget_of, dataset) if budget is not None), None)
+    if not isinstance(dataset, Mapping):
+        return None
+    if isinstance(dataset.get("labels"), Mapping):
+        return LabelBudget.from_config(dataset["labels"])
+    return _budget_of_steps(dataset.get("pipeline")) or budget_of(dataset.get("dataset") or dataset.get("datasets"))
+
+
+def _budget_of_steps(pipeline: Any) -> LabelBudget | None:
+    """Read the budget from the transforms of a pipeline."""
+    found: dict[str, Any] = {}
+    for step in flat_steps(pipeline):
+        name = name_of(step)
+        if name not in STEP_SETTINGS or not isinstance(step, Mapping):
+            continue
+        settings = {key: step[key] for key in STEP_SETTINGS[name] if step.get(key) is not None}
+        if name == "GrowPoints":
+            found["grow"] = settings
+            continue
+        first = STEP_SETTINGS[name][0]
+        if first not in settings:
+            raise UserError(f"Expected {name} with `{first}`, got {dict(step)!r}.")
+        found = settings if name in POINT_STEPS else {**found, **settings}
+    if found.get("classes") is not None:
+        found["classes"] = tuple(found["classes"])
+    return LabelBudget(**found) if found else None
+
+
+def flat_steps(pipeline: Any) -> Iterator[Any]:
+    """List the steps of a pipeline, those inside of RandomApply, TestTimeAug and their like too."""
+    for step in pipeline if isinstance(pipeline, (list, tuple)) else ():
+        if isinstance(step, (list, tuple)):
+            yield from flat_steps(step)
+        else:
+            yield step
+            yield from flat_steps(step.get("transforms") if isinstance(step, Mapping) else None)
+
+
+def name_of(step: Any) -> str:
+    """Name a transform, given as config or as object, without its scope.
+
+    Example:
+        >>> name_of({"type": "mmseg_ext.SamplePoints"})
+        'SamplePoints'
+    """
+    kind = step.get("type", "") if isinstance(step, Mapping) else type(step)
+    return kind.__name__ if isinstance(kind, type) else str(kind).rpartition(".")[2]
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"Did you mean `{near[0]}`?" if near else f"It takes {', '.join(known)}."
+            raise UserError(f"Expected settings that `{where}` has, got {name!r}. {hint}")
