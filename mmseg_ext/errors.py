@@ -1,4 +1,4 @@
-"""Errors that a user can fix, how commands report them, and messages that several modules share."""
+"""Errors that a user can fix: their messages, and how commands report them."""
 
 import contextlib
 import os
@@ -13,25 +13,6 @@ class UserError(ValueError):
 
     The message says what was expected, what came and what to do, with the path or the value.
     """
-
-
-def out_of_range(name: str, values: Iterable[int], num_classes: int, ignore_index: int | None = None) -> str:
-    """Say that values are no class indices.
-
-    Args:
-        name: What the values are, in the plural.
-        values: The distinct values that are out of range.
-        num_classes: C: class indices are 0..C-1.
-        ignore_index: Marks pixels without a label; None where it is not allowed either.
-
-    Example:
-        >>> out_of_range("labels", [7, 9], 3, 255)
-        'Expected labels in 0..2 (or 255 where ignored), got 7, 9.'
-    """
-    ignored = "" if ignore_index is None else f" (or {ignore_index} where ignored)"
-    found = sorted(values)
-    listed = ", ".join(map(str, found[:MAX_LISTED])) + (", …" if len(found) > MAX_LISTED else "")
-    return f"Expected {name} in 0..{num_classes - 1}{ignored}, got {listed}."
 
 
 def run_command(command: Callable[[], int | None], stopped: str = "Stopped.") -> int:
@@ -60,3 +41,22 @@ def run_command(command: Callable[[], int | None], stopped: str = "Stopped.") ->
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def out_of_range(name: str, values: Iterable[int], num_classes: int, ignore_index: int | None = None) -> str:
+    """Say that values are no class indices.
+
+    Args:
+        name: What the values are, in the plural.
+        values: The distinct values that are out of range.
+        num_classes: C: class indices are 0..C-1.
+        ignore_index: Marks pixels without a label; None where it is not allowed either.
+
+    Example:
+        >>> out_of_range("labels", [7, 9], 3, 255)
+        'Expected labels in 0..2 (or 255 where ignored), got 7, 9.'
+    """
+    ignored = "" if ignore_index is None else f" (or {ignore_index} where ignored)"
+    found = sorted(values)
+    listed = ", ".join(map(str, found[:MAX_LISTED])) + (", …" if len(found) > MAX_LISTED else "")
+    return f"Expected {name} in 0..{num_classes - 1}{ignored}, got {listed}."

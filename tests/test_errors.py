@@ -1,9 +1,13 @@
+import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from mmseg_ext.errors import UserError, run_command
+
+TOOLS = sorted(path.stem for path in (Path(__file__).resolve().parents[1] / "tools").glob("*.py"))
 
 
 def raising(error):
@@ -46,3 +50,22 @@ def test_a_reader_that_ends_early_is_no_error(num_lines):
     process.stdout.close()  # before the command is let go
     _, printed = process.communicate("\n", timeout=60)
     assert (process.returncode, printed) == (141, "")
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_tool_ends_with_one_line(name, monkeypatch, capsys):
+    tool = importlib.import_module(f"tools.{name}")
+    for error, status, printed in (
+        (UserError("Expected a."), 2, "error: Expected a.\n"),
+        (KeyboardInterrupt(), 130, "\nStopped."),
+    ):
+
+        def parse_args(argv, error=error):
+            raise error
+
+        monkeypatch.setattr(tool, "parse_args", parse_args)
+        assert tool.main([]) == status
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith(printed)
+        assert captured.err.count("\n") == printed.count("\n") + (status == 130)

@@ -14,14 +14,12 @@ def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
 
 
-def best_score(hub: MessageHub) -> dict[str, Any] | None:
+def best_score(hub: MessageHub) -> dict | None:
     """Return the best evaluation so far {score, iteration, metrics}, None before the first."""
     return hub.runtime_info.get(BEST_KEY)
 
 
-def update_best_score(
-    hub: MessageHub, metrics: Mapping[str, Any], metric: str, iteration: int
-) -> dict[str, Any] | None:
+def update_best_score(hub: MessageHub, metrics: Mapping[str, Any], metric: str, iteration: int) -> dict | None:
     """Keep an evaluation that is better than those before it.
 
     Args:

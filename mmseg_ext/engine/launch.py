@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from mmseg_ext.engine.hooks.random_state_hook import RandomStateHook
 from mmseg_ext.engine.work_dir_lock import lock_work_dir
 from mmseg_ext.errors import UserError
-from mmseg_ext.stack import last_checkpoint
+from mmseg_ext.stack import last_checkpoint, remove_leftovers
 from mmseg_ext.stack.binary_accuracy import correct_binary_accuracy
 
 # Warnings of the stack that are meant for its own developers.
@@ -177,6 +177,7 @@ def train(config: Config, resume: bool = False, amp: bool = False) -> Runner:
     config.resume = resume or bool(config.get("resume", False))
     if int(os.environ.get("RANK", 0)) == 0:
         lock_work_dir(config.work_dir)
+        remove_leftovers(config.work_dir)
     claim_work_dir(config.work_dir, config.resume)
     if amp:
         enable_amp(config)

@@ -17,7 +17,7 @@ Progress = Callable[[int, int], object]
 
 
 def _is_kept(step: Mapping[str, Any]) -> bool:
-    """Whether a step of a pipeline decides what the labels are, not where they come to lie."""
+    """Return whether a pipeline step loads the image or the labels, or samples points; it moves no pixel."""
     name = name_of(step)
     return (name.startswith("Load") and ("Image" in name or "Annotations" in name)) or name in POINT_STEPS
 

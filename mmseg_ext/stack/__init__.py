@@ -12,6 +12,7 @@ from mmseg_ext.stack.missing_weights import explain_missing_weights
 from mmseg_ext.stack.own_checkpoints import keep_to_own_checkpoints, last_checkpoint
 from mmseg_ext.stack.pip_install import forbid_pip_install
 from mmseg_ext.stack.safe_checkpoints import safe_checkpoints
+from mmseg_ext.stack.saved_checkpoints import remove_leftovers, save_whole_checkpoints
 from mmseg_ext.stack.stock_warnings import quiet, write_kept_warnings
 
 __all__ = [
@@ -28,7 +29,9 @@ __all__ = [
     "prepare",
     "quiet",
     "read_dumped_config",
+    "remove_leftovers",
     "safe_checkpoints",
+    "save_whole_checkpoints",
     "write_kept_warnings",
 ]
 
@@ -45,5 +48,6 @@ def prepare(trust_checkpoint: bool = False) -> None:
     safe_checkpoints(trust=trust_checkpoint)
     parse_checkpoint_configs()
     keep_to_own_checkpoints()
+    save_whole_checkpoints()
     explain_download_errors()
     explain_missing_weights()

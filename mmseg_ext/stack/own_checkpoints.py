@@ -4,8 +4,10 @@ mmengine stores absolute paths: of the last checkpoint in the file ``last_checkp
 checkpoint itself. Here only the file names of these paths count.
 """
 
+import logging
 import os
 import re
+import zipfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,25 +27,54 @@ def file_name(path: object) -> str:
 
 
 def last_checkpoint(work_dir: str | Path) -> Path | None:
-    """Find the last checkpoint of the run in a work dir.
+    """Find the checkpoint to resume from: the one that ``last_checkpoint`` names, or else the newest whole one.
+
+    A warning says so where it is another than the named one.
 
     Returns:
         A file of the work dir; None for a work dir without a run.
 
     Raises:
-        UserError: The checkpoint that the run saved last is not in the work dir.
+        UserError: A run has saved checkpoints there, and none of them is whole.
     """
-    pointer = Path(work_dir) / "last_checkpoint"
-    if not pointer.is_file():
+    folder = Path(work_dir)
+    pointer = folder / "last_checkpoint"
+    stored = pointer.read_text(errors="replace").strip() if pointer.is_file() else ""
+    named = folder / (file_name(stored) or "?")
+    if is_whole(named):
+        return named
+    found = [path for path in folder.glob("*.pth") if re.fullmatch(r"(?:best_.*_)?(?:iter|epoch)_\d+\.pth", path.name)]
+    for path in sorted(found, key=_progress, reverse=True):
+        if is_whole(path):
+            what = f"{one_line(named)}, which is missing or damaged" if stored else "nothing"
+            part = " It holds weights alone: the optimizer starts anew." if path.name.startswith("best_") else ""
+            _warn(f"{pointer} names {what}: resuming from {path.name} instead.{part}")
+            return path
+    if not pointer.is_file() and not found:
         return None
-    stored = pointer.read_text(errors="replace").strip()
-    checkpoint = Path(work_dir) / file_name(stored)
-    if not os.path.isfile(checkpoint):  # unlike Path's, this one takes names that no file can have
-        raise UserError(
-            f"Expected the checkpoint {one_line(checkpoint)} that {pointer} names ({one_line(stored)!r}), found none. "
-            "Put it there, or name a checkpoint with --cfg-options load_from=FILE, or another folder with --work-dir."
-        )
-    return checkpoint
+    raise UserError(
+        f"Expected the checkpoint {one_line(named)} that {pointer} names ({one_line(stored)!r}), found none, and no "
+        "other whole one. Put it there, or name a checkpoint with --cfg-options load_from=FILE, or another folder with "
+        "--work-dir."
+    )
+
+
+def _warn(message: str) -> None:
+    import_module("mmengine.logging").print_log(message, "current", logging.WARNING)
+
+
+def _progress(path: Path) -> tuple[bool, int]:
+    """Order checkpoints: those that can be resumed exactly before those of the best score, later before earlier."""
+    return not path.name.startswith("best_"), int(path.stem.rpartition("_")[2])
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file is a checkpoint that was not cut off; its tensors are not read."""
+    if not os.path.isfile(path):  # unlike Path's, this one takes names that no file can have
+        return False
+    with open(path, "rb") as file:
+        start = file.read(4)
+    return bool(start) and (start != b"PK\x03\x04" or zipfile.is_zipfile(path))
 
 
 def _find_latest_checkpoint(path: str) -> str | None:

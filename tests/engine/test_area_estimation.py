@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmseg_ext.engine.area_estimation import estimate_dataset_areas
+from mmseg_ext.engine.area_estimation import EstimatedAreas, estimate_dataset_areas
 from mmseg_ext.errors import UserError
 from mmseg_ext.points.areas import read_areas
 
@@ -56,6 +56,13 @@ def test_an_image_that_cannot_be_used_is_named(loveda_root):
     }
     with pytest.raises(UserError, match=r"\.png: Expected a uint8 image"):
         estimate_dataset_areas(dataset)
+
+
+def test_the_table_holds_shares_of_points_and_of_areas():
+    areas_of = {"1.png": np.array([0.5, 0.5]), "2.png": np.array([1.0, 0.0])}
+    rows = EstimatedAreas(["land", "water"], areas_of, np.array([1, 3])).table().splitlines()
+    assert rows[0] == "| class | % of points | % of area, estimated |"
+    assert rows[2:] == ["| land | 25.0 | 75.0 |", "| water | 75.0 | 25.0 |"]
 
 
 def test_the_command(small_dubai_root, tmp_path):

@@ -28,7 +28,7 @@ def test_a_work_dir_without_a_run(tmp_path):
 )
 def test_only_the_name_counts(stored, tmp_path):
     (tmp_path / "last_checkpoint").write_text(stored.format(folder=tmp_path))
-    (tmp_path / "iter_2.pth").touch()
+    torch.save({}, tmp_path / "iter_2.pth")
     assert last_checkpoint(tmp_path) == tmp_path / "iter_2.pth"
 
 
@@ -39,6 +39,24 @@ def test_what_is_not_in_the_work_dir_is_named(stored, tmp_path):
     with pytest.raises(UserError, match=r"Expected the checkpoint .* found none") as raised:
         last_checkpoint(tmp_path)
     assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("stored", ["iter_9.pth", "", None, "iter_8.pth", "iter_7.pth"])
+def test_the_newest_whole_checkpoint_counts_where_the_named_one_is_lost(stored, tmp_path):
+    for step in (4, 6, 10):
+        torch.save({"step": step}, tmp_path / f"iter_{step}.pth")
+    torch.save({"step": 11}, tmp_path / "best_mIoU_iter_11.pth")
+    whole = (tmp_path / "iter_6.pth").read_bytes()
+    (tmp_path / "iter_8.pth").write_bytes(whole[:-30])  # cut off
+    (tmp_path / "iter_7.pth").touch()  # a full disk
+    (tmp_path / "iter_10.pth").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "exported.pth").write_bytes(whole)
+    if stored is not None:
+        (tmp_path / "last_checkpoint").write_text(stored)
+    assert last_checkpoint(tmp_path) == tmp_path / "iter_6.pth"
+    (tmp_path / "iter_6.pth").unlink()
+    (tmp_path / "iter_4.pth").unlink()
+    assert last_checkpoint(tmp_path) == tmp_path / "best_mIoU_iter_11.pth"
 
 
 def test_a_copied_run_goes_on_with_its_own_files(tmp_path):
