@@ -27,6 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--cfg-options", nargs="+", action=DictAction, help="override settings: key=value, nested.key=value, key=[a,b]"
     )
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="job launcher")
+    parser.add_argument("--allow-partial", action="store_true", help="load the weights that fit, and leave the others")
     parser.add_argument("--tta", action="store_true", help="test-time augmentation")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help="set by torch.distributed.launch")
     parser.add_argument("--trust-checkpoint", action="store_true", help="load checkpoints that can run code")
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from mmseg_ext.engine.launch import draw_predictions, keep_predictions, load_config, test, use_tta
 
     config = load_config(args.config, args.work_dir, args.cfg_options, args.launcher)
+    config.allow_partial = args.allow_partial
     if args.show or args.show_dir:
         draw_predictions(config, args.show, args.show_dir, args.wait_time)
     if args.tta:

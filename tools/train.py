@@ -19,6 +19,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", help="config file")
     parser.add_argument("--work-dir", help="folder for logs, checkpoints and pictures; work_dirs/<config> by default")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the work dir")
+    parser.add_argument("--allow-partial", action="store_true", help="load the weights that fit, and leave the others")
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")
     parser.add_argument(
         "--cfg-options", nargs="+", action=DictAction, help="override settings: key=value, nested.key=value, key=[a,b]"
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> None:
     from mmseg_ext.engine.launch import load_config, train
 
     config = load_config(args.config, args.work_dir, args.cfg_options, args.launcher)
+    config.allow_partial = args.allow_partial
     train(config, resume=args.resume, amp=args.amp)
 
 

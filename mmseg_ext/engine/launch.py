@@ -8,9 +8,12 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmseg_ext.engine.checkpoint_fit import check_fit
+from mmseg_ext.engine.config_keys import unread_options, unread_variables
 from mmseg_ext.engine.hooks.random_state_hook import RandomStateHook
 from mmseg_ext.engine.work_dir_lock import lock_work_dir
 from mmseg_ext.errors import UserError
@@ -31,7 +34,10 @@ def is_shown(record: logging.LogRecord) -> bool:
 
 
 class ScreenRunner(Runner):
-    """mmengine's Runner, with its log of hundreds of lines in the log file alone; warnings still reach the screen."""
+    """mmengine's Runner, with its log of hundreds of lines in the log file alone; warnings still reach the screen.
+
+    A checkpoint that does not fit the model is refused, unless the config holds ``allow_partial=True``.
+    """
 
     def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
         """Build the logger; its screen handler shows warnings only."""
@@ -42,6 +48,13 @@ class ScreenRunner(Runner):
                 handler.addFilter(is_shown)
         return logger
 
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
+        """Load a checkpoint whose weights are those of the model."""
+        checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+        if not self.cfg.get("allow_partial", False):
+            check_fit(self.model, checkpoint, filename)
+        return checkpoint
+
 
 def load_config(
     path: str,
@@ -51,7 +64,8 @@ def load_config(
 ) -> Config:
     """Load a config and apply the command's options.
 
-    The work dir is, in this order: `work_dir`, the config's own, ``./work_dirs/<config name>``.
+    The work dir is, in this order: `work_dir`, the config's own, ``./work_dirs/<config name>``. A warning names keys
+    that nothing reads.
 
     Raises:
         UserError: There is no such file, or it inherits another package's config by ``package::``.
@@ -59,8 +73,12 @@ def load_config(
     if not Path(path).is_file():
         raise UserError(f"Expected a config file, found none at {path}. Leaf configs lie in configs/<family>/.")
     config = Config.fromfile(path)
+    unread = unread_variables(path)
     if cfg_options:
+        unread += unread_options(config, cfg_options)
         config.merge_from_dict(dict(cfg_options))
+    for line in unread:
+        print_log(f"{path}: {line}", "current", logging.WARNING)
     config.launcher = launcher
     if work_dir is not None:
         config.work_dir = work_dir
