@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmseg.registry import DATASETS
+from PIL import Image
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.points.point_files import Point, write_points
@@ -185,10 +186,9 @@ def test_each_part_of_a_concatenation_has_its_own(loveda_root):
 
 @pytest.mark.parametrize("masks", ["masks", None])
 def test_a_folder_dataset_with_clicked_points_needs_no_masks(tmp_path, masks):
-    from conftest import save_png
-
+    (tmp_path / "images").mkdir()
     for name in ("a", "b"):
-        save_png(tmp_path / "images" / f"{name}.png", np.zeros((6, 8, 3), np.uint8))
+        Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(tmp_path / "images" / f"{name}.png")
     write_points(tmp_path / "p.csv", [Point(f"images/{n}.png", 1, 2, "ship") for n in ("a", "b")])
     dataset = DATASETS.build(
         {
