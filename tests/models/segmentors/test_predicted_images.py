@@ -16,10 +16,11 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_equal_logits_go_to_the_first_class():
-    logits = torch.zeros(1, 4, 3, 3)
+    logits = torch.zeros(1, 4, 4, 4)
     logits[:, 2:] = 1
+    # Sizes that are powers of two: every weight of the interpolation is exact, and so is their sum.
     (found,) = predict_images(
-        ImageLogits.of_whole(logits, (30, 30), False), [Placement((0, 30), (0, 30), None, (50, 40))]
+        ImageLogits.of_whole(logits, (32, 32), False), [Placement((0, 32), (0, 32), None, (64, 64))]
     )
     assert (found.prediction_HW == 2).all()
 
