@@ -20,6 +20,7 @@ model = dict(
     type="mmseg_ext.EncoderDecoder",
     keep_logits=True,
     decode_head=dict(
+        type="FPNHead",
         num_classes=2,
         out_channels=1,
         threshold=0.9,
