@@ -1,4 +1,4 @@
-"""The pattern that stands for pixels without a label."""
+"""The pattern of pixels without a label."""
 
 import numpy as np
 

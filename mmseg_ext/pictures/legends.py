@@ -15,7 +15,7 @@ from mmseg_ext.pictures.lettering import GAP, INK, PAPER, fit_text, text_length
 
 
 def legend(classes: Sequence[str], palette: Palette, width: int) -> np.ndarray:
-    """A strip of class names beside their colours, in as many rows as the width asks for.
+    """A strip of class names beside their colours, in as many rows as the width requires.
 
     Args:
         classes: The names to show, in any script and of any length; a name wider than the strip is shortened.
@@ -23,7 +23,7 @@ def legend(classes: Sequence[str], palette: Palette, width: int) -> np.ndarray:
         width: Width of the strip in pixels, at least 1.
 
     Returns:
-        The strip (H, W, 3), uint8 RGB, as wide as asked for.
+        The strip (H, W, 3), uint8 RGB, of the given width.
 
     Raises:
         UserError: If names and colours differ in number, or the width is below 1.

@@ -50,11 +50,11 @@ def panel(columns: Sequence[tuple[str, np.ndarray]], height: int | None = None) 
 
 
 def sheet(rows: Sequence[np.ndarray], legend: np.ndarray | None = None) -> np.ndarray:
-    """Panels one below the other, with a legend beneath.
+    """Panels one below the other, with a legend below.
 
     Args:
         rows: Pictures (H, W, 3), uint8 RGB, such as panels; narrower ones are filled up with white at the right.
-        legend: A strip to put beneath, such as that of :func:`legend`.
+        legend: A strip to put below, such as that of :func:`legend`.
 
     Returns:
         The sheet (H, W, 3), uint8 RGB.

@@ -1,1 +1,1 @@
-"""What a labelled point is: sampled, on tensors, in files, and the area that it stands for."""
+"""Labelled points: sampled from label maps, on tensors, in files, resized; the areas that they represent."""

@@ -1,9 +1,9 @@
 """How much of each image every class covers, estimated from its labelled points.
 
-So many points a class say nothing about areas. But the points of an image tell apart most of its other pixels, by
-colour, texture and place: each pixel is taken for the class of the point that is most like it. How often that errs, and
-for which class, is known from the points themselves, each compared with the others of its image; it is taken out of the
-shares again.
+A fixed number of points per class contains no information about areas. So each pixel is classified by its nearest point
+in colour, texture and position, and the pixels of each class are counted. The error rates of this classifier are
+measured at the points themselves, each classified by the other points of its image, and the counts are corrected by
+them.
 
 Pure functions on arrays and on the JSON file of tools/estimate_areas.py.
 
@@ -27,33 +27,34 @@ SIGMAS_OF_TEXTURE = (2.0, 6.0, 12.0)
 WIDTH_IN_COLORS = 80.0  # the longer side of an image, in units of 8-bit Lab
 PIXELS_TO_CLASSIFY = 20_000
 POOLED_POINTS = 20.0
-"""How many points of each class the errors in all images stand for, beside those in the image itself."""
+"""Weight of the error rates of all images in those of one image, as a number of points of each class."""
 RAW_SHARE = 0.1
-"""How much of the shares as they are remains in an estimate, so that a class with a point never has no area at all."""
+"""Weight of the uncorrected shares in an estimate. It keeps the area of each class with a point above zero."""
 
 
 class AreaEvidence(NamedTuple):
-    """What the points of one image say about its areas.
+    """Class counts of one image by nearest point, and the error rates of this classification.
 
     Attributes:
         num_points_C: Labelled points of each class.
-        taken_for_CC: Points by the class of the most similar other point of the image (row) and by their own (column).
-        shares_C: Shares of the image's pixels by the class of the most similar point.
+        confusion_CC: Number of points by the class of their nearest other point in the image (row) and by their own
+            class (column).
+        shares_C: Share of the image's pixels by the class of their nearest point.
     """
 
     num_points_C: np.ndarray
-    taken_for_CC: np.ndarray
+    confusion_CC: np.ndarray
     shares_C: np.ndarray
 
 
 def describe_pixels(image_HWC: np.ndarray) -> np.ndarray:
-    """Describe colour, texture and place of every pixel.
+    """Compute features of colour, texture and position of every pixel.
 
     Args:
         image_HWC: uint8, BGR.
 
     Returns:
-        float32 (H, W, F): smoothed Lab colours, standard deviations of the grey values around, row and column; all in
+        float32 (H, W, F): smoothed Lab colours, local standard deviations of the grey values, row and column; all in
         units of 8-bit Lab.
     """
     height, width = image_HWC.shape[:2]
@@ -74,7 +75,7 @@ def describe_pixels(image_HWC: np.ndarray) -> np.ndarray:
 def gather_evidence(
     image_HWC: np.ndarray, labels_HW: np.ndarray, num_classes: int, ignore_index: int = 255
 ) -> AreaEvidence:
-    """Compare the pixels of one image with its points.
+    """Classify the pixels of one image, and its points, by their nearest point.
 
     Args:
         image_HWC: uint8, BGR.
@@ -99,26 +100,26 @@ def gather_evidence(
     features_HWF = describe_pixels(image_HWC)
     points_PF = features_HWF[labelled_HW]
     tree = cKDTree(points_PF)
-    taken_for_CC = np.zeros((num_classes, num_classes))
+    confusion_CC = np.zeros((num_classes, num_classes))
     if len(labels_P) > 1:
         nearest_P2 = tree.query(points_PF, k=2)[1]
         own_P = np.arange(len(labels_P))
         other_P = np.where(nearest_P2[:, 0] == own_P, nearest_P2[:, 1], nearest_P2[:, 0])
-        np.add.at(taken_for_CC, (labels_P[other_P], labels_P), 1)
+        np.add.at(confusion_CC, (labels_P[other_P], labels_P), 1)
     step = max(1, round((labels_HW.size / PIXELS_TO_CLASSIFY) ** 0.5))
     pixels_XF = features_HWF[step // 2 :: step, step // 2 :: step].reshape(-1, features_HWF.shape[2])
     classes_X = labels_P[tree.query(pixels_XF)[1]]
     shares_C = np.bincount(classes_X, minlength=num_classes) / len(classes_X)
-    return AreaEvidence(np.bincount(labels_P, minlength=num_classes).astype(float), taken_for_CC, shares_C)
+    return AreaEvidence(np.bincount(labels_P, minlength=num_classes).astype(float), confusion_CC, shares_C)
 
 
 def estimate_areas(evidence: Sequence[AreaEvidence]) -> np.ndarray:
     """Estimate the share of the area that each class covers in each image.
 
-    The shares by the most similar point are mixed up: share of class i = Σⱼ P(taken for i | j) · area of j. The rates
-    are those among the points of the image, together with those of all images, which stand for `POOLED_POINTS` points a
-    class. They are inverted by least squares with areas that are not negative and sum to one. A class without a point
-    in an image has no area in it. A class that is alone in every image, with one point, is taken to be recognised.
+    Share of class i = Σⱼ P(classified as i | j) · area of j. The rates P are measured at the points of the image, and
+    at those of all images with the weight of `POOLED_POINTS` points per class. The system is solved by least squares
+    for areas that are not negative and sum to one. A class without a point in an image has no area in it. A class that
+    never has a second point in an image is assumed to be classified without errors.
 
     Args:
         evidence: Of every image.
@@ -131,9 +132,9 @@ def estimate_areas(evidence: Sequence[AreaEvidence]) -> np.ndarray:
         (arXiv 1802.03916), for the inversion; here an image at a time, by a classifier of its own points.
     """
     num_classes = len(evidence[0].shares_C)
-    # A single point of its class can only be taken for another one: it says nothing of how often that happens.
+    # A single point of its class is always classified as another one: it is no measurement of an error rate.
     several_NC = np.array([e.num_points_C > 1 for e in evidence])
-    counted = [e.taken_for_CC * several_C for e, several_C in zip(evidence, several_NC, strict=True)]
+    counted = [e.confusion_CC * several_C for e, several_C in zip(evidence, several_NC, strict=True)]
     pooled_CC = np.sum(counted, axis=0)
     pooled_CC[:, pooled_CC.sum(0) == 0] = np.eye(num_classes)[:, pooled_CC.sum(0) == 0]
     pooled_CC /= pooled_CC.sum(0)
@@ -147,9 +148,11 @@ def estimate_areas(evidence: Sequence[AreaEvidence]) -> np.ndarray:
 
 
 def _unmix(rates_SS: np.ndarray, shares_S: np.ndarray) -> np.ndarray:
-    """Find the areas whose mixture comes closest to the shares."""
+    """Solve rates · areas = shares by least squares, for areas that are not negative and sum to one."""
     weight_of_sum = 10.0
-    rates_SS = rates_SS + 1e-6 * np.eye(len(rates_SS))  # a class only ever taken for classes that are not shown here
+    rates_SS = rates_SS + 1e-6 * np.eye(
+        len(rates_SS)
+    )  # for a class that is never classified as one that this image has
     rates_SS /= rates_SS.sum(0)
     system = np.vstack([rates_SS, np.full(len(shares_S), weight_of_sum)])
     areas_S = nnls(system, np.append(shares_S, weight_of_sum))[0]

@@ -1,10 +1,10 @@
 """Files of points: a label for each of some pixels, as people click them or as they were sampled.
 
-Two formats hold the same: CSV with the header ``image,x,y,class`` (more columns are allowed), and JSON Lines with an
+There are two formats: CSV with the header ``image,x,y,class`` (more columns are allowed), and JSON Lines with an
 object of these keys a line. `image` is the image's path relative to the data root, with forward slashes. `x` and `y`
 count pixels from the top left corner of the image as it lies on disk; of a fraction the pixel that it falls in counts.
 `class` is the name or the index of a class. Lines that begin with ``#`` (CSV) and objects with the key ``about`` (JSON
-Lines) tell about the file; where they hold a ``sha256``, the points must be those that it was computed of.
+Lines) describe the file; a ``sha256`` in them must be the hash of the points.
 """
 
 import csv
@@ -81,28 +81,28 @@ def write_points(path: str | Path, points: Iterable[Point], about: Mapping[str, 
         UserError: The suffix is neither.
     """
     points = list(points)
-    told = {**(about or {}), "sha256": hash_points(points)}
+    described = {**(about or {}), "sha256": hash_points(points)}
     text = io.StringIO()
     if _format_of(path) == "csv":
-        for key, value in told.items():
+        for key, value in described.items():
             text.write(f"# {key}: {value}\n")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows((p.image, p.x, p.y, p.label) for p in points)
     else:
-        text.write(json.dumps({"about": told}, ensure_ascii=False) + "\n")
+        text.write(json.dumps({"about": described}, ensure_ascii=False) + "\n")
         for p in points:
             row = dict(zip(COLUMNS, p, strict=False))
             text.write(json.dumps(row, ensure_ascii=False) + "\n")
     replace_file(path, text.getvalue())
-    return told["sha256"]
+    return described["sha256"]
 
 
 def read_points(path: str | Path) -> PointFile:
     """Read a file of points.
 
     Raises:
-        UserError: The file is missing, a line is not as the format asks (the message names file and line), or the
+        UserError: The file is missing, a line is not of the format (the message names file and line), or the
             points are not those that the file's own hash was computed of.
     """
     kind = _format_of(path)
@@ -138,7 +138,7 @@ def _rows_of_csv(path: str | Path, text: str, about: dict[str, Any]) -> Iterator
             key, colon, value = line[1:].partition(":")
             if colon:
                 about[key.strip()] = value.strip()
-            lines[number] = ""  # csv skips empty lines and goes on counting them
+            lines[number] = ""  # csv skips empty lines and counts them
     reader = csv.reader(lines)
     header: list[str] | None = None
     for cells in reader:

@@ -1,4 +1,4 @@
-"""Point supervision in its barest form: a label map in which all but a few pixels are ignored.
+"""Points sampled from a label map: all but a few of its pixels are ignored.
 
 Every pixel of a sample has a fixed pseudo-random rank, a hash of (seed, image name, pixel position). The pixels of
 lowest rank are kept, so a set of points is the same in every epoch, worker, machine and NumPy version, and a smaller

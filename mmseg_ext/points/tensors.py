@@ -38,6 +38,6 @@ def sample_points(
     ranks_NL.masked_fill_(labels_NL == ignore_index, 2**63 - 1)
     chosen_NK = ranks_NL.topk(min(max(num_points, 0), ranks_NL.shape[1]), largest=False, sorted=False).indices
     points_NL = torch.full_like(labels_NL, ignore_index, memory_format=torch.contiguous_format)
-    # An ignored pixel that is chosen for want of others brings its own label, which is ignore_index.
+    # Where too few pixels are labelled, ignored ones are chosen as well; their label is ignore_index.
     points_NL.scatter_(1, chosen_NK, labels_NL.gather(1, chosen_NK))
     return points_NL.view(labels_NHW.shape)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def binary_accuracy(logits_N1HW: Tensor, labels_NHW: Tensor, ignore_index: int | None = None) -> Tensor:
-    """Return the share of labelled pixels on whose side of 0.5 the probability is, in percent; 0 without any.
+    """Return the percentage of labelled pixels whose prediction, at a threshold of 0.5, is correct; 0 without labels.
 
     Args:
         logits_N1HW: Logits of the foreground.
@@ -23,15 +23,15 @@ def binary_accuracy(logits_N1HW: Tensor, labels_NHW: Tensor, ignore_index: int |
         float32 (1,), as mmseg's ``accuracy``.
     """
     labelled_NHW = torch.ones_like(labels_NHW, dtype=torch.bool) if ignore_index is None else labels_NHW != ignore_index
-    right_NHW = ((logits_N1HW.squeeze(1) > 0) == (labels_NHW == 1)) & labelled_NHW
-    return (100.0 * right_NHW.sum() / labelled_NHW.sum().clamp_min(1)).float().reshape(1)
+    correct_NHW = ((logits_N1HW.squeeze(1) > 0) == (labels_NHW == 1)) & labelled_NHW
+    return (100.0 * correct_NHW.sum() / labelled_NHW.sum().clamp_min(1)).float().reshape(1)
 
 
 def correct_binary_accuracy() -> None:
-    """Let ``acc_seg`` of mmseg's heads be right for one channel, in every loaded module. A second call does no harm.
+    """Correct ``acc_seg`` of mmseg's heads of one channel, in every loaded module. A second call changes nothing.
 
-    mmseg asks which channel is the highest; of one channel that is always channel 0, and so the stock ``acc_seg`` is
-    the share of background in the labels. Heads of several channels keep the stock accuracy.
+    mmseg takes the argmax over channels. With one channel that is always 0, so the stock ``acc_seg`` is the share of
+    background in the labels. Heads of several channels keep the stock accuracy.
     """
     stock: Any = import_module("mmseg.models.losses").accuracy
     if getattr(stock, "__module__", None) == __name__:

@@ -22,7 +22,7 @@ class _OpsStandIn(ModuleType):
         super().__init__("mmcv._ext", "Stands in for mmcv's compiled ops, which are not installed.")
         self.__spec__ = ModuleSpec("mmcv._ext", loader=None, origin=__name__)
         self._reason = reason
-        # Environment reports ask for these two, which are no ops.
+        # Reports of the environment call these two, which are not ops.
         self.get_compiler_version = self.get_compiling_cuda_version = lambda: "n/a"
 
     def __getattr__(self, name: str) -> Callable:
@@ -30,13 +30,13 @@ class _OpsStandIn(ModuleType):
             raise AttributeError(f"module 'mmcv._ext' has no attribute {name!r}")
 
         def missing_op(*args: Any, **kwargs: Any) -> None:
-            mend = (
+            hint = (
                 "On a CUDA tensor use mmseg_ext.MultiScaleDeformableAttention (Mask2Former: "
                 "type='mmseg_ext.Mask2FormerHead' for the head), which needs no compiled op."
                 if name.startswith("ms_deform_attn")
                 else "Install an mmcv that was built with its ops for this torch and this GPU."
             )
-            raise MissingOpError(f"mmcv's op `{name}` needs compiled ops; none are installed ({self._reason}). {mend}")
+            raise MissingOpError(f"mmcv's op `{name}` needs compiled ops; none are installed ({self._reason}). {hint}")
 
         missing_op.__name__ = name
         return missing_op
@@ -46,7 +46,7 @@ def install_ops_stand_in() -> bool:
     """Put a stand-in for ``mmcv._ext`` in place when mmcv has no compiled ops that load.
 
     ``mmdet.models`` and so Mask2Former then import, and train on CPU, where mmcv computes deformable attention in
-    PyTorch. An op that has no such second way raises `MissingOpError` when it is called, and only then.
+    PyTorch. An op without such an alternative raises `MissingOpError` when it is called, and only then.
 
     Returns:
         Whether a stand-in is in place; False if mmcv has its real ops.

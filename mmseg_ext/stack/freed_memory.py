@@ -1,4 +1,4 @@
-"""Memory that a process frees and soon wants again."""
+"""glibc keeps freed memory instead of returning it to the system."""
 
 import ctypes
 from functools import lru_cache
@@ -14,9 +14,9 @@ KEPT_AT_MOST = 256 << 20  # bytes
 def keep_freed_memory() -> bool:
     """Let the C library keep the memory of freed arrays for the next ones, in this process and those it forks.
 
-    Every image of a pipeline leaves temporary arrays of megabytes behind. As shipped, glibc hands them back to the
-    system, which then clears and maps the same pages again, one by one, for the next image. Here the process keeps up
-    to 256 MiB of freed memory at the end of its heap.
+    A pipeline frees temporary arrays of megabytes at every image. By default glibc returns them to the system, which
+    then has to clear and map the same pages again for the next image. Here the process keeps up to 256 MiB of freed
+    memory at the end of its heap.
 
     Returns:
         Whether it is set; False where the C library is another than glibc.

@@ -19,13 +19,13 @@ def _require_installed(package: str) -> bool:
     spec = find_spec(module)
     if spec is not None and spec.origin is not None:
         configs = Path(spec.origin).parent / ".mim" / "configs"
-        mend = (
+        hint = (
             f"{module} itself is installed, by another distribution, and `pip install {package}` would overwrite it. "
             f"Instead of '{module}::NAME' write the file: '{configs}/NAME'"
         )
     else:
-        mend = f"If you want it, type: python -m pip install {package}"
-    raise UserError(f"Expected the distribution '{package}', which is not installed. {mend}")
+        hint = f"If you want it, type: python -m pip install {package}"
+    raise UserError(f"Expected the distribution '{package}', which is not installed. {hint}")
 
 
 def forbid_pip_install() -> None:

@@ -53,7 +53,7 @@ def write_kept_warnings() -> None:
 
 
 def _in_later_worker() -> bool:
-    """Whether this is a data loading process other than the first, which speaks for all."""
+    """Whether this is a data loading process other than the first, which reports for all."""
     data = sys.modules.get("torch.utils.data")
     info = data.get_worker_info() if data is not None else None
     return info is not None and info.id > 0

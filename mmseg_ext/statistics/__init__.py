@@ -1,1 +1,1 @@
-"""What a dataset holds: counts, class weights, plots."""
+"""Statistics of a dataset: counts, class weights, plots."""

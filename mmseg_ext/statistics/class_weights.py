@@ -104,14 +104,14 @@ def read_class_weights(text: str) -> list[float]:
         UserError: The file is missing or no statistics file.
     """
     path, formula = parse_weights_file(text)
-    mend = f"Write it with: python tools/dataset_stats.py CONFIG --out {path}"
+    hint = f"Write it with: python tools/dataset_stats.py CONFIG --out {path}"
     if not path.is_file():
-        raise UserError(f"Expected the statistics of the training images in {path}, found no file. {mend}")
+        raise UserError(f"Expected the statistics of the training images in {path}, found no file. {hint}")
     try:
         weights = [float(weight) for weight in json.loads(path.read_text())["weights"][formula]]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"Expected the statistics of a dataset in {path}, got something else ({error!r}). {mend}"
+            f"Expected the statistics of a dataset in {path}, got something else ({error!r}). {hint}"
         ) from error
     return weights
 

@@ -87,7 +87,7 @@ def summarize(
         images: By the image's name.
         classes: Names of the classes.
         palette: Their colours, for the plots.
-        dataset: What was read, for the reader of the file.
+        dataset: Name of the dataset, for the title.
 
     Returns:
         The record, JSON-ready. docs/imbalance.md says what each entry means.
@@ -146,27 +146,27 @@ def read_statistics(path: str | Path) -> dict[str, Any]:
         UserError: The file is missing, or something else.
     """
     path = Path(path)
-    mend = f"Write it with: python tools/dataset_stats.py CONFIG --out {path}"
+    hint = f"Write it with: python tools/dataset_stats.py CONFIG --out {path}"
     if not path.is_file():
-        raise UserError(f"Expected the statistics of the training images in {path}, found no file. {mend}")
+        raise UserError(f"Expected the statistics of the training images in {path}, found no file. {hint}")
     try:
         record = json.loads(path.read_text())
         num_classes = len(record["classes"])
         fits = record["format"] == FORMAT and all(len(row) == num_classes for row in record["images"].values())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"Expected the statistics of a dataset in {path}, got something else ({error!r}). {mend}"
+            f"Expected the statistics of a dataset in {path}, got something else ({error!r}). {hint}"
         ) from error
     if not fits:
-        raise UserError(f"Expected statistics of format {FORMAT} in {path}, got others. {mend}")
+        raise UserError(f"Expected statistics of format {FORMAT} in {path}, got others. {hint}")
     return dict(record)
 
 
 def rare_class_probabilities(class_pixels_C: np.ndarray, temperature: float = 0.01) -> np.ndarray:
     """Compute how often each class is drawn: P(c) ∝ exp((1 − f_c) / T), with f_c its share of the labelled pixels.
 
-    A high temperature draws all classes alike, a low one the rarest class almost alone. A class without a pixel is
-    never drawn.
+    At a high temperature all classes are drawn equally often, at a low one almost only the rarest. A class without a
+    pixel is never drawn.
 
     Args:
         class_pixels_C: Pixels of each class.

@@ -18,7 +18,7 @@ def draw_statistics(record: dict[str, Any]) -> bytes:
     """Draw the record of :mod:`mmseg_ext.statistics.dataset_statistics` on one page.
 
     Six plots: share of pixels and of images of each class, class weights by formula, how often each class
-    is drawn by the sampler, which classes stand together, and the sizes of the images.
+    is drawn by the sampler, which classes occur together, and the sizes of the images.
 
     Returns:
         A PNG.
@@ -66,8 +66,8 @@ def draw_statistics(record: dict[str, Any]) -> bytes:
     axes[1, 2].scatter(sizes[:, 1], sizes[:, 0], s=10 + 200 * counts / counts.max(), color=_BAR, alpha=0.6)
     axes[1, 2].set(title="sizes, area by number of images", xlabel="width", ylabel="height")
     colors = record["image_mean"]
-    told = "" if colors is None else f", mean {_listed(colors)}, std {_listed(record['image_std'])} (RGB)"
-    figure.suptitle(f"{record['dataset']}: {record['num_images']} images{told}")
+    colors_text = "" if colors is None else f", mean {_listed(colors)}, std {_listed(record['image_std'])} (RGB)"
+    figure.suptitle(f"{record['dataset']}: {record['num_images']} images{colors_text}")
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()

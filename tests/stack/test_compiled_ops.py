@@ -11,7 +11,7 @@ from mmseg_ext import stack
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Finds `mmcv._ext`, and fails as told."""
+    """Finds `mmcv._ext`, and fails with a given error."""
 
     def __init__(self, error):
         self.error = error
@@ -58,7 +58,7 @@ def test_ops_raise_only_when_called(monkeypatch, mmcv):
     assert ext.get_compiler_version() == "n/a"
 
 
-def test_ops_that_do_not_load_are_told_about(monkeypatch, mmcv):
+def test_ops_that_do_not_load_are_named(monkeypatch, mmcv):
     error = ImportError("mmcv/_ext.so: undefined symbol: _ZN3c10")
     monkeypatch.setattr(sys, "meta_path", [Finder(error), *sys.meta_path])
     with pytest.warns(UserWarning, match="undefined symbol: _ZN3c10"):

@@ -1,4 +1,4 @@
-"""The allocator's setting: it holds, and a second call asks no more."""
+"""The allocator's setting: it holds, and a second call changes nothing."""
 
 import ctypes
 import platform

@@ -30,7 +30,7 @@ def test_stock_warnings_go_once_into_the_log(tmp_path):
             stock("`reduce_zero_label` will be deprecated", stacklevel=2)
             other("torch.meshgrid: in an upcoming release", FutureWarning)
         ours("ours is seen", stacklevel=3)
-        ours("ours to mend", FutureWarning)
+        ours("ours to fix", FutureWarning)
         user("the user's is seen")
         print_log("too small to print", level=10)
         print_log("printed")
@@ -41,7 +41,7 @@ def test_stock_warnings_go_once_into_the_log(tmp_path):
     for text in ("before the log", "`reduce_zero_label` will be deprecated", "torch.meshgrid"):
         assert log.count(text) == 1
         assert text not in out + err
-    for text in ("ours is seen", "ours to mend", "the user's is seen"):
+    for text in ("ours is seen", "ours to fix", "the user's is seen"):
         assert text in err
         assert text not in log
     assert out == "printed\n"
