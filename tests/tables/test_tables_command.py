@@ -13,8 +13,8 @@ import pytest
 from made_logs import STAMP, MadeRun
 
 from mmseg_ext.tables import make_tables, print_tables, read_runs
-from mmseg_ext.tables.cache import Cache, default_folder
 from mmseg_ext.tables.command import main
+from mmseg_ext.tables.row_cache import RowCache, default_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -163,23 +163,19 @@ def test_the_cache_serves_unchanged_files_and_sees_changed_ones(
     work_dirs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read() -> list[float]:
-        cache = Cache([work_dirs])
+        cache = RowCache([work_dirs])
         return [run.evaluations[-1].metrics["mIoU"] for run in read_runs([work_dirs], cache=cache)]
 
-    from mmseg_ext.tables import runs
+    from mmseg_ext.tables import run_reading
 
     opened: list[str] = []
-    read_json_log, read_text_log = runs.read_json_log, runs.read_text_log
-    monkeypatch.setattr(
-        runs._FileReader.log,
-        "__defaults__",
-        (lambda path, wanted: opened.append(path.name) or read_json_log(path, wanted), ""),
-    )
-    monkeypatch.setattr(
-        runs,
-        "read_text_log",
-        lambda path, *rest, **more: opened.append(path.name) or read_text_log(path, *rest, **more),
-    )
+    for name in ("read_json_log", "read_text_log"):
+        read_log = getattr(run_reading, name)
+        monkeypatch.setattr(
+            run_reading,
+            name,
+            lambda path, wanted, read_log=read_log: opened.append(path.name) or read_log(path, wanted),
+        )
     assert read() == [42.5, 55.25]
     assert sorted(opened) == [f"{STAMP}.log"] * 2 + ["scalars.json"] * 2
     opened.clear()
@@ -197,21 +193,21 @@ def test_the_cached_runs_equal_the_read_ones(work_dirs: Path) -> None:
     MadeRun(name="old_loveda").write(work_dirs, text=False)
     (work_dirs / "psp.log.json").write_text(MadeRun(name="psp_loveda", with_class_scalars=True).old_json())
     now = time.time()
-    first = read_runs([work_dirs], cache=Cache([work_dirs]), now=now)
-    second = read_runs([work_dirs], cache=Cache([work_dirs]), now=now)
+    first = read_runs([work_dirs], cache=RowCache([work_dirs]), now=now)
+    second = read_runs([work_dirs], cache=RowCache([work_dirs]), now=now)
     assert first == second == read_runs([work_dirs], now=now)
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", "[]", '{"names": 1, "files": 2}', '{"names": [], "files": {"a": [1, 2]}}']
+    "content", ["", "{}", "[]", "1", "[1, 2]", '{"a": 1, "b": [1, 2]}']
 )
 def test_a_broken_cache_is_not_used(work_dirs: Path, content: str) -> None:
-    reference = read_runs([work_dirs], cache=Cache([work_dirs]))
+    reference = read_runs([work_dirs], cache=RowCache([work_dirs]))
     (path,) = default_folder().iterdir()
     path.write_text(content)
-    assert read_runs([work_dirs], cache=Cache([work_dirs])) == reference
+    assert read_runs([work_dirs], cache=RowCache([work_dirs])) == reference
     path.write_text(path.read_text().replace('"loveda"', "[]"))
-    assert read_runs([work_dirs], cache=Cache([work_dirs])) is not None
+    assert read_runs([work_dirs], cache=RowCache([work_dirs])) is not None
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(work_dirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

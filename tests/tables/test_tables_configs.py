@@ -8,8 +8,8 @@ import pytest
 from made_logs import MadeRun
 
 from mmseg_ext.tables.config_source import base_name, parse_chunks, split_assignments
-from mmseg_ext.tables.datasets import dataset_from_type, dataset_from_words, factor_from_words
-from mmseg_ext.tables.settings import read_settings
+from mmseg_ext.tables.dataset_names import dataset_from_type, dataset_from_words, factor_from_words
+from mmseg_ext.tables.run_settings import read_settings
 
 
 def settings_of(**config: object) -> object:

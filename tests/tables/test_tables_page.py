@@ -17,7 +17,7 @@ from made_logs import MadeRun
 
 from mmseg_ext.tables import TableOptions, make_tables, read_runs, write_tables
 from mmseg_ext.tables.curves import ticks
-from mmseg_ext.tables.page import to_page
+from mmseg_ext.tables.score_page import to_page
 
 NASTY = "<script>alert(1)<|script>&\"'_loveda"
 ROWS = "Array.from(document.querySelectorAll('#d0 .scores tbody tr')).filter((row) => !row.hidden)"
