@@ -15,6 +15,8 @@ stack.prepare()
 from mmengine.logging import MessageHub, MMLogger  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 
+from browser import browser_page, chromium  # noqa: E402, F401 fixtures of every test
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 LOVEDA_FILES = {
     "Train/Urban": [f"{n}.png" for n in range(1, 9)],
