@@ -1,18 +1,24 @@
 """Read ``scalars.json`` (mmengine 1.x), ``<timestamp>.json`` (its tests) and ``.log.json`` (mmseg 0.x)."""
 
 import json
-import statistics
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .config_source import base_name
-from .log_lines import read_lines
+from .log_lines import LogLines
 from .metric_names import is_class_metric, is_summary_metric, metric_name
-from .records import MAX_MEASUREMENT, MAX_STEP, Evaluation, LogPart
+from .records import MAX_STEP, Evaluation, LogPart
 from .run_settings import read_settings
 from .score_rows import ClassTable, keep_class_values, make_evaluation, read_class_table
+
+_MAX_MEASUREMENT = 1e9
+_TRAIN_ROW = re.compile(
+    r'"time": ([0-9]{1,9}(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?), "iter": [0-9]{1,12}, '
+    r'(?:"memory": ([0-9]{1,9}), )?"step": ([0-9]{1,12})\}'
+)
 
 
 def read_json_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
@@ -27,8 +33,17 @@ def read_json_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
         does not parse is counted.
     """
     reader = _JsonReader(wanted)
-    for line in read_lines(path):
-        reader.read(line)
+    lines = LogLines(path)
+    for line in lines:
+        if line.startswith("{") and (match := _TRAIN_ROW.fullmatch(line, line.rfind('"time": '))):
+            reader.train_rows.append(match.groups())
+        else:
+            reader.read(line)
+    reader.part.num_bad_lines += lines.num_too_long
+    tail = lines.tail.rstrip()
+    if tail.endswith("}"):
+        reader.read(tail)
+    reader.part.is_cut = bool(tail) and not tail.endswith("}")
     return reader.finish()
 
 
@@ -38,16 +53,14 @@ class _JsonReader:
     def __init__(self, wanted: frozenset[str]) -> None:
         self.wanted = wanted
         self.part = LogPart()
-        self.times: list[float] = []
+        self.train_rows: list[tuple[Any, ...]] = []
         self.rows: list[tuple[Evaluation, Callable[[], ClassTable]]] = []
 
-    def read(self, line: str | None) -> None:
+    def read(self, line: str) -> None:
+        """Read a line that is no training row of mmengine 1.x."""
         row = _parse(line)
         if row is None:
-            if line is not None and not line.endswith(("\n", "}")):
-                self.part.is_cut = True
-            elif line is None or line.strip():
-                self.part.num_bad_lines += 1
+            self.part.num_bad_lines += bool(line.strip())
         elif _is_train(row):
             self._read_train(row)
         elif "config" in row or "env_info" in row:
@@ -56,14 +69,10 @@ class _JsonReader:
             self._read_evaluation(row)
 
     def _read_train(self, row: dict[str, Any]) -> None:
-        step = _step(row.get("step", row.get("iter")))
-        if step is not None:
-            self.part.add_train_step(step)
-        seconds, memory = row.get("time"), row.get("memory")
-        if isinstance(seconds, (int, float)) and 0 <= seconds < MAX_MEASUREMENT:
-            self.times.append(seconds)
-        if isinstance(memory, (int, float)) and 0 <= memory < MAX_MEASUREMENT:
-            self.part.memory = max(self.part.memory or 0.0, float(memory))
+        measured = [row.get("time"), row.get("memory")]
+        fits = [isinstance(value, (int, float)) and 0 <= value < _MAX_MEASUREMENT for value in measured]
+        seconds, memory = (value if fit else None for value, fit in zip(measured, fits, strict=True))
+        self.train_rows.append((seconds, memory, _step(row.get("step", row.get("iter")))))
 
     def _read_header(self, row: dict[str, Any]) -> None:
         """Read the first row of a 0.x log: environment, config, seed."""
@@ -81,7 +90,9 @@ class _JsonReader:
         if is_old and row["mode"] not in ("train", "val", "test"):
             return
         scale = 100.0 if is_old else 1.0
-        step, before = None if is_old else _step(row.get("step")), self.part.last_step
+        step, before = None if is_old else _step(row.get("step")), None
+        if self.train_rows and self.train_rows[-1][2] is not None:
+            before = int(self.train_rows[-1][2])
         if before is not None and (step is None or step < before):
             step = before
         evaluation = make_evaluation(row, step, scale=scale, wanted=self.wanted)
@@ -95,8 +106,8 @@ class _JsonReader:
         evaluations = [evaluation for evaluation, _ in self.rows]
         part.evaluations = [item for item in evaluations if item.step is not None]
         part.tests = [item for item in evaluations if item.step is None]
-        if self.times:
-            part.seconds_per_step = round(statistics.median(self.times), 6)
+        seconds, memory, steps = zip(*self.train_rows, strict=True) if self.train_rows else ((), (), ())
+        part.set_training([step for step in steps if step is not None], seconds, memory)
         settings = part.settings
         if settings is not None:
             part.max_steps = settings.max_steps
@@ -107,24 +118,21 @@ class _JsonReader:
         return part
 
 
-def _parse(line: str | None) -> dict[str, Any] | None:
+def _parse(line: str) -> dict[str, Any] | None:
     """Return the JSON object of a line; None where it holds none."""
     try:
-        row = json.loads(line or "")
+        row = json.loads(line)
     except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
 
 
 def _is_train(row: dict[str, Any]) -> bool:
-    """Return whether a row is of training; 0.x writes some evaluations as training rows, which have no loss."""
-    if "mode" in row:
-        return row["mode"] == "train" and ("loss" in row or not any(map(_is_metric, row)))
-    return ("iter" in row or "lr" in row) and not any(key.endswith("mIoU") for key in row)
-
-
-def _is_metric(key: str) -> bool:
-    return is_summary_metric(metric_name(key)) or is_class_metric(key)
+    """Return whether a row is of training; 0.x writes "train" in some rows of evaluations, which have metrics."""
+    is_train = row["mode"] == "train" if "mode" in row else "iter" in row or "lr" in row
+    if not is_train or "mIoU" in row:
+        return False
+    return "loss" in row or not any(is_summary_metric(metric_name(key)) or is_class_metric(key) for key in row)
 
 
 def _step(value: Any) -> int | None:

@@ -1,34 +1,43 @@
 """Read the lines of a log of any size."""
 
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from pathlib import Path
 
-MAX_LINE_BYTES = 2**20
-"""A longer line is not read: no log row is that long."""
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+MAX_LINE_LENGTH = 2**20
+"""Characters of a line; a longer line is not read, since no log row is that long."""
 
 
-def read_lines(path: Path) -> Iterator[str | None]:
-    r"""Yield the lines of a file, each with its ``\n``; only the last line may lack it, which means that it may be cut.
+class LogLines:
+    r"""The lines of a file, without their ends (``\n`` or ``\r\n``).
 
-    Windows line ends become ``\n``, a byte order mark is dropped, bytes that are not UTF-8 become U+FFFD.
+    Bytes that are not UTF-8 become U+FFFD, and a byte order mark is dropped.
 
     Args:
         path: The file.
 
-    Yields:
-        A line, or None for a line of more than :data:`MAX_LINE_BYTES`.
+    Attributes:
+        tail: What stands behind the last newline, once all lines are read: a last line that may be cut.
+        num_too_long: Lines of more than :data:`MAX_LINE_LENGTH`, which are left out.
     """
-    with path.open("rb") as file:
-        if file.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
-            file.seek(0)
-        while line := file.readline(MAX_LINE_BYTES + 1):
-            if len(line) > MAX_LINE_BYTES:
-                while line and not line.endswith(b"\n"):
-                    line = file.readline(MAX_LINE_BYTES)
-                yield None
-            elif line.endswith(b"\r\n"):
-                yield line[:-2].decode("utf-8", "replace") + "\n"
-            else:
-                yield line.decode("utf-8", "replace")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tail = ""
+        self.num_too_long = 0
+
+    def __iter__(self) -> Iterator[str]:
+        decoder = getincrementaldecoder("utf-8-sig")("replace")
+        is_too_long = False
+        with self.path.open("rb") as file:
+            while chunk := file.read(MAX_LINE_LENGTH):
+                lines = (self.tail + decoder.decode(chunk)).replace("\r\n", "\n").split("\n")
+                self.tail = lines.pop()
+                if lines and (is_too_long or len(lines[0]) > MAX_LINE_LENGTH):
+                    del lines[0]
+                    is_too_long = False
+                    self.num_too_long += 1
+                yield from lines
+                if is_too_long or len(self.tail) > MAX_LINE_LENGTH:
+                    is_too_long, self.tail = True, ""
+        self.num_too_long += is_too_long

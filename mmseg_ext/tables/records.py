@@ -3,12 +3,13 @@
 Units: metrics in percent (0 to 100), memory in MB, time in seconds, steps in training iterations.
 """
 
+import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 MAX_STEP = 10**12
 """Steps are below this number; a larger number in a log or a config is not read."""
-MAX_MEASUREMENT = 10**9
-"""Times in s and memory in MB are below this number; a larger one is not read."""
 
 
 def printable(text: str) -> str:
@@ -134,13 +135,20 @@ class LogPart:
     stamp: str = ""
     changed: float = 0.0
 
-    def add_train_step(self, step: int) -> None:
-        """Add the step of the next training row."""
-        if self.first_step is None:
-            self.first_step = step
-        elif self.step_interval is None:
-            self.step_interval = step - self.first_step
-        self.last_step = step
+    def set_training(self, steps: Sequence[Any], seconds: Iterable[Any], memory: Iterable[Any]) -> None:
+        """Set what the training rows say.
+
+        Args:
+            steps: Their steps, as numbers or text.
+            seconds: Times of a step in s, as numbers or text; None and an empty text are left out.
+            memory: Memory in MB, in the same way.
+        """
+        if steps:
+            self.first_step, self.last_step = int(steps[0]), int(steps[-1])
+            self.step_interval = int(steps[1]) - self.first_step if len(steps) > 1 else None
+        times = [float(number) for number in seconds if number not in (None, "")]
+        self.seconds_per_step = round(statistics.median(times), 6) if times else None
+        self.memory = max((float(number) for number in set(memory) if number not in (None, "")), default=None)
 
 
 @dataclass(slots=True)

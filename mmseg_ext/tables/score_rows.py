@@ -45,16 +45,21 @@ def make_evaluation(
     metrics: dict[str, float] = {}
     is_evaluation = False
     for key, value in row.items():
-        if key in BOOKKEEPING:
+        if split_class_metric(key):
+            is_evaluation = is_evaluation or read_number(value) is not None
+            name = key.rstrip()
+            if name not in wanted:
+                continue
+            is_metric = True
+        elif key in BOOKKEEPING:
             continue
-        is_class = split_class_metric(key) is not None
-        name = key.rstrip() if is_class else metric_name(key)
-        is_metric = is_class or is_summary_metric(name)
+        else:
+            name = metric_name(key)
+            is_metric = is_summary_metric(name)
         number = read_number(value, scale if is_metric else 1.0)
         if number is not None:
+            metrics.setdefault(name, number)
             is_evaluation = is_evaluation or is_metric
-            if not is_class or name in wanted:
-                metrics.setdefault(name, number)
     return Evaluation(step, metrics) if is_evaluation else None
 
 

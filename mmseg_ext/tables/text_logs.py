@@ -5,26 +5,30 @@ Only whole lines count: a number in a last line that was cut could be another nu
 
 import math
 import re
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from .config_source import base_name
-from .log_lines import read_lines
+from .log_lines import LogLines
 from .records import Evaluation, LogPart, printable
 from .run_settings import read_settings
 from .score_rows import ClassTable, keep_class_values, make_evaluation, read_class_table
 
 _DATE = re.compile(r"([0-9]{4})[/-]([0-9]{2})[/-]([0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2})")
-_PROGRESS = re.compile(r" *(?:\[ *([0-9]{1,9})\])?\[ *([0-9]{1,12})(?:/([0-9]{1,12}))?\]")
-_NUMBER = re.compile(r"-?(?:nan|inf|[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?)", re.IGNORECASE)
-_TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)[,\s]")
-_MEMORY = re.compile(r"([0-9]{1,9})[,\s]")
-_FACT = re.compile(r" *(GPU number|seed): *([0-9]{1,12})\n")
+_NUMBER = r"-?(?:nan|inf|[0-9]{1,20}(?:\.[0-9]{1,20})?(?:e[-+]?[0-9]{1,3})?)"
+_ITEM_NUMBER = re.compile(rf": ({_NUMBER})(?:, |\s\s+|\s*$)", re.IGNORECASE)
+_CELL_NUMBER = re.compile(_NUMBER, re.IGNORECASE)
+_PROGRESS = re.compile(r" *(?:\[ *[0-9]{1,9}\])?\[ *[0-9]{1,12}(?:/[0-9]{1,12})?\]")
+_TRAIN_ROW = re.compile(
+    r" *(?:\[ *([0-9]{1,9})\])?\[ *([0-9]{1,12})/([0-9]{1,12})\]"  # epoch, step, total
+    r"(?:.*? time: ([0-9]{1,9}(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?)(?=[,\s]|$))?(?:.*? memory: ([0-9]{1,9})(?=[,\s]|$))?"
+)
+_FACT = re.compile(r" *(GPU number|seed): *([0-9]{1,12})")
 _RESUMED = re.compile(r"resumed epoch:? *[0-9]+, iter:? *([0-9]{1,12})\b")
-_CHECKPOINT = re.compile(r"Saving checkpoint at ([0-9]{1,12}) iterations\n")
+_CHECKPOINT = re.compile(r"Saving checkpoint at ([0-9]{1,12}) iterations$")
 _PARAMETER = re.compile(r" - torch\.Size\(\[((?:[0-9]{1,9}(?:, [0-9]{1,9}){0,7})?)\]\)")
 _ETA_RANGE = 80
 
@@ -37,8 +41,15 @@ def read_text_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
         wanted: Per-class metrics to keep for every evaluation, such as ``IoU.water``.
     """
     reader = _TextReader(wanted)
-    for line in read_lines(path):
-        reader.read(line)
+    lines = LogLines(path)
+    for line in lines:
+        place = line.find("(train) ")
+        if place >= 0 and (match := _TRAIN_ROW.match(line, place + len("(train) "))):
+            reader.add_train_row(line, match)
+        else:
+            reader.read(line)
+    reader.part.num_bad_lines = lines.num_too_long
+    reader.part.is_cut = bool(lines.tail)
     return reader.finish()
 
 
@@ -63,33 +74,26 @@ class _TextReader:
         self.wanted = wanted
         self.part = LogPart()
         self.scores: list[_Scores] = []
-        self.times: list[float] = []
-        self.steps_per_epoch: int | None = None
-        self.saved_step: int | None = None
+        self.train_rows: list[tuple[str | None, ...]] = []
+        self.saved_step = 0
+        self.num_rows_at_save = self.num_rows_at_error = -1
         self.message: list[str] = []
         self.end_message: Callable[[], None] | None = None
         self.table: list[str] | None = None
-        self.last_dated = ""
-        self.readers: list[tuple[str, Callable[[str, int], None]]] = [
-            ("(train) ", self._read_train),
+        self.first_dated = self.last_dated = ""
+        self.readers: list[tuple[str, Callable[[str, int], Any]]] = [
             (" - Iter ", self._read_train),
             (" - Epoch ", self._read_train),
             ("(val) ", self._read_evaluation),
             ("(test) ", self._read_evaluation),
         ]
 
-    def read(self, line: str | None) -> None:
-        """Read the next line; None is a line that is too long."""
-        if line is None:
-            self.part.num_bad_lines += 1
-            return
-        if not line.endswith("\n"):
-            self.part.is_cut = True
-            return
+    def read(self, line: str) -> None:
+        """Read a line that is no training row of mmengine 1.x."""
         if line.startswith("20") and _DATE.match(line):
             self._gather(None)
             self.last_dated = line
-            self.part.started = self.part.started or _date(line)
+            self.first_dated = self.first_dated or line
         elif self.table is not None and line.startswith(("+-", "|")):
             self.table.append(line)
             return
@@ -99,30 +103,27 @@ class _TextReader:
                 return
         self._read_other(line)
 
+    def add_train_row(self, line: str, match: re.Match[str]) -> None:
+        """Add a training row.
+
+        Args:
+            line: The line.
+            match: Where the numbers of the row are in it.
+        """
+        self.train_rows.append(match.groups())
+        self.last_dated = line
+        self.first_dated = self.first_dated or line
+
     def _read_train(self, line: str, place: int) -> None:
-        match = _PROGRESS.match(line, place)
-        if match is None or match[3] is None:
-            return
-        part, step, total = self.part, int(match[2]), int(match[3])
-        if match[1] is not None:
-            self.steps_per_epoch = total
-            step += (int(match[1]) - 1) * total
-        else:
-            part.max_steps = total
-        part.add_train_step(step)
-        part.error, self.saved_step = "", None
-        if seconds := _TIME.match(line, _behind(line, " time: ", match.end())):
-            self.times.append(float(seconds[1]))
-        if memory := _MEMORY.match(line, _behind(line, " memory: ", match.end())):
-            part.memory = max(part.memory or 0.0, float(memory[1]))
+        if match := _TRAIN_ROW.match(line, place):
+            self.add_train_row(line, match)
 
     def _read_evaluation(self, line: str, place: int) -> None:
         match = _PROGRESS.match(line, place)
         if match is None or line.find("eta: ", place, place + _ETA_RANGE) >= 0:  # with an eta it is not the last row
             return
-        is_old = line.startswith("\t", match.end())
-        row = read_items(line[match.end() :], ", " if is_old else "  ")
-        scale = 100.0 if is_old else 1.0
+        row = read_items(line[match.end() :])
+        scale = 100.0 if line.startswith("\t", match.end()) else 1.0
         evaluation = make_evaluation(row, None, scale=scale, wanted=self.wanted)
         if evaluation is None:
             return
@@ -132,7 +133,8 @@ class _TextReader:
             for kind, scores in read_classes().items():
                 names = {f"{kind}.{name}": value for name, value in scores.items()}
                 evaluation.metrics.update({name: value for name, value in names.items() if name in self.wanted})
-        steps = [step for step in (self.part.last_step, self.saved_step) if step is not None]
+        steps = [_step_of(row) for row in self.train_rows[-1:]]
+        steps += [self.saved_step] if self.num_rows_at_save == len(self.train_rows) else []
         is_test = line.startswith("(test)", place - len("(test) "))
         self.scores.append(_Scores(evaluation, is_test, max(steps, default=None), read_classes))
 
@@ -143,13 +145,13 @@ class _TextReader:
         if "per class results" in line:
             self.table = []
         elif match := _CHECKPOINT.search(line):
-            self.saved_step = int(match[1])
+            self.num_rows_at_save, self.saved_step = len(self.train_rows), int(match[1])
         elif "Exp name: " in line and not part.config_name:
-            part.config_name = base_name(line[_behind(line, "Exp name: ") : -1])
-        elif "Traceback (most recent call last)" in line and not part.error:
-            part.error = "Traceback"
+            part.config_name = base_name(line.partition("Exp name: ")[2])
+        elif "Traceback (most recent call last)" in line and self.num_rows_at_error != len(self.train_rows):
+            self.num_rows_at_error = len(self.train_rows)
             self._gather(self._read_error)
-        elif part.last_step is None:
+        elif not self.train_rows:
             self._read_head(line)
 
     def _read_head(self, line: str) -> None:
@@ -161,7 +163,7 @@ class _TextReader:
                 setattr(part, name, int(match[2]))
         elif match := _RESUMED.search(line):
             part.resumed_from = int(match[1])
-        elif line.endswith("Config:\n") and part.settings is None:
+        elif line.endswith("Config:") and part.settings is None:
             self._gather(self._read_config)
         elif "Name of parameter - Initialization information" in line:
             self._gather(self._read_parameters)
@@ -173,10 +175,10 @@ class _TextReader:
         self.message, self.end_message = [], end_message
 
     def _read_config(self) -> None:
-        self.part.settings = read_settings("".join(self.message))
+        self.part.settings = read_settings("\n".join([*self.message, ""]))
 
     def _read_parameters(self) -> None:
-        self.part.num_parameters = count_parameters("".join(self.message))
+        self.part.num_parameters = count_parameters("\n".join(self.message))
 
     def _read_error(self) -> None:
         errors = [line.strip() for line in self.message if line.strip() and not line.startswith((" ", "\t"))]
@@ -189,22 +191,31 @@ class _TextReader:
             self._read_error()
         elif self.end_message == self._read_config:
             part.is_cut = True
-        if self.saved_step is not None:
-            part.last_step = max(self.saved_step, part.last_step or 0)
-        part.ended = _date(self.last_dated)
+        self._finish_training()
+        if self.num_rows_at_error != len(self.train_rows):
+            part.error = ""
+        part.started, part.ended = _date(self.first_dated), _date(self.last_dated)
         for scores in self.scores:
             if not scores.is_test:
                 scores.evaluation.step = self._step(scores.step_before)
             (part.tests if scores.is_test else part.evaluations).append(scores.evaluation)
         keep_class_values([(scores.evaluation, scores.read_classes) for scores in self.scores])
-        if self.times:
-            part.seconds_per_step = round(statistics.median(self.times), 6)
-        settings = part.settings
-        if settings is not None and part.max_steps is None:
-            part.max_steps = settings.max_steps
-            if part.max_steps is None and settings.max_epochs and self.steps_per_epoch:
-                part.max_steps = settings.max_epochs * self.steps_per_epoch
         return part
+
+    def _finish_training(self) -> None:
+        part, rows = self.part, self.train_rows
+        ends = [*rows[:2], *rows[2:][-1:]]
+        part.set_training([_step_of(row) for row in ends], (row[3] for row in rows), (row[4] for row in rows))
+        if self.num_rows_at_save == len(rows):
+            part.last_step = max(self.saved_step, part.last_step or 0)
+        epoch, _, total = rows[-1][:3] if rows else (None, None, None)
+        settings = part.settings
+        if total and not epoch:
+            part.max_steps = int(total)
+        elif settings is not None and settings.max_steps is not None:
+            part.max_steps = settings.max_steps
+        elif settings is not None and settings.max_epochs and total:
+            part.max_steps = settings.max_epochs * int(total)
 
     def _step(self, before: int | None) -> int | None:
         """Return the step of the next evaluation: that of the training row before it, or a multiple of val_interval."""
@@ -225,6 +236,12 @@ class _TextReader:
         return step if step <= limit else before
 
 
+def _step_of(row: tuple[str | None, ...]) -> int:
+    """Return the step of a training row; where epochs are counted, steps start anew in every epoch."""
+    epoch, step, total = (int(number or 0) for number in row[:3])
+    return step + (epoch - 1) * total if row[0] else step
+
+
 def count_parameters(text: str) -> int | None:
     r"""Count parameters from the list of initial values that mmengine logs; None where it lists none.
 
@@ -236,25 +253,15 @@ def count_parameters(text: str) -> int | None:
     return sum(math.prod(map(int, size.split(", "))) if size else 1 for size in sizes) or None
 
 
-def read_items(text: str, separator: str) -> dict[str, float]:
-    """Read ``name: number`` items; a name may hold the separator itself.
+def read_items(text: str) -> dict[str, float]:
+    """Read ``name: number`` items, divided by two spaces (1.x) or a comma (0.x); a name may hold commas itself.
 
     Example:
-        >>> read_items("    aAcc: 81.8200  mIoU: nan  IoU.bed, double: 3.5000  ", "  ")
+        >>> read_items("    aAcc: 81.8200  mIoU: nan  IoU.bed, double: 3.5000  ")
         {'aAcc': 81.82, 'mIoU': nan, 'IoU.bed, double': 3.5}
-        >>> read_items("aAcc: 0.8182, IoU.bed, double: 0.0350", ", ")
-        {'aAcc': 0.8182, 'IoU.bed, double': 0.035}
     """
-    row: dict[str, float] = {}
-    name: list[str] = []
-    for piece in text.strip().split(separator):
-        head, colon, number = piece.rpartition(": ")
-        if colon and _NUMBER.fullmatch(number):
-            row[separator.join([*name, head]).strip()] = float(number)
-            name = []
-        else:
-            name.append(piece)
-    return row
+    pieces = _ITEM_NUMBER.split(text)
+    return {name.strip(): float(number) for name, number in zip(pieces[::2], pieces[1::2], strict=False)}
 
 
 def _read_classes(row: dict[str, float], scale: float, lines: Sequence[str]) -> ClassTable:
@@ -278,17 +285,11 @@ def read_class_lines(lines: Sequence[str]) -> ClassTable | None:
     table: ClassTable = {kind: {} for kind in kinds}
     for line in lines[borders[1] + 1 : borders[2]]:
         name, *numbers = (cell.strip() for cell in line.strip().strip("|").rsplit("|", len(kinds)))
-        if len(numbers) != len(kinds) or not all(map(_NUMBER.fullmatch, numbers)):
+        if len(numbers) != len(kinds) or not all(map(_CELL_NUMBER.fullmatch, numbers)):
             return None
         for kind, number in zip(kinds, numbers, strict=True):
             table[kind][printable(name)] = float(number)
     return table
-
-
-def _behind(line: str, mark: str, start: int = 0) -> int:
-    """Return the place behind a mark; the end of the line where there is no mark."""
-    place = line.find(mark, start)
-    return len(line) if place < 0 else place + len(mark)
 
 
 def _date(line: str) -> str:
