@@ -12,10 +12,9 @@ from mmseg_ext import stack
 
 stack.prepare()
 
+from browser import browser_page, chromium  # noqa: E402, F401 fixtures of every test
 from mmengine.logging import MessageHub, MMLogger  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
-
-from browser import browser_page, chromium  # noqa: E402, F401 fixtures of every test
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 LOVEDA_FILES = {

@@ -110,6 +110,8 @@ class _TextReader:
             line: The line.
             match: Where the numbers of the row are in it.
         """
+        if self.end_message is not None:
+            self._gather(None)
         self.train_rows.append(match.groups())
         self.last_dated = line
         self.first_dated = self.first_dated or line

@@ -198,9 +198,7 @@ def test_the_cached_runs_equal_the_read_ones(work_dirs: Path) -> None:
     assert first == second == read_runs([work_dirs], now=now)
 
 
-@pytest.mark.parametrize(
-    "content", ["", "{}", "[]", "1", "[1, 2]", '{"a": 1, "b": [1, 2]}']
-)
+@pytest.mark.parametrize("content", ["", "{}", "[]", "1", "[1, 2]", '{"a": 1, "b": [1, 2]}'])
 def test_a_broken_cache_is_not_used(work_dirs: Path, content: str) -> None:
     reference = read_runs([work_dirs], cache=RowCache([work_dirs]))
     (path,) = default_folder().iterdir()

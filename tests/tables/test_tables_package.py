@@ -28,4 +28,4 @@ def test_the_page_files_are_built(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "mmseg_ext" / "tables", tmp_path / "mmseg_ext" / "tables")
     command = [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", "built"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    assert NAMES == {path.name for path in (tmp_path / "built" / "mmseg_ext" / "tables" / "page").iterdir()}
+    assert {path.name for path in (tmp_path / "built" / "mmseg_ext" / "tables" / "page").iterdir()} == NAMES
