@@ -133,8 +133,8 @@ class _TextReader:
         self.table = None
         if self.wanted:
             for kind, scores in read_classes().items():
-                names = {f"{kind}.{name}": value for name, value in scores.items()}
-                evaluation.metrics.update({name: value for name, value in names.items() if name in self.wanted})
+                named = {f"{kind}.{name}": value for name, value in scores.items()}
+                evaluation.metrics |= {name: value for name, value in named.items() if name in self.wanted}
         steps = [_step_of(row) for row in self.train_rows[-1:]]
         steps += [self.saved_step] if self.num_rows_at_save == len(self.train_rows) else []
         is_test = line.startswith("(test)", place - len("(test) "))
