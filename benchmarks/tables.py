@@ -173,12 +173,12 @@ def yardstick() -> float:
 
 def in_process(logs: Path, cache: Path, size: int) -> None:
     """Print where the time of a first pass goes."""
-    from mmseg_ext.tables.cache import Cache
-    from mmseg_ext.tables.runs import read_runs
-    from mmseg_ext.tables.table import make_tables
+    from mmseg_ext.tables.row_cache import RowCache
+    from mmseg_ext.tables.run_reading import read_runs
+    from mmseg_ext.tables.score_table import make_tables
 
     start = time.process_time()
-    known = Cache([logs], folder=cache)
+    known = RowCache([logs], folder=cache)
     runs = read_runs([logs], cache=known)
     read = time.process_time()
     make_tables(runs)

@@ -12,6 +12,7 @@ from mmseg_ext import stack
 
 stack.prepare()
 
+from browser import browser_page, chromium  # noqa: E402, F401 fixtures of every test
 from mmengine.logging import MessageHub, MMLogger  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 

@@ -1,7 +1,5 @@
 """The command ``python extract_tables.py``: score tables of every run below some work dirs."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence
@@ -56,11 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or 2 where the input is no good: one line on stderr says what was expected.
     """
     arguments = make_parser().parse_args(argv)
-    from .metrics import metric_name
-    from .records import TableError, printable
-    from .table import TableOptions
+    from mmseg_ext.errors import UserError
+
+    from .metric_names import metric_name
+    from .records import printable
+    from .score_table import TableOptions
+    from .table_writing import read_tables, write_files
     from .terminal import print_tables, progress_bar
-    from .writer import read_tables, write_files
 
     options = TableOptions(
         metric=metric_name(arguments.metric),
@@ -75,8 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with progress_bar() as progress:
             tables = read_tables(arguments.work_dirs, options, use_cache=not arguments.no_cache, progress=progress)
         paths = write_files(tables, arguments.out, formats)
-    except TableError as error:
-        sys.stderr.write(f"extract_tables.py: {' '.join(str(error).split())}\n")
+    except UserError as error:
+        sys.stderr.write(f"extract_tables.py: {printable(' '.join(str(error).split()))}\n")
         return 2
     print_tables(tables)
     sys.stdout.write("\n")

@@ -1,10 +1,4 @@
-"""Read a dumped config as data: its text is parsed, never executed.
-
-A dumped config is a list of top-level assignments of plain values. Each assignment is parsed on its own and remembered,
-since the runs of a study share most of them.
-"""
-
-from __future__ import annotations
+"""Read a dumped config as data: its text is parsed, never executed."""
 
 import ast
 import re
@@ -13,18 +7,15 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+MAX_CONFIG_LENGTH = 2**22
+"""Characters of a config; a longer text is not parsed."""
+
+_MAX_RANGE = 4096
 _ASSIGNMENT = re.compile(r"^([A-Za-z_]\w*) *= *(?=\S|$)", re.MULTILINE)
 _TIMESTAMP = re.compile(r"[_-]?\d{8}_\d{6}$")
 
-
-class Unknown:
-    """Stands for a value that is more than data, such as a variable or a sum."""
-
-    def __repr__(self) -> str:
-        return "<unknown>"
-
-
-UNKNOWN = Unknown()
+UNKNOWN = object()
+"""A value that is more than data, such as a variable or a sum."""
 
 
 def base_name(path: str) -> str:
@@ -41,7 +32,7 @@ def base_name(path: str) -> str:
 
 
 def split_assignments(source: str) -> list[tuple[str, str]]:
-    r"""Split a config into (name, source of the assignment).
+    r"""Split a config into its top-level assignments, as (name, source of the assignment).
 
     A last line without its newline is left out together with the assignment it belongs to: it may be cut.
 
@@ -49,6 +40,8 @@ def split_assignments(source: str) -> list[tuple[str, str]]:
         >>> split_assignments("seed = 1\nwork_dir = 'runs'\nresume = Fal")
         [('seed', 'seed = 1\n'), ('work_dir', "work_dir = 'runs'\n")]
     """
+    if len(source) > MAX_CONFIG_LENGTH:
+        return []
     starts = list(_ASSIGNMENT.finditer(source))
     ends = [*(match.start() for match in starts[1:]), len(source)][: len(starts)]
     chunks = [(match[1], source[match.start() : end]) for match, end in zip(starts, ends, strict=True)]
@@ -72,19 +65,17 @@ def parse_chunks(chunks: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def _parse_assignment(chunk: str) -> Any:
+    """Parse one assignment; it is remembered, since the runs of a study share most of them."""
     for text in (chunk, chunk.replace("\\", "/")):  # Windows paths written with single backslashes
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 tree = ast.parse(text)
+            statement = tree.body[0] if tree.body else None
+            if isinstance(statement, ast.Assign):
+                return _value(statement.value)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
-        statement = tree.body[0] if tree.body else None
-        if isinstance(statement, ast.Assign):
-            try:
-                return _value(statement.value)
-            except RecursionError:
-                return UNKNOWN
     return UNKNOWN
 
 
@@ -109,5 +100,5 @@ def _value(node: ast.expr) -> Any:
             return {item.arg: _value(item.value) for item in node.keywords if item.arg}
         if node.func.id == "range" and all(isinstance(item, int) for item in arguments) and 1 <= len(arguments) <= 2:
             span = range(*arguments)
-            return list(span) if len(span) <= 4096 else UNKNOWN
+            return list(span) if span.stop - span.start <= _MAX_RANGE else UNKNOWN
     return UNKNOWN

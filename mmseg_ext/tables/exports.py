@@ -1,15 +1,13 @@
 """Write score tables as CSV and JSON, with raw values for other programs."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
 import math
 from typing import Any
 
-from .rows import Row, Spread, Value
-from .table import ScoreTable
+from .columns import Row, Spread, Value
+from .score_table import ScoreTable
 
 
 def to_csv(table: ScoreTable) -> str:
@@ -20,9 +18,9 @@ def to_csv(table: ScoreTable) -> str:
     records = [_csv_record(table, row) for row in table.rows]
     names = list(dict.fromkeys(name for record in records for name in record))
     file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(map(_cell, names))
+    writer.writerows([_cell(record.get(name)) for name in names] for record in records)
     return file.getvalue()
 
 
@@ -30,20 +28,20 @@ def _csv_record(table: ScoreTable, row: Row) -> dict[str, Any]:
     record: dict[str, Any] = {}
     for key, value in row.values.items():
         if isinstance(value, Spread):
-            record[key] = round(value.mean, 6)
-            record[f"{key}_std"] = round(value.std, 6)
+            record |= {key: round(value.mean, 6), f"{key}_std": round(value.std, 6)}
         else:
-            record[key] = _plain_text(value) if isinstance(value, str) else value
+            record[key] = value
     record["unlike_first"] = " ".join(row.flags)
     if table.options.per_class:
         for kind, scores in row.class_scores.items():
             record.update({f"{kind}.{name}": value for name, value in scores.items()})
-    return {key: "" if value is None else value for key, value in record.items()}
+    return record
 
 
-def _plain_text(text: str) -> str:
-    """Keep a spreadsheet from taking a name for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+def _cell(value: Any) -> Any:
+    """Keep a spreadsheet from taking a text for a formula; None becomes an empty cell."""
+    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return "" if value is None else f"'{value}" if is_formula else value
 
 
 def to_json(table: ScoreTable) -> str:

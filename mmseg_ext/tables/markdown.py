@@ -1,11 +1,9 @@
 """Write score tables as Markdown."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from .columns import write_number
-from .table import ScoreTable
+from .score_table import ScoreTable
 
 
 def to_markdown(table: ScoreTable) -> str:
@@ -13,7 +11,7 @@ def to_markdown(table: ScoreTable) -> str:
     lines = [f"# {_escape(table.dataset)} scores", "", f"{_escape(table.headline)}. {_legend(table)}", ""]
     titles = ["#", *(_escape(column.title) for column in table.columns)]
     body = [
-        [str(rank), *(_cell(column.key, column.write(row)) for column in table.columns)]
+        [str(rank), *(_cell(column.key, column.cell(row)) for column in table.columns)]
         for rank, row in enumerate(table.rows, 1)
     ]
     lines += _table(titles, [True, *(column.is_number for column in table.columns)], body)
@@ -66,7 +64,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], is_number: Sequence[bool]
 
 
 def _cell(key: str, text: str) -> str:
-    if key in ("config", "run") and text and "`" not in text:
+    if key in ("config", "run") and text and not set("`\\") & set(text):
         return "`" + " ".join(text.replace("|", "\\|").split()) + "`"
     return _escape(text)
 

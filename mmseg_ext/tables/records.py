@@ -1,19 +1,19 @@
-"""The records that travel through the tables: what a log, a config and a run say.
+"""The records that the readers fill: what a log, a config and a run say.
 
 Units: metrics in percent (0 to 100), memory in MB, time in seconds, steps in training iterations.
 """
 
-from __future__ import annotations
-
+import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-
-class TableError(ValueError):
-    """Input that no table can be made from; its text is one line for the user."""
+MAX_STEP = 10**12
+"""Steps are below this number; a larger number in a log or a config is not read."""
 
 
 def printable(text: str) -> str:
-    r"""Return a text that any screen and file can take: no bytes that are no text, no control characters.
+    r"""Return a text that any terminal and file can take: control characters and broken Unicode become ``?``.
 
     Example:
         >>> printable("fcn\udce9 \x1b[31mred")
@@ -28,10 +28,10 @@ class Evaluation:
     """One evaluation of a model.
 
     Attributes:
-        step: training iterations done when it ran, or None where the log does not say.
-        metrics: summary numbers by name, such as ``{'mIoU': 48.66, 'aAcc': 81.76}``, in percent.
-        class_names: names of the classes, in the order of the values below; empty where they were not kept.
-        class_values: per-class numbers in percent by kind, such as ``{'IoU': [74.4, …], 'Acc': […]}``.
+        step: Training iterations done before it, or None where the log does not say.
+        metrics: Summary metrics in percent by name, such as ``{'mIoU': 48.66, 'aAcc': 81.76}``.
+        class_names: Names of the classes, in the order of the values below; empty where they were not kept.
+        class_values: Per-class metrics in percent by kind, such as ``{'IoU': [74.4, …], 'Acc': […]}``.
     """
 
     step: int | None
@@ -45,23 +45,23 @@ class Settings:
     """What a dumped config says about a run; an empty string or None where it says nothing.
 
     Attributes:
-        dataset: short name as in ``<dataset>_scores.md``.
-        backbone: type or architecture of the backbone.
-        head: type of the decode head.
-        factor: downsampling factor of the dataset, 1 where the dataset is the full one.
-        labels: label budget: ``20 pts/image``, ``5 pts/class``, ``all``.
-        max_steps: planned training iterations.
-        val_interval: iterations between evaluations.
-        max_epochs: planned epochs, where the schedule counts epochs.
-        crop: crop size as ``HxW``.
-        batch_size: images per GPU and optimizer step.
-        num_gpus: GPUs, where the config says (0.x).
-        evaluated_on: dataset, folder and mode of the evaluation.
-        train_data: parts of the training set: fold, scenes, split.
-        seed: random seed.
-        fingerprint: equal for runs that differ in the seed alone.
-        fold_fingerprint: equal for runs that differ in the seed and the fold alone.
-        work_dir: the run's work dir as the config states it.
+        dataset: Short name, as in ``<dataset>_scores.md``.
+        backbone: Type or architecture of the backbone.
+        head: Type of the decode head.
+        factor: Downsampling factor of the dataset, 1 for the full dataset.
+        labels: Label budget: ``20 pts/image``, ``5 pts/class``, ``all``.
+        max_steps: Planned training iterations.
+        val_interval: Iterations between evaluations.
+        max_epochs: Planned epochs, where the schedule counts epochs.
+        crop: Crop size as ``HxW``.
+        batch_size: Images per GPU and optimizer step.
+        num_gpus: Number of GPUs, where the config says (0.x).
+        evaluated_on: Dataset, folder and mode of the evaluation.
+        train_data: Parts of the training set: fold, scenes, split.
+        seed: Random seed.
+        fingerprint: Equal for runs that differ in the seed alone.
+        fold_fingerprint: Equal for runs that differ in the seed and the fold alone.
+        work_dir: Work dir as the config states it.
     """
 
     dataset: str = ""
@@ -85,29 +85,31 @@ class Settings:
 
 @dataclass(slots=True)
 class LogPart:
-    """What one log file says; every field is left empty where it says nothing.
+    """What the log files of one start of the training command say; a field is left empty where they say nothing.
 
     Attributes:
-        evaluations: validations during training, in the order of the file.
-        tests: evaluations outside training.
-        first_step: step of the first training row.
-        step_interval: steps between the first two training rows.
-        last_step: step of the last training row.
-        max_steps: planned iterations.
-        resumed_from: step of the checkpoint the run went on from.
-        seconds_per_step: median over training rows, in s.
-        memory: largest memory over training rows, in MB.
-        num_parameters: parameters of the model.
-        num_gpus: GPUs used.
-        seed: random seed.
-        config_name: base name of the config.
-        settings: what a config embedded in the log says.
-        started: date and time of the first line, as ``2025-05-13 16:29:48``.
-        ended: date and time of the last line.
-        num_bad_lines: lines that could not be read.
-        is_cut: the file ends inside a line, a table or a config.
-        error: last line of a traceback at the end of the log.
-        problem: why the file could not be read at all.
+        evaluations: Validations during training, in the order of the file.
+        tests: Evaluations outside training.
+        first_step: Step of the first training row.
+        step_interval: Steps between the first two training rows.
+        last_step: Step of the last training row.
+        max_steps: Planned iterations.
+        resumed_from: Step of the checkpoint that training was resumed from.
+        seconds_per_step: Median over the training rows, in s.
+        memory: Maximum over the training rows, in MB.
+        num_parameters: Parameters of the model.
+        num_gpus: Number of GPUs.
+        seed: Random seed.
+        config_name: Base name of the config.
+        settings: What a config embedded in the log says.
+        started: Date and time of the first line, as ``2025-05-13 16:29:48``.
+        ended: Date and time of the last line.
+        num_bad_lines: Lines that could not be read.
+        is_cut: The file ends inside a line, a table or a config.
+        error: Last line of a traceback at the end of the log.
+        problem: Why the file could not be read at all.
+        stamp: When the command was started, as ``YYYYMMDD_HHMMSS``; empty where the name does not say.
+        changed: When a file of this start was last written, in s since 1970.
     """
 
     evaluations: list[Evaluation] = field(default_factory=list)
@@ -130,6 +132,23 @@ class LogPart:
     is_cut: bool = False
     error: str = ""
     problem: str = ""
+    stamp: str = ""
+    changed: float = 0.0
+
+    def set_training(self, steps: Sequence[Any], seconds: Iterable[Any], memory: Iterable[Any]) -> None:
+        """Set what the training rows say.
+
+        Args:
+            steps: Their steps, as numbers or text.
+            seconds: Times of a step in s, as numbers or text; None and an empty text are left out.
+            memory: Memory in MB, in the same way.
+        """
+        if steps:
+            self.first_step, self.last_step = int(steps[0]), int(steps[-1])
+            self.step_interval = int(steps[1]) - self.first_step if len(steps) > 1 else None
+        times = [float(number) for number in seconds if number not in (None, "")]
+        self.seconds_per_step = round(statistics.median(times), 6) if times else None
+        self.memory = max((float(number) for number in set(memory) if number not in (None, "")), default=None)
 
 
 @dataclass(slots=True)
@@ -137,23 +156,23 @@ class Run:
     """One training run, put together from all its logs.
 
     Attributes:
-        name: base name of the config.
-        work_dir: folder (or file) the logs were found in.
-        label: work dir and first timestamp, told apart from every other run.
-        evaluations: validations in order of their steps, those that a resume rolled back left out.
-        tests: evaluations outside training.
-        done: training iterations done.
-        planned: training iterations planned.
-        state: finished, running, stopped, crashed, unfinished (cut or empty logs), ended (and nothing says how far it
-            was to go) or tested.
-        started: date and time of the first line.
-        settings: what the config says.
-        seconds_per_step: s.
-        memory: MB.
-        num_parameters: parameters of the model.
-        num_gpus: GPUs used.
-        seed: random seed.
-        warnings: what the reader had to skip, a line each.
+        name: Base name of the config.
+        work_dir: Folder (or file) of the logs.
+        label: Work dir and first timestamp, different for every run.
+        evaluations: Validations in the order of their steps, without those that a resume rolled back.
+        tests: Evaluations outside training.
+        done: Training iterations done.
+        planned: Training iterations planned.
+        state: finished, running, stopped, crashed, unfinished (cut or empty logs), ended (the logs do not say how many
+            iterations were planned) or tested.
+        started: Date and time of the first line.
+        settings: What the config says.
+        seconds_per_step: Time of a training iteration, in s.
+        memory: Maximum GPU memory, in MB.
+        num_parameters: Parameters of the model.
+        num_gpus: Number of GPUs.
+        seed: Random seed.
+        warnings: What could not be read, a line each.
     """
 
     name: str

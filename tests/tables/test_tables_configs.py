@@ -8,8 +8,8 @@ import pytest
 from made_logs import MadeRun
 
 from mmseg_ext.tables.config_source import base_name, parse_chunks, split_assignments
-from mmseg_ext.tables.datasets import dataset_from_type, dataset_from_words, factor_from_words
-from mmseg_ext.tables.settings import read_settings
+from mmseg_ext.tables.dataset_names import dataset_from_type, dataset_from_words, factor_from_words
+from mmseg_ext.tables.run_settings import read_settings
 
 
 def settings_of(**config: object) -> object:
@@ -69,6 +69,29 @@ def test_dataset_of_words(name: str, expected: tuple[str, int | None]) -> None:
 )
 def test_label_budget(transform: str, expected: str) -> None:
     assert settings_of(extra_transform=transform).labels == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ("None", "all"),
+        ("dict(num_points=20)", "20 pts/image"),
+        ("dict(num_points=20, per='class', strategy='uniform', seed=3)", "20 pts/class"),
+        ("dict(num_points=1, resample=True)", "1 pt/image, redrawn"),
+        ("dict(num_points=1, resample=False, file=None)", "1 pt/image"),
+        ("dict(file='points.csv', classes=['a', 'b'], allow_empty=True)", "clicked points"),
+        ("dict(areas='areas.json', file='points.csv')", "clicked points, weighed"),
+        ("dict(num_points=2, areas='areas.json', grow=dict(radius=16, tolerance=12))", "2 pts/image, grown, weighed"),
+        ("dict(num_points=2, grow=dict())", "2 pts/image, grown"),
+    ],
+)
+def test_label_budget_of_a_dataset(labels: str, expected: str) -> None:
+    assert settings_of(dataset=f"labels={labels}, split='train'").labels == expected
+
+
+def test_labels_of_a_dataset_in_a_wrapper_and_without_a_pipeline() -> None:
+    dataset = "dict(type='RepeatDataset', dataset=dict(type='A', labels=dict(num_points=3)))"
+    assert read_settings(f"train_dataloader = dict(dataset={dataset})\n").labels == "3 pts/image"
 
 
 @pytest.mark.parametrize(

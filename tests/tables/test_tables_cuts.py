@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from made_logs import STAMP, MadeRun
 
-from mmseg_ext.tables import TableError, make_tables, print_tables, read_runs
+from mmseg_ext.errors import UserError
+from mmseg_ext.tables import make_tables, print_tables, read_runs
 from mmseg_ext.tables.exports import to_csv, to_json
 from mmseg_ext.tables.markdown import to_markdown
-from mmseg_ext.tables.page import to_page
 from mmseg_ext.tables.records import Run
+from mmseg_ext.tables.score_page import to_page
 
 NUM_CUTS = 200
 LATER = time.time() + 86400
@@ -23,7 +24,7 @@ LATER = time.time() + 86400
 def read(root: Path) -> Run | None:
     try:
         (run,) = read_runs([root], now=LATER)
-    except TableError:
+    except UserError:
         return None  # too little is left to know a loose file for a log
     (table,) = make_tables([run])
     assert to_markdown(table)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from made_logs import CLASSES, STAMP, MadeRun
 
-from mmseg_ext.tables.records import Run, TableError
-from mmseg_ext.tables.runs import read_runs
+from mmseg_ext.errors import UserError
+from mmseg_ext.tables.records import Run
+from mmseg_ext.tables.run_reading import read_runs
 
 LATER = "20250103_030405"
 
@@ -300,27 +301,7 @@ def test_a_log_that_cannot_be_read_leaves_a_row(tmp_path: Path, monkeypatch: pyt
 
 
 def test_no_run_found_says_where_it_looked(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=f"No run found.*{tmp_path.name}"):
+    with pytest.raises(UserError, match=f"No run found.*{tmp_path.name}"):
         read_runs([tmp_path])
-    with pytest.raises(TableError, match="does not exist"):
+    with pytest.raises(UserError, match="does not exist"):
         read_runs([tmp_path / "missing"])
-
-
-def test_blocks_of_any_size_read_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mmseg_ext.tables import blocks, json_logs, text_logs
-
-    made = MadeRun(scores=((50, 39.0), (100, 44.0), (150, 41.0), (200, 42.5)), val_interval=50, with_class_scalars=True)
-    work_dir = made.write(tmp_path)
-    log, scalars = work_dir / STAMP / f"{STAMP}.log", work_dir / STAMP / "vis_data" / "scalars.json"
-    whole = text_logs.read_text_log(log), json_logs.read_json_log(scalars)
-    for size in (200, 777, 3000):
-        monkeypatch.setattr(
-            text_logs, "read_blocks", lambda path, mark, size=size: blocks.read_blocks(path, mark, size)
-        )
-        monkeypatch.setattr(
-            json_logs, "read_blocks", lambda path, mark, size=size: blocks.read_blocks(path, mark, size)
-        )
-        again = text_logs.read_text_log(log), json_logs.read_json_log(scalars)
-        for part, reference in zip(again, whole, strict=True):
-            part.seconds_per_step = reference.seconds_per_step  # a median over a sample of rows
-            assert part == reference

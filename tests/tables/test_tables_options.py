@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from made_logs import MadeRun
 
-from mmseg_ext.tables import ScoreTable, TableError, TableOptions, make_tables, read_runs
-from mmseg_ext.tables.columns import make_columns
+from mmseg_ext.errors import UserError
+from mmseg_ext.tables import ScoreTable, TableOptions, make_tables, read_runs
+from mmseg_ext.tables.columns import Row, make_columns
 from mmseg_ext.tables.command import main
-from mmseg_ext.tables.rows import Row
 
 POINTS = "\n            dict(num_points=20, per='image', type='mmseg_ext.SamplePoints'),"
 
@@ -24,7 +24,7 @@ def table_of(root: Path, **options: object) -> ScoreTable:
 
 def cells(table: ScoreTable, key: str) -> list[str]:
     column = next(column for column in table.columns if column.key == key)
-    return [column.write(row) for row in table.rows]
+    return [column.cell(row) for row in table.rows]
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_metric(work_dirs: Path) -> None:
     table = table_of(work_dirs, metric="mAcc")
     assert {"best mAcc", "last mAcc", "mIoU"} < {column.title for column in table.columns}
     assert cells(table, "best") == ["52.50 @ 200", "51.00 @ 300", "46.00 @ 100"]
-    with pytest.raises(TableError, match="one of aAcc, mAcc, mIoU; got 'mDice'"):
+    with pytest.raises(UserError, match="one of aAcc, mAcc, mIoU; got 'mDice'"):
         table_of(work_dirs, metric="mDice")
 
 
@@ -125,16 +125,16 @@ def test_a_loss_is_best_when_low(tmp_path: Path) -> None:
 )
 def test_filter(work_dirs: Path, filters: tuple[str, ...], count: int | None) -> None:
     if count is None:
-        with pytest.raises(TableError, match="Expected a column, one of config, "):
+        with pytest.raises(UserError, match="Expected a column, one of config, "):
             table_of(work_dirs, filters=filters)
     else:
         assert len(table_of(work_dirs, filters=filters).rows) == count
 
 
 def test_filters_that_cannot_be_met(work_dirs: Path) -> None:
-    with pytest.raises(TableError, match=r"No row of 3 meets --filter 'best>90'"):
+    with pytest.raises(UserError, match=r"No row of 3 meets --filter 'best>90'"):
         table_of(work_dirs, filters=("best>90",))
-    with pytest.raises(TableError, match="Expected a number behind >"):
+    with pytest.raises(UserError, match="Expected a number behind >"):
         table_of(work_dirs, filters=("best>high",))
 
 
@@ -142,7 +142,7 @@ def test_baseline(work_dirs: Path) -> None:
     table = table_of(work_dirs, baseline="fcn_loveda-20pts")
     assert cells(table, "best_delta") == ["+6.50", "+5.00", ""]
     assert cells(table, "last_delta") == ["+7.50", "+6.00", ""]
-    with pytest.raises(TableError, match="Expected --baseline to be one of the configs fcn_loveda, "):
+    with pytest.raises(UserError, match="Expected --baseline to be one of the configs fcn_loveda, "):
         table_of(work_dirs, baseline="upernet")
 
 

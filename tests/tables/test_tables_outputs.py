@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from made_logs import MadeRun
 
-from mmseg_ext.tables import TableError, TableOptions, write_tables
-from mmseg_ext.tables.files import write_atomically
+from mmseg_ext.errors import UserError
+from mmseg_ext.tables import TableOptions, write_tables
 
 NASTY = "a|b`<script>alert(1)</script>_loveda"
 
@@ -111,20 +111,23 @@ def test_json(work_dirs: Path, tmp_path: Path) -> None:
 
 
 def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "loveda_scores.md"
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "x_loveda.json").write_text(MadeRun().scalars())
+    path = tmp_path / "out" / "loveda_scores.md"
+    path.parent.mkdir()
     path.write_text("old")
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(TableError, match="No space left on device; choose another folder with --out"):
-        write_atomically(path, "new")
+    with pytest.raises(UserError, match="No space left on device; choose another folder with --out"):
+        write_tables([tmp_path / "logs"], path.parent)
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == [path.name]
+    assert os.listdir(path.parent) == [path.name]
 
 
-def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file(work_dirs: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
-    with pytest.raises(TableError, match="Cannot write"):
-        write_atomically(tmp_path / "out" / "loveda_scores.md", "")
+    with pytest.raises(UserError, match="Cannot write"):
+        write_tables([work_dirs], tmp_path / "out")

@@ -10,18 +10,20 @@ import zlib
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from browser import Browser, find_browser
+from browser import BrowserPage
 from made_logs import MadeRun
 
 from mmseg_ext.tables import TableOptions, make_tables, read_runs, write_tables
 from mmseg_ext.tables.curves import ticks
-from mmseg_ext.tables.page import to_page
+from mmseg_ext.tables.score_page import to_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
 
 NASTY = "<script>alert(1)<|script>&\"'_loveda"
-ROWS = "Array.from(document.querySelectorAll('#d0 .scores tbody tr')).filter((row) => !row.hidden)"
-CONFIGS = f"{ROWS}.map((row) => row.cells[1].textContent)"
 
 
 def picture(path: Path, red: int) -> None:
@@ -132,103 +134,106 @@ def test_ticks_are_round_and_inside(low: float, high: float) -> None:
 # In the browser.
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    path = find_browser()
-    if path is None:
-        pytest.skip("no Chromium on this machine: install the package chromium to test the page in it")
-    with Browser(path, tmp_path_factory.mktemp("profile")) as started:
-        yield started
-
-
 @pytest.fixture
-def opened(browser: Browser, page: Path) -> Iterator[Browser]:
-    browser.open(page)
-    yield browser
-    assert browser.complaints() == [], "no error, no dialog, no request"
+def opened(browser_page: BrowserPage, page: Path) -> Iterator[Page]:
+    browser_page.open(page)
+    yield browser_page.page
+    assert browser_page.complaints == [], "no error, no dialog, no request"
 
 
-def test_sort_by_a_click(opened: Browser) -> None:
-    assert opened.run(CONFIGS) == [NASTY, "fcn_loveda", "psp_loveda", "upernet_loveda"]
-    best = "[...document.querySelectorAll('#d0 .scores th button')].find((b) => b.textContent === 'best mIoU')"
-    opened.click(best)
-    assert opened.run(CONFIGS) == ["upernet_loveda", "fcn_loveda", NASTY, "psp_loveda"], "9.5 comes after 25"
-    assert opened.run(f"{best}.parentElement.getAttribute('aria-sort')") == "descending"
-    opened.click(best)
-    assert opened.run(CONFIGS) == ["psp_loveda", NASTY, "fcn_loveda", "upernet_loveda"]
-    assert opened.run(f"{best}.parentElement.getAttribute('aria-sort')") == "ascending"
-    opened.click("[...document.querySelectorAll('#d0 .scores th button')].find((b) => b.textContent === 'config')")
-    assert opened.run(CONFIGS)[-1] == "upernet_loveda"
-    assert opened.run(f"{best}.parentElement.getAttribute('aria-sort')") == "none"
+def configs(page: Page) -> list[str]:
+    """The configs of the first table, in the order of the page."""
+    return page.locator("#d0 .scores tbody tr:not([hidden]) td:nth-child(2)").all_text_contents()
 
 
-def test_filter(opened: Browser) -> None:
-    opened.click("document.querySelector('#d0 .filter')")
-    opened.type("loveda up")
-    assert opened.run(CONFIGS) == ["upernet_loveda"]
-    assert opened.run("document.querySelector('#d0 .count').textContent") == "1 of 4 rows"
-    shown = "[...document.querySelectorAll('#d0 .curve:not([hidden])')].length"
-    assert opened.run(shown) == 1, "the curves follow the table"
-    opened.run("document.querySelector('#d0 .filter').select()")
-    opened.type("no such row")
-    assert opened.run(CONFIGS) == []
-    assert opened.run("document.querySelectorAll('#d1 .scores tbody tr:not([hidden])').length") == 1
+def place_of(item: Locator) -> tuple[float, float]:
+    """Scroll an element into view and return the middle of it, in pixels of the window."""
+    item.scroll_into_view_if_needed()
+    box = item.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def test_hover_a_curve(opened: Browser) -> None:
-    x, y = opened.run(
-        "(() => { const svg = document.querySelector('#d0 .curves');"
-        "svg.scrollIntoView({block: 'center', behavior: 'instant'});"
-        "const data = JSON.parse(document.getElementById('data').textContent)[0].series;"
-        "const point = data.find((series) => series.name === 'upernet_loveda').points[1];"
-        "const place = new DOMPoint(point[0], point[1]).matrixTransform(svg.getScreenCTM());"
-        "return [place.x, place.y]; })()"
+def test_sort_by_a_click(opened: Page) -> None:
+    assert configs(opened) == [NASTY, "fcn_loveda", "psp_loveda", "upernet_loveda"]
+    best = opened.locator("#d0 .scores th", has_text="best mIoU")
+    best.locator("button").click()
+    assert configs(opened) == ["upernet_loveda", "fcn_loveda", NASTY, "psp_loveda"], "9.5 comes after 25"
+    assert best.get_attribute("aria-sort") == "descending"
+    best.locator("button").click()
+    assert configs(opened) == ["psp_loveda", NASTY, "fcn_loveda", "upernet_loveda"]
+    assert best.get_attribute("aria-sort") == "ascending"
+    opened.locator("#d0 .scores th button", has_text="config").click()
+    assert configs(opened)[-1] == "upernet_loveda"
+    assert best.get_attribute("aria-sort") == "none"
+
+
+def test_filter(opened: Page) -> None:
+    field = opened.locator("#d0 .filter")
+    field.fill("loveda up")
+    assert configs(opened) == ["upernet_loveda"]
+    assert opened.locator("#d0 .count").text_content() == "1 of 4 rows"
+    assert opened.locator("#d0 .curve:not([hidden])").count() == 1, "the curves follow the table"
+    field.fill("no such row")
+    assert configs(opened) == []
+    assert opened.locator("#d1 .scores tbody tr:not([hidden])").count() == 1
+
+
+def test_hover_a_curve(opened: Page) -> None:
+    x, y = opened.evaluate(
+        """() => {
+            const svg = document.querySelector("#d0 .curves");
+            svg.scrollIntoView({ block: "center", behavior: "instant" });
+            const data = JSON.parse(document.getElementById("data").textContent)[0].series;
+            const point = data.find((series) => series.name === "upernet_loveda").points[1];
+            const place = new DOMPoint(point[0], point[1]).matrixTransform(svg.getScreenCTM());
+            return [place.x, place.y];
+        }"""
     )
-    assert opened.run("document.getElementById('tip').hidden") is True
-    opened.move(x - 3, y + 4)
-    assert opened.run("document.getElementById('tip').textContent") == "upernet_loveda\n55.00 at 200 iterations"
-    assert opened.run("document.getElementById('tip').hidden") is False
-    focused = "[...document.querySelectorAll('#d0 .scores tr.focus')].map((row) => row.cells[1].textContent)"
-    assert opened.run(focused) == ["upernet_loveda"], "the row lights up with its curve"
-    opened.move(2, 2)
-    assert opened.run("document.getElementById('tip').hidden") is True
-    assert opened.run(focused) == []
+    tip = opened.locator("#tip")
+    assert tip.is_hidden()
+    opened.mouse.move(x - 3, y + 4)
+    assert tip.text_content() == "upernet_loveda\n55.00 at 200 iterations"
+    assert tip.is_visible()
+    focused = opened.locator("#d0 .scores tr.focus td:nth-child(2)")
+    assert focused.all_text_contents() == ["upernet_loveda"], "the row lights up with its curve"
+    opened.mouse.move(2, 2)
+    assert tip.is_hidden()
+    assert focused.count() == 0
 
 
-def test_hover_a_row_lights_its_curve(opened: Browser) -> None:
-    x, y = opened.place(f"{ROWS}[1].cells[1]")
-    opened.move(x, y)
-    lit = "[...document.querySelectorAll('#d0 .curve.focus')].map((item) => item.dataset.row)"
-    assert opened.run(lit) == ["1"]
+def test_hover_a_row_lights_its_curve(opened: Page) -> None:
+    opened.mouse.move(*place_of(opened.locator("#d0 .scores tbody tr:nth-child(2) td:nth-child(2)")))
+    lit = opened.locator("#d0 .curve.focus")
+    assert [item.get_attribute("data-row") for item in lit.all()] == ["1"]
 
 
-def test_heat_map_has_tips_and_an_order(opened: Browser) -> None:
-    x, y = opened.place("document.querySelector('#d0 .heat td')")
-    opened.move(x, y)
-    assert opened.run("document.getElementById('tip').textContent") == f"<b>road</b>: 24.50\n{NASTY}"
-    first = "document.querySelector('#d0 .heat tbody tr').cells[1].dataset.tip.split(':')[0]"
-    opened.click("document.querySelector('#d0 .order')")
-    assert opened.run(first) == "bare ground", "the class with the best mean comes first"
-    opened.click("document.querySelector('#d0 .order')")
-    assert opened.run(first) == "<b>road</b>"
+def test_heat_map_has_tips_and_an_order(opened: Page) -> None:
+    opened.mouse.move(*place_of(opened.locator("#d0 .heat td").first))
+    assert opened.locator("#tip").text_content() == f"<b>road</b>: 24.50\n{NASTY}"
+    first = opened.locator("#d0 .heat tbody tr:first-child td").first
+    opened.locator("#d0 .order").click()
+    assert str(first.get_attribute("data-tip")).startswith("bare ground: "), "the class with the best mean comes first"
+    opened.locator("#d0 .order").click()
+    assert str(first.get_attribute("data-tip")).startswith("<b>road</b>: ")
 
 
-def test_a_config_named_script_does_nothing(opened: Browser) -> None:
-    assert opened.run("document.querySelectorAll('script').length") == 2
-    assert NASTY in opened.run(CONFIGS)
+def test_a_config_named_script_does_nothing(opened: Page) -> None:
+    assert opened.locator("script").count() == 2
+    assert NASTY in configs(opened)
 
 
-def test_the_policy_stops_scripts_that_were_smuggled_in(browser: Browser, page: Path, tmp_path: Path) -> None:
+def test_the_policy_stops_scripts_that_were_smuggled_in(browser_page: BrowserPage, page: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.html"
     bad.write_text(page.read_text().replace("<main>", "<main><script>window.smuggled = 1</script>"))
-    browser.open(bad)
-    assert browser.run("window.smuggled") is None
-    assert browser.run(CONFIGS) == [NASTY, "fcn_loveda", "psp_loveda", "upernet_loveda"]
+    browser_page.open(bad)
+    assert browser_page.page.evaluate("window.smuggled") is None
+    assert configs(browser_page.page) == [NASTY, "fcn_loveda", "psp_loveda", "upernet_loveda"]
 
 
-def test_a_picture_opens_by_a_click(opened: Browser) -> None:
-    opened.click("document.querySelector('#d0 .pictures .zoom')")
-    assert opened.run("document.getElementById('zoom').open") is True
-    assert opened.run("document.querySelector('#zoom img').naturalWidth") == 40
-    opened.click("document.querySelector('#zoom img')")
-    assert opened.run("document.getElementById('zoom').open") is False
+def test_a_picture_opens_by_a_click(opened: Page) -> None:
+    opened.locator("#d0 .pictures .zoom").first.click()
+    assert opened.evaluate("document.getElementById('zoom').open") is True
+    assert opened.evaluate("document.querySelector('#zoom img').naturalWidth") == 40
+    opened.locator("#zoom img").click()
+    assert opened.evaluate("document.getElementById('zoom').open") is False

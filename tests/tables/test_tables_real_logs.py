@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mmseg_ext.tables.metrics import share_names
+from mmseg_ext.tables.metric_names import best_evaluation
 from mmseg_ext.tables.records import Run
-from mmseg_ext.tables.rows import best_evaluation
-from mmseg_ext.tables.runs import read_runs
+from mmseg_ext.tables.run_reading import read_runs
+from mmseg_ext.tables.score_rows import share_names
 
 
 @pytest.fixture(scope="module")

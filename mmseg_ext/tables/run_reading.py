@@ -1,166 +1,147 @@
 """Read the runs below some folders: find the logs, read each file once, merge them, tell the state."""
 
-from __future__ import annotations
-
-import contextlib
-import gc
 import os
+import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
-from .cache import Cache
-from .config_source import base_name
-from .datasets import dataset_from_words, factor_from_words
-from .discover import Segment, WorkDir, find_work_dirs
+from mmseg_ext.errors import UserError
+
+from .config_source import MAX_CONFIG_LENGTH, base_name
+from .dataset_names import dataset_from_words, factor_from_words
 from .json_logs import read_json_log
-from .merge import join_evaluations, merge_parts, split_restarts
-from .records import LogPart, Run, Settings, TableError, printable
-from .settings import read_settings
-from .text_logs import Detail, read_text_log
+from .log_discovery import WorkDir, find_work_dirs
+from .log_merging import join_evaluations, merge_parts, split_restarts
+from .records import LogPart, Run, Settings, printable
+from .row_cache import RowCache
+from .run_settings import read_settings
+from .text_logs import read_text_log
 
 RUNNING_SECONDS = 15 * 60
 """A run that has not reached its planned iterations counts as running while a log of it is younger than this, in s."""
 
+_COPIED_SECONDS = 26 * 3600
+"""A file written this long after its last line is a copy, whatever the time zone, in s."""
+
 Progress = Callable[[int, int], None]
-_Read = Callable[[Path, frozenset[str]], LogPart]
+Record = TypeVar("Record", LogPart, Settings)
 
 
 def read_runs(
     work_dirs: Iterable[Path | str],
     *,
     wanted: Iterable[str] = (),
-    cache: Cache | None = None,
+    cache: RowCache | None = None,
     progress: Progress | None = None,
     now: float | None = None,
 ) -> list[Run]:
     """Read every run below some folders.
 
     Args:
-        work_dirs: folders (or log files) to look in.
-        wanted: per-class metrics to keep for every evaluation, such as ``IoU.water``.
-        cache: remembers what unchanged files said; None reads every file.
-        progress: called with (work dirs read, work dirs in all).
-        now: the time that tells which runs are running, in s since 1970; default: now.
+        work_dirs: Folders (or log files) to look in.
+        wanted: Per-class metrics to keep for every evaluation, such as ``IoU.water``.
+        cache: What unchanged files said; None reads every file.
+        progress: Called with (work dirs read, work dirs in all).
+        now: The time that tells which runs are running, in s since 1970; default: now.
 
     Returns:
         The runs, by work dir.
 
     Raises:
-        TableError: a folder is missing, or there is no run in any of them.
+        UserError: A folder is missing, or there is no run in any of them.
     """
     roots = [Path(path) for path in work_dirs]
     for root in roots:
         if not root.exists():
-            raise TableError(f"Expected a folder with runs, got {str(root)!r}, which does not exist")
+            raise UserError(f"Expected a folder with runs, got {str(root)!r}, which does not exist")
     found = find_work_dirs(roots)
     if not found:
         places = ", ".join(str(root.resolve()) for root in roots) or "no folder"
-        raise TableError(
+        raise UserError(
             f"No run found: expected <work dir>/<stamp>/<stamp>.log or vis_data/scalars.json (1.x), <stamp>.log or "
             f".log.json (0.x) below {places}"
         )
     reader = _FileReader(frozenset(wanted), cache)
     runs: list[Run] = []
-    with _paused_collection():
-        for index, work_dir in enumerate(found):
-            if progress is not None:
-                progress(index, len(found))
-            runs.extend(_read_work_dir(work_dir, reader, time.time() if now is None else now))
+    for index, work_dir in enumerate(found):
         if progress is not None:
-            progress(len(found), len(found))
-        if cache is not None:
-            cache.save()
+            progress(index, len(found))
+        runs.extend(_read_work_dir(work_dir, reader, time.time() if now is None else now))
+    if progress is not None:
+        progress(len(found), len(found))
+    if cache is not None:
+        cache.save()
     _label(runs, roots)
     return runs
-
-
-@contextlib.contextmanager
-def _paused_collection() -> Iterator[None]:
-    """Pause the search for reference cycles: the readers make none, and searching takes a tenth of their time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class _FileReader:
     """Reads single files, through the cache where there is one."""
 
-    def __init__(self, wanted: frozenset[str], cache: Cache | None) -> None:
+    def __init__(self, wanted: frozenset[str], cache: RowCache | None) -> None:
         self.wanted = wanted
         self.cache = cache
-        self.newest = 0.0
 
-    def text_log(self, path: Path | None, scalars: LogPart | None) -> LogPart | None:
-        """Read a text log; what whole JSON rows beside it have told is left out."""
-        detail: Detail = "full"
-        if scalars is not None and not (scalars.is_cut or scalars.num_bad_lines or scalars.problem):
-            has_classes = any(item.class_names for item in scalars.evaluations)
-            detail = "full" if scalars.seconds_per_step is None else "brief" if has_classes else "scores"
-        return self.log(path, partial(read_text_log, detail=detail), kind=f"{detail} ")
+    def text_log(self, path: Path | None) -> LogPart | None:
+        return self._log(path, read_text_log)
 
-    def log(self, path: Path | None, read: _Read = read_json_log, kind: str = "") -> LogPart | None:
+    def json_log(self, path: Path | None) -> LogPart | None:
+        return self._log(path, read_json_log)
+
+    def config(self, path: Path) -> Settings | None:
+        """Read a dumped config; None where it cannot be read."""
+        try:
+            return self._read(path, _read_config, Settings)
+        except OSError:
+            return None
+
+    def _log(self, path: Path | None, read: Callable[[Path, frozenset[str]], LogPart]) -> LogPart | None:
         """Read a log; a file that cannot be read becomes an empty part that says why."""
         if path is None:
             return None
-        key = f"{kind}{path}"
         try:
-            status = path.stat()
-            self.newest = max(self.newest, status.st_mtime)
-            known = self.cache.log(key, status) if self.cache else None
-            if known is not None:
-                return known
-            part = read(path, self.wanted)
+            part = self._read(path, lambda path: read(path, self.wanted), LogPart)
+            part.changed = path.stat().st_mtime
         except OSError as error:
             return LogPart(problem=f"{path} cannot be read: {error.strerror}")
-        if self.cache:
-            self.cache.put_log(key, status, part)
         return part
 
-    def config(self, path: Path) -> Settings | None:
-        """Read a dumped config."""
-        try:
-            status = path.stat()
-            known = self.cache.settings(str(path), status) if self.cache else None
-            if known is not None:
-                return known
-            settings = read_settings(path.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n"))
-        except OSError:
-            return None
+    def _read(self, path: Path, read: Callable[[Path], Record], kind: type[Record]) -> Record:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(None, "not a regular file")
+        known = self.cache.get(str(path), status) if self.cache else None
+        if isinstance(known, kind):
+            return known
+        record = read(path)
         if self.cache:
-            self.cache.put_settings(str(path), status, settings)
-        return settings
+            self.cache.put(str(path), status, record)
+        return record
+
+
+def _read_config(path: Path) -> Settings:
+    with path.open("rb") as file:
+        source = file.read(MAX_CONFIG_LENGTH + 1)
+    return read_settings(source.decode("utf-8", "replace").replace("\r\n", "\n"))
 
 
 def _read_work_dir(work_dir: WorkDir, reader: _FileReader, now: float) -> list[Run]:
-    """Read one work dir; more than one run comes back where training was started anew in it."""
+    """Read one work dir; it holds more than one run where training was started anew in it."""
     parts: list[LogPart] = []
-    stamps: dict[int, Segment] = {}
-    newest: dict[int, float] = {}
     for segment in work_dir.segments:
-        reader.newest = 0.0
-        scalars = reader.log(segment.scalars)
-        part = merge_parts(scalars, reader.text_log(segment.text, scalars), reader.log(segment.test))
+        logs = (reader.json_log(segment.scalars), reader.text_log(segment.text), reader.json_log(segment.test))
+        part = merge_parts(*logs)
         if segment.config is not None:
             part.settings = reader.config(segment.config) or part.settings
+        part.stamp = segment.stamp
         parts.append(part)
-        stamps[id(part)] = segment
-        newest[id(part)] = reader.newest
-    runs = []
-    for group in split_restarts(parts):
-        stamp = stamps[id(group[0])].stamp
-        age = now - max(newest[id(part)] for part in group)
-        is_fresh = 0 <= age < RUNNING_SECONDS and not _is_copy(group[-1].ended, newest[id(group[-1])])
-        runs.append(_make_run(work_dir, stamp, group, reader, is_fresh=is_fresh))
-    return runs
+    return [_make_run(work_dir, group, reader, now) for group in split_restarts(parts)]
 
 
-def _make_run(work_dir: WorkDir, stamp: str, parts: list[LogPart], reader: _FileReader, *, is_fresh: bool) -> Run:
+def _make_run(work_dir: WorkDir, parts: list[LogPart], reader: _FileReader, now: float) -> Run:
+    """Make a run of its starts, oldest first."""
     trained = [part for part in parts if part.last_step is not None] or parts
     last = trained[-1]
     name = _config_name(work_dir, parts)
@@ -171,20 +152,27 @@ def _make_run(work_dir: WorkDir, stamp: str, parts: list[LogPart], reader: _File
     settings.dataset = settings.dataset or dataset_from_words(name) or dataset_from_words(work_dir.path.name)
     if settings.factor is None:
         settings.factor = factor_from_words(name)
-    run = Run(name=printable(name), work_dir=str(work_dir.path), label=stamp, settings=settings)
+    run = Run(name=printable(name), work_dir=str(work_dir.path), label=parts[0].stamp, settings=settings)
     run.evaluations = join_evaluations(parts)
     run.tests = [test for part in parts for test in part.tests]
     run.done = last.last_step
     run.planned = last.max_steps or settings.max_steps
-    run.started = next((part.started for part in parts if part.started), "") or _date_of_stamp(stamp)
-    run.seconds_per_step = next((p.seconds_per_step for p in reversed(trained) if p.seconds_per_step is not None), None)
+    run.started = next((part.started for part in parts if part.started), "") or _date_of_stamp(parts[0].stamp)
+    run.seconds_per_step = _first_known("seconds_per_step", trained[::-1])
     run.memory = max((part.memory for part in parts if part.memory is not None), default=None)
-    run.num_parameters = next((part.num_parameters for part in parts if part.num_parameters is not None), None)
-    run.num_gpus = next((p.num_gpus for p in parts if p.num_gpus is not None), None) or settings.num_gpus
-    run.seed = next((part.seed for part in parts if part.seed is not None), settings.seed)
+    run.num_parameters = _first_known("num_parameters", parts)
+    run.num_gpus = _first_known("num_gpus", parts) or settings.num_gpus
+    seed = _first_known("seed", parts)
+    run.seed = settings.seed if seed is None else seed
+    age = now - max(part.changed for part in parts)
+    is_fresh = 0 <= age < RUNNING_SECONDS and not _is_copy(parts[-1].ended, parts[-1].changed)
     run.state = _state(run, last, is_fresh=is_fresh)
     run.warnings = [printable(line) for line in _warnings(work_dir, parts)]
     return run
+
+
+def _first_known(name: str, parts: Iterable[LogPart]) -> Any:
+    return next((value for part in parts if (value := getattr(part, name)) is not None), None)
 
 
 def _state(run: Run, last: LogPart, *, is_fresh: bool) -> str:
@@ -205,7 +193,7 @@ def _state(run: Run, last: LogPart, *, is_fresh: bool) -> str:
 def _is_copy(ended: str, changed: float) -> bool:
     """Tell a log that was copied lately from one that is being written: its last line is over a day older."""
     try:
-        return abs(time.mktime(time.strptime(ended, "%Y-%m-%d %H:%M:%S")) - changed) > 26 * 3600  # any time zone
+        return abs(time.mktime(time.strptime(ended, "%Y-%m-%d %H:%M:%S")) - changed) > _COPIED_SECONDS
     except (ValueError, OverflowError):
         return False
 

@@ -1,13 +1,11 @@
-"""Collect sample predictions that runs left as pictures: ``<work dir>/pictures/validation/*.png``."""
-
-from __future__ import annotations
+"""Collect the pictures of sample predictions that runs wrote: ``<work dir>/pictures/validation/*.png``."""
 
 import base64
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .table import ScoreTable
+from .score_table import ScoreTable
 
 MAX_ROWS = 8
 """Rows of a table whose pictures are shown."""
@@ -24,10 +22,10 @@ class Gallery:
     """Pictures side by side.
 
     Attributes:
-        names: file names, one a line of pictures.
-        rows: indices of the table rows that have pictures, one a column.
-        pictures: data addresses by (name, row index).
-        note: what was left out; empty where everything is shown.
+        names: File names, one a line of pictures.
+        rows: Indices of the table rows that have pictures, one a column.
+        pictures: Data addresses by (name, row index).
+        note: What was left out; empty where everything is shown.
     """
 
     names: list[str] = field(default_factory=list)
@@ -40,7 +38,7 @@ def collect_pictures(table: ScoreTable) -> Gallery:
     """Read the pictures of a table's first rows; names that most runs have come first.
 
     Args:
-        table: the table; of a row with several runs the first one with pictures is taken.
+        table: The table; of a row with several runs the first one with pictures is taken.
     """
     found: dict[int, dict[str, Path]] = {}
     for index, row in enumerate(table.rows):

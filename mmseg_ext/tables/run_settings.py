@@ -1,60 +1,21 @@
 """Read from a dumped config what the tables show and compare: dataset, model, labels, schedule, crop, batch."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, replace
-from functools import lru_cache
+from dataclasses import fields
 from typing import Any
 
 from .config_source import base_name, parse_chunks, split_assignments
-from .datasets import dataset_from_type, plain_type
-from .records import Settings, printable
+from .dataset_names import dataset_from_type, plain_type
+from .records import MAX_STEP, Settings, printable
 
-_READ = frozenset(
-    {
-        "model",
-        "data",
-        "dataset_type",
-        "train_dataloader",
-        "val_dataloader",
-        "test_dataloader",
-        "train_cfg",
-        "optim_wrapper",
-        "optimizer_config",
-        "randomness",
-        "seed",
-        "runner",
-        "total_iters",
-        "total_epochs",
-        "evaluation",
-        "gpu_ids",
-    }
+_NOT_COMPARED = re.compile(
+    "randomness|seed|load_from|resume|resume_from|launcher|log_level|vis_backends|visualizer|default_hooks|custom_hooks|"
+    "env_cfg|log_config|log_processor|checkpoint_config|dist_params|gpu_ids|device|work_dir"
 )
-_NOT_COMPARED = frozenset(
-    {
-        "randomness",
-        "seed",
-        "load_from",
-        "resume",
-        "resume_from",
-        "launcher",
-        "log_level",
-        "vis_backends",
-        "visualizer",
-        "default_hooks",
-        "custom_hooks",
-        "env_cfg",
-        "log_config",
-        "log_processor",
-        "checkpoint_config",
-        "dist_params",
-        "gpu_ids",
-        "device",
-    }
-)
+_LABEL_STEPS = {"num_points": "SamplePoints", "file": "LoadPointAnnotations"}
+_LABEL_STEPS |= {"grow": "GrowPoints", "areas": "WeighLabels"}
 _SEED = re.compile(r"\bseed=\d+")
 _FOLD = re.compile(r"\bfold=\d+")
 
@@ -63,20 +24,11 @@ def read_settings(source: str) -> Settings:
     """Read the settings of a run from the text of its config.
 
     Args:
-        source: a dumped config, of mmseg 1.x or 0.x, whole or cut; nothing in it is executed.
+        source: A dumped config, of mmseg 1.x or 0.x, whole or cut; nothing in it is executed.
     """
     chunks = split_assignments(source)
-    settings = replace(_read_chunks(tuple(chunk for chunk in chunks if chunk[0] != "work_dir")))
-    work_dir = parse_chunks([chunk for chunk in chunks if chunk[0] == "work_dir"]).get("work_dir")
-    settings.work_dir = printable(work_dir) if isinstance(work_dir, str) else ""
-    return settings
-
-
-@lru_cache(maxsize=512)
-def _read_chunks(chunks: tuple[tuple[str, str], ...]) -> Settings:
-    """Read the settings from assignments; the runs of a study share them but for the work dir."""
-    config = parse_chunks([chunk for chunk in chunks if chunk[0] in _READ])
-    settings = Settings()
+    config = parse_chunks(chunks)
+    settings = Settings(work_dir=_text(config.get("work_dir")))
     train, val = _datasets(config)
     _read_data(settings, config, train, val)
     _read_model(settings, config)
@@ -91,10 +43,10 @@ def _read_chunks(chunks: tuple[tuple[str, str], ...]) -> Settings:
 
 
 def _fingerprints(chunks: Iterable[tuple[str, str]]) -> tuple[str, str]:
-    """Digest a config without its seed, and without its fold too."""
+    """Return a digest of a config without its seed, and one without its seed and its fold."""
     without_seed, without_fold = hashlib.sha1(usedforsecurity=False), hashlib.sha1(usedforsecurity=False)
     for name, chunk in chunks:
-        if name not in _NOT_COMPARED:
+        if not _NOT_COMPARED.fullmatch(name):
             seedless = _SEED.sub("seed=*", chunk)
             without_seed.update(seedless.encode("utf-8", "replace"))
             without_fold.update(_FOLD.sub("fold=*", seedless).encode("utf-8", "replace"))
@@ -114,7 +66,14 @@ def _text(value: Any) -> str:
 
 
 def _int(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_int and abs(value) < MAX_STEP else None
+
+
+def _word(value: Any) -> str:
+    """Write a text or a number; nothing for any other value and for an integer of many digits."""
+    number = value if isinstance(value, float) else _int(value)
+    return value if isinstance(value, str) else "" if number is None else str(number)
 
 
 def _first_int(*values: Any) -> int | None:
@@ -169,10 +128,9 @@ def _parts(dataset: Mapping[str, Any]) -> str:
     named = []
     for key in ("factor", "split", "fold", "scenes", "holdout", "ann_file"):
         value = dataset.get(key)
-        if isinstance(value, list):
-            value = "+".join(str(item) for item in value)
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != "":
-            named.append(f"{key} {value}")
+        text = "+".join(map(_word, value)) if isinstance(value, list) else _word(value)
+        if text:
+            named.append(f"{key} {text}")
     return ", ".join(named)
 
 
@@ -217,31 +175,34 @@ def _read_schedule(settings: Settings, config: Mapping[str, Any]) -> None:
     settings.seed = _first_int(_dict(config.get("randomness")).get("seed"), config.get("seed"))
 
 
-LABEL_CHANGES = {"GrowPoints": "grown", "WeighLabels": "weighed"}
-"""What else is done to points before training, by the transform that does it."""
-
-
 def _read_pipeline(settings: Settings, config: Mapping[str, Any], train: Mapping[str, Any]) -> None:
-    """Read the label budget and the crop from the training transforms."""
-    pipeline = list(_transforms(train.get("pipeline")))
-    if pipeline:
+    """Read the label budget, from the dataset's `labels` or else its transforms, and the crop."""
+    pipeline = [
+        (plain_type(_text(transform.get("type"))), transform) for transform in _transforms(train.get("pipeline"))
+    ]
+    steps = _label_steps(_dict(train.get("labels"))) or pipeline
+    if steps or "labels" in train:
         settings.labels = "all"
-    for transform in pipeline:
-        kind = plain_type(_text(transform.get("type")))
+    for kind, step in steps:
         if kind == "SamplePoints":
-            count, per = _int(transform.get("num_points")), _text(transform.get("per")) or "image"
+            count, per = _int(step.get("num_points")), _text(step.get("per")) or "image"
             settings.labels = f"{count} pt{'s' if count != 1 else ''}/{per}" if count is not None else "points"
-            if transform.get("resample") is True:
+            if step.get("resample") is True:
                 settings.labels += ", redrawn"
         elif kind == "LoadPointAnnotations":
             settings.labels = "clicked points"
-        elif kind in LABEL_CHANGES:
-            settings.labels += f", {LABEL_CHANGES[kind]}"
-        elif kind.endswith("RandomCrop"):
-            settings.crop = _size(transform.get("crop_size"))
-    if not settings.crop:
-        preprocessor = _dict(_dict(config.get("model")).get("data_preprocessor"))
-        settings.crop = _size(preprocessor.get("size"))
+        elif kind == "GrowPoints":
+            settings.labels += ", grown"
+        elif kind == "WeighLabels":
+            settings.labels += ", weighed"
+    crops = [_size(step.get("crop_size")) for kind, step in pipeline if kind.endswith("RandomCrop")]
+    preprocessor = _dict(_dict(config.get("model")).get("data_preprocessor"))
+    settings.crop = crops[-1] if crops and crops[-1] else _size(preprocessor.get("size"))
+
+
+def _label_steps(labels: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the transforms that a dataset's `labels` stand for, in their order."""
+    return [(kind, labels) for key, kind in _LABEL_STEPS.items() if labels.get(key) is not None]
 
 
 def _transforms(pipeline: Any) -> Iterator[dict[str, Any]]:
@@ -255,7 +216,5 @@ def _transforms(pipeline: Any) -> Iterator[dict[str, Any]]:
 
 def _size(value: Any) -> str:
     """Write a size as ``HxW``; a single number is a square."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = [value, value]
-    numbers = [item for item in _list(value) if isinstance(item, int)]
-    return f"{numbers[0]}x{numbers[1]}" if len(numbers) == 2 else ""
+    numbers = [_int(item) for item in (value if isinstance(value, list) else [value, value])]
+    return f"{numbers[0]}x{numbers[1]}" if len(numbers) == 2 and None not in numbers else ""

@@ -1,39 +1,40 @@
-"""Put the logs of one work dir together: text log and JSON of a start, then the starts of a resumed run."""
-
-from __future__ import annotations
-
-from dataclasses import fields
+"""Merge the logs of one work dir: text log and JSON of a start, then the starts of a resumed run."""
 
 from .records import Evaluation, LogPart
 
-_OWN_FIELDS = frozenset({"evaluations", "tests", "num_bad_lines", "is_cut", "error", "problem", "memory"})
+_FIRST_KNOWN = ["first_step", "step_interval", "max_steps", "resumed_from", "seconds_per_step", "num_parameters"]
+_FIRST_KNOWN += ["num_gpus", "seed", "config_name", "settings", "started", "ended", "error"]
+_LOOK_AHEAD = 100
 
 
 def merge_parts(scalars: LogPart | None, text: LogPart | None, test: LogPart | None) -> LogPart:
     """Merge what the files of one start say.
 
-    The JSON rows have the exact steps and win over the text log; the text log adds what they lack.
+    The JSON rows have the exact steps and take precedence over the text log; the text log adds what they lack.
+
+    Args:
+        scalars: What the JSON rows say.
+        text: What the text log says.
+        test: What the JSON of a test says.
     """
     parts = [part for part in (scalars, text) if part is not None]
+    logs = list(parts)
     if test is not None:
         test.tests = [*test.tests, *test.evaluations]
         test.evaluations = []
         parts.append(test)
     merged = LogPart()
-    for item in fields(LogPart):
-        if item.name not in _OWN_FIELDS:
-            values = (getattr(part, item.name) for part in parts)
-            setattr(merged, item.name, next((value for value in values if value not in (None, "")), item.default))
-    merged.settings = next((part.settings for part in parts if part.settings), None)
+    for name in _FIRST_KNOWN:
+        values = (getattr(part, name) for part in parts)
+        setattr(merged, name, next((value for value in values if value not in (None, "")), getattr(merged, name)))
     steps = [part.last_step for part in parts if part.last_step is not None]
     steps += [item.step for part in parts if part.last_step is not None for item in part.evaluations if item.step]
     merged.last_step = max(steps, default=None)
-    memories = [part.memory for part in parts if part.memory is not None]
-    merged.memory = max(memories, default=None)
+    merged.memory = max((part.memory for part in parts if part.memory is not None), default=None)
     merged.num_bad_lines = sum(part.num_bad_lines for part in parts)
-    merged.is_cut = bool(parts) and all(part.is_cut or _is_empty(part) for part in parts if part is not test)
-    merged.error = next((part.error for part in parts if part.error), "")
+    merged.is_cut = bool(parts) and all(part.is_cut or _is_empty(part) for part in logs)
     merged.problem = "; ".join(part.problem for part in parts if part.problem)
+    merged.changed = max((part.changed for part in parts), default=0.0)
     for part in parts:
         merged.evaluations = _union(merged.evaluations, part.evaluations)
         merged.tests = _union(merged.tests, part.tests)
@@ -45,43 +46,51 @@ def _is_empty(part: LogPart) -> bool:
 
 
 def _union(known: list[Evaluation], more: list[Evaluation]) -> list[Evaluation]:
-    """Add evaluations that are not known yet; a known one takes over per-class numbers that it lacks.
+    """Add evaluations that are not known yet; a known one takes over per-class metrics that it lacks.
 
     Two evaluations are one where their metrics are equal, since a text log does not state the step, or else their
-    steps; each is taken once.
+    steps; each is taken once. Both lists are in the order of training, so that equals are near the front of what is
+    left of the other list.
     """
     if not known or not more:
         return known or more
     merged = list(known)
-    unmatched = list(known)
+    by_step: dict[int | None, int] = {
+        item.step: index for index, item in reversed(list(enumerate(known))) if item.step is not None
+    }
+    matched: set[int] = set()
+    front = 0
     for evaluation in more:
-        same = next((item for item in unmatched if _is_equal(item, evaluation)), None)
-        if same is None and evaluation.step is not None:
-            same = next((item for item in known if item.step == evaluation.step), None)
-        if same is None:
+        while front in matched:
+            front += 1
+        near = range(front, min(front + _LOOK_AHEAD, len(known)))
+        index = next((i for i in near if i not in matched and _is_equal(known[i], evaluation)), None)
+        index = by_step.get(evaluation.step) if index is None else index
+        if index is None:
             merged.append(evaluation)
             continue
-        unmatched = [item for item in unmatched if item is not same]
+        matched.add(index)
+        same = known[index]
         if evaluation.class_names and not same.class_names:
             same.class_names, same.class_values = evaluation.class_names, evaluation.class_values
     return sorted(merged, key=lambda item: -1 if item.step is None else item.step)
 
 
 def _is_equal(first: Evaluation, second: Evaluation) -> bool:
-    """Tell whether the metrics of two evaluations are equal but for the precision they were written with."""
+    """Return whether the metrics of two evaluations are equal but for the precision they were written with."""
     shared = first.metrics.keys() & second.metrics.keys()
     pairs = [(first.metrics[name], second.metrics[name]) for name in shared]
     return bool(pairs) and all(a == b or abs(a - b) < 1e-4 or (a != a and b != b) for a, b in pairs)
 
 
 def split_restarts(parts: list[LogPart]) -> list[list[LogPart]]:
-    """Divide the starts of a work dir into runs: a resume goes on with a run, a start from step 0 begins another.
+    """Divide the starts of a work dir into runs: a resume continues a run, a start from step 0 begins another.
 
     Args:
-        parts: the starts, oldest first.
+        parts: The starts, oldest first.
 
     Returns:
-        One list a run. Starts that got nowhere are left out where another start got somewhere; starts that only
+        One list a run. Starts without a training step are left out where another start has one; starts that only
         tested go with the run before them.
     """
     useful = [part for part in parts if not _is_empty(part)]
@@ -100,9 +109,7 @@ def _starts_anew(part: LogPart) -> bool:
     """Tell a start from step 0 from a resume, by its first training row."""
     if part.resumed_from:
         return False
-    if part.first_step is None:
-        return True
-    return part.step_interval is None or part.first_step <= part.step_interval
+    return part.first_step is None or part.step_interval is None or part.first_step <= part.step_interval
 
 
 def join_evaluations(parts: list[LogPart]) -> list[Evaluation]:

@@ -7,8 +7,6 @@ Layouts (``<stamp>`` is ``YYYYMMDD_HHMMSS``):
 - loose files, such as those of a model zoo: ``<name>.log``, ``<name>.log.json``, ``<name>.json``; each name is a run
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable
@@ -20,6 +18,7 @@ _SKIPPED = frozenset({"pictures", "vis_image", "__pycache__", "node_modules", "s
 _LOG_SUFFIXES = (".log.json", ".json", ".log")
 _ROW_WORDS = (b'"mIoU"', b'"iter"', b'"loss"', b'"env_info"')
 _TEXT_WORDS = (b" - mmengine - ", b" - mmseg - ")
+_HEAD_BYTES = 4096
 
 
 @dataclass(slots=True)
@@ -27,11 +26,11 @@ class Segment:
     """The logs of one start of the training command.
 
     Attributes:
-        stamp: when it started, as ``YYYYMMDD_HHMMSS``; empty where the name does not say.
-        text: the text log.
-        scalars: rows of JSON objects.
-        test: JSON that a test left.
-        config: the config dumped beside the logs.
+        stamp: When it started, as ``YYYYMMDD_HHMMSS``; empty where the name does not say.
+        text: The text log.
+        scalars: Rows of JSON objects.
+        test: JSON that a test wrote.
+        config: The config dumped beside the logs.
     """
 
     stamp: str = ""
@@ -46,10 +45,10 @@ class WorkDir:
     """A folder with the logs of one run, or of one run and its resumes.
 
     Attributes:
-        path: the folder; for loose files the folder and the name they share.
-        segments: the starts, oldest first.
-        configs: dumped configs in the folder.
-        is_loose: the logs are named after the run, rather than the folder.
+        path: The folder; for loose files the folder and the name they share.
+        segments: The starts, oldest first.
+        configs: Dumped configs in the folder.
+        is_loose: The logs are named after the run, rather than the folder.
     """
 
     path: Path
@@ -62,7 +61,8 @@ def find_work_dirs(roots: Iterable[Path]) -> list[WorkDir]:
     """Find every run below some folders; a root may also be a log file.
 
     Args:
-        roots: folders or files; links to folders are followed, each folder is visited once.
+        roots: Folders or files; links to folders are followed, each folder is visited once. Only regular files count
+            as logs, so that a pipe named like a log is not waited for.
 
     Returns:
         Work dirs by path, each with at least one segment.
@@ -73,7 +73,7 @@ def find_work_dirs(roots: Iterable[Path]) -> list[WorkDir]:
         start = root.parent if root.is_file() else root
         name = start.resolve().name
         if root.is_file() and name != "vis_data" and not _STAMP.fullmatch(name):
-            _add_loose(start, [root.name], found, sniff=False)
+            _add_loose(start, [root.name], found, check=False)
             continue
         stack = [start.resolve().parent if name == "vis_data" else start]
         while stack:
@@ -84,37 +84,36 @@ def find_work_dirs(roots: Iterable[Path]) -> list[WorkDir]:
 
 
 def _visit(folder: Path, found: dict[Path, WorkDir], visited: set[tuple[int, int]]) -> list[Path]:
-    """Note the logs of one folder; returns the folders below it that are to be visited."""
+    """Add the logs of one folder; returns the folders below it that are to be visited."""
     try:
         status = folder.stat()
         if (status.st_dev, status.st_ino) in visited:
             return []
         visited.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as entries:
-            listed = [(entry.name, entry.is_dir()) for entry in entries]
+            listed = [(entry.name, entry.is_dir(), entry.is_file()) for entry in entries]
     except OSError:
         return []
-    files = sorted(name for name, is_dir in listed if not is_dir)
-    folders = sorted(name for name, is_dir in listed if is_dir and not name.startswith(".") and name not in _SKIPPED)
+    files = sorted(name for name, _, is_file in listed if is_file)
+    folders = sorted(name for name, is_dir, _ in listed if is_dir and not name.startswith(".") and name not in _SKIPPED)
     if folder.name in ("", ".."):  # the current folder, and the like, under their own names
         folder = folder.resolve()
     is_start = "vis_data" in folders or _STAMP.fullmatch(folder.name) is not None
     if is_start and _add_segment(folder, files, "vis_data" in folders, found):
         return [folder / name for name in folders if _STAMP.fullmatch(name)]
     has_stamps = any(_STAMP.fullmatch(name) for name in folders)
-    _add_loose(folder, files, found, sniff=True, with_json=not has_stamps)
+    _add_loose(folder, files, found, check=True, with_json=not has_stamps)
     return [folder / name for name in folders]
 
 
 def _add_segment(folder: Path, files: list[str], has_vis_data: bool, found: dict[Path, WorkDir]) -> bool:
-    """Note a folder of mmengine 1.x as one start of its work dir; False where it holds no log."""
-    names = set(files)
+    """Add a folder of mmengine 1.x as one start of its work dir; False where it holds no log."""
     segment = Segment(stamp=folder.name if _STAMP.fullmatch(folder.name) else "")
     logs = [name for name in files if name.endswith(".log")]
     if logs:
         own = f"{folder.name}.log"
-        segment.text = folder / (own if own in names else logs[0])
-    if f"{folder.name}.json" in names:
+        segment.text = folder / (own if own in logs else logs[0])
+    if f"{folder.name}.json" in files:
         segment.test = folder / f"{folder.name}.json"
     if has_vis_data:
         vis_data = folder / "vis_data"
@@ -123,10 +122,9 @@ def _add_segment(folder: Path, files: list[str], has_vis_data: bool, found: dict
     if not (segment.text or segment.scalars or segment.test):
         return False
     path = folder.parent if segment.stamp else folder
-    work_dir = found.get(path)
-    if work_dir is None:
-        work_dir = found[path] = WorkDir(path, configs=_configs(path))
-    work_dir.segments.append(segment)
+    if path not in found:
+        found[path] = WorkDir(path, configs=_configs(path))
+    found[path].segments.append(segment)
     return True
 
 
@@ -143,9 +141,9 @@ def _configs(folder: Path) -> list[Path]:
 
 
 def _add_loose(
-    folder: Path, files: list[str], found: dict[Path, WorkDir], *, sniff: bool, with_json: bool = True
+    folder: Path, files: list[str], found: dict[Path, WorkDir], *, check: bool, with_json: bool = True
 ) -> None:
-    """Note logs that lie in a folder themselves: those of 0.x by their stamps, all others by their names."""
+    """Add logs that lie in a folder themselves: those of 0.x by their stamps, all others by their names."""
     segments: dict[str, Segment] = {}
     for name in files:
         suffix = next((suffix for suffix in _LOG_SUFFIXES if name.endswith(suffix)), None)
@@ -153,7 +151,7 @@ def _add_loose(
             continue
         path = folder / name
         stem = name.removesuffix(suffix)
-        if sniff and not (_STAMP.fullmatch(stem) and suffix != ".json") and not _is_log(path, suffix):
+        if check and not (_STAMP.fullmatch(stem) and suffix != ".json") and not _is_log(path, suffix):
             continue
         segment = segments.setdefault(stem, Segment(stamp=stem if _STAMP.fullmatch(stem) else ""))
         if suffix == ".log":
@@ -161,21 +159,19 @@ def _add_loose(
         else:
             segment.scalars = path
     for stem, segment in segments.items():
-        is_loose = not segment.stamp
-        key = folder if stem == "scalars" or not is_loose else folder / stem
-        work_dir = found.get(key)
-        if work_dir is None:
-            work_dir = found[key] = WorkDir(key, configs=_configs(folder), is_loose=is_loose)
-        work_dir.segments.append(segment)
+        key = folder if stem == "scalars" or segment.stamp else folder / stem
+        if key not in found:
+            found[key] = WorkDir(key, configs=_configs(folder), is_loose=not segment.stamp)
+        found[key].segments.append(segment)
 
 
 def _is_log(path: Path, suffix: str) -> bool:
-    """Tell a log from any other file of its name by its first bytes."""
+    """Tell a log from any other file of its name by its first bytes; by its name where it cannot be read."""
     try:
         with path.open("rb") as file:
-            head = file.read(4096)
+            head = file.read(_HEAD_BYTES)
     except OSError:
-        return False
+        return suffix != ".json"
     if suffix == ".log":
         return any(word in head for word in _TEXT_WORDS)
     return head.startswith(b"{") and any(word in head.split(b"\n", 1)[0] for word in _ROW_WORDS)

@@ -1,15 +1,15 @@
 """Build the score tables: one a dataset, best first."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .columns import Column, make_columns
-from .datasets import file_name
-from .records import Run, TableError
-from .rows import Row, make_rows
-from .selection import add_differences, find_row, flag_unfair, keep_rows, sort_rows
+from mmseg_ext.errors import UserError
+
+from .columns import Column, Row, make_columns
+from .dataset_names import file_name
+from .records import Run
+from .row_selection import add_differences, find_row, flag_unfair, keep_rows, sort_rows
+from .rows import make_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,12 @@ class TableOptions:
     """What the tables show.
 
     Attributes:
-        metric: the metric of ``best`` and ``last``.
-        sort: column to order by, ``-`` before it for the opposite order.
+        metric: The metric of ``best`` and ``last``.
+        sort: Column to order by, ``-`` before it for the opposite order.
         group: ``seed`` or ``fold``: one row for runs that differ in that alone; empty: one row a run.
-        per_class: show per-class numbers of the last evaluation.
-        baseline: config to show differences from; empty for none.
-        filters: conditions that every row has to meet.
+        per_class: Show per-class numbers of the last evaluation.
+        baseline: Config to show differences from; empty for none.
+        filters: Conditions that every row has to meet.
     """
 
     metric: str = "mIoU"
@@ -38,11 +38,11 @@ class ScoreTable:
     """One table, ready to be written.
 
     Attributes:
-        dataset: short name of the dataset.
-        columns: the columns that hold something.
-        rows: the rows, best first.
-        options: what it shows.
-        notes: lines below the table: unfair comparisons, files with lines that do not parse.
+        dataset: Short name of the dataset.
+        columns: The columns that hold something.
+        rows: The rows, best first.
+        options: What it shows.
+        notes: Lines below the table: unfair comparisons, files with lines that do not parse.
     """
 
     dataset: str
@@ -78,11 +78,11 @@ def make_tables(runs: Sequence[Run], options: TableOptions | None = None) -> lis
     """Make one table a dataset, in the order of their names.
 
     Args:
-        runs: runs of any datasets.
-        options: what the tables show.
+        runs: Runs of any datasets.
+        options: What the tables show.
 
     Raises:
-        TableError: no row meets the filters, no row has the metric or is the baseline, a column does not exist.
+        UserError: No row meets the filters, no row has the metric or is the baseline, a column does not exist.
     """
     options = options or TableOptions()
     by_dataset: dict[str, list[Run]] = {}
@@ -90,7 +90,7 @@ def make_tables(runs: Sequence[Run], options: TableOptions | None = None) -> lis
         by_dataset.setdefault(run.settings.dataset or "unknown", []).append(run)
     _check_metric(runs, options.metric)
     tables = []
-    errors: list[TableError] = []
+    errors: list[UserError] = []
     num_rows = 0
     for dataset in sorted(by_dataset):
         rows = make_rows(by_dataset[dataset], metric=options.metric, group=options.group)
@@ -99,7 +99,7 @@ def make_tables(runs: Sequence[Run], options: TableOptions | None = None) -> lis
         try:
             rows = keep_rows(rows, columns, options.filters)
             rows = sort_rows(rows, columns, options.sort, options.metric)
-        except TableError as error:  # a column may exist in one table and not in another
+        except UserError as error:  # a column may exist in one table and not in another
             errors.append(error)
             continue
         if rows:
@@ -107,7 +107,7 @@ def make_tables(runs: Sequence[Run], options: TableOptions | None = None) -> lis
     if not tables:
         if errors:
             raise errors[0]
-        raise TableError(f"No row of {num_rows} meets {' and '.join(f'--filter {text!r}' for text in options.filters)}")
+        raise UserError(f"No row of {num_rows} meets {' and '.join(f'--filter {text!r}' for text in options.filters)}")
     _compare(tables, options)
     return tables
 
@@ -126,10 +126,10 @@ def _compare(tables: Sequence[ScoreTable], options: TableOptions) -> None:
     if options.baseline and not found:
         names = list(dict.fromkeys(str(row.values.get("config")) for table in tables for row in table.rows))
         some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-        raise TableError(f"Expected --baseline to be one of the configs {some}; got {options.baseline!r}")
+        raise UserError(f"Expected --baseline to be one of the configs {some}; got {options.baseline!r}")
 
 
 def _check_metric(runs: Sequence[Run], metric: str) -> None:
     names = {name for run in runs for item in [*run.evaluations, *run.tests] for name in item.metrics}
     if metric != "mIoU" and metric not in names:
-        raise TableError(f"Expected --metric to be one of {', '.join(sorted(names)) or 'none'}; got {metric!r}")
+        raise UserError(f"Expected --metric to be one of {', '.join(sorted(names)) or 'none'}; got {metric!r}")

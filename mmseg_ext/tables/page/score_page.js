@@ -1,6 +1,3 @@
-"""The script of the score page: sort by a click, filter, hover; it fetches nothing."""
-
-SCRIPT = """
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -54,7 +51,7 @@ SCRIPT = """
     const rows = Array.from(section.querySelectorAll(".scores tbody tr"));
     const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
     input.addEventListener("input", () => {
-      const words = input.value.toLowerCase().split(/\\s+/).filter(Boolean);
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       const hidden = new Set();
       for (const row of rows) {
         row.hidden = !words.every((word) => texts.get(row).includes(word));
@@ -105,7 +102,7 @@ SCRIPT = """
       marker.setAttribute("cx", point[0]);
       marker.setAttribute("cy", point[1]);
       focus(curve.row);
-      const text = curve.name + "\\n" + point[3].toFixed(2) + " at " + steps(point[2]) + " iterations";
+      const text = curve.name + "\n" + point[3].toFixed(2) + " at " + steps(point[2]) + " iterations";
       showTip(text, event.clientX, event.clientY);
     });
     function leave() {
@@ -164,4 +161,3 @@ SCRIPT = """
     }
   });
 })();
-"""

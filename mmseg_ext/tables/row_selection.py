@@ -1,22 +1,21 @@
 """Keep, order and compare rows: filters, sorting, differences from a baseline, unfair comparisons."""
 
-from __future__ import annotations
-
 import fnmatch
+import operator
 import re
 from collections.abc import Callable, Sequence
 
-from .columns import Column
-from .metrics import is_lower_better
-from .records import TableError
-from .rows import Row, number_of
+from mmseg_ext.errors import UserError
+
+from .columns import Column, Row, number_of
+from .metric_names import is_lower_better
 
 _CONDITION = re.compile(r"\s*([A-Za-z][\w .]*?)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*")
 _ORDERINGS: dict[str, Callable[[float, float], bool]] = {
-    ">": lambda value, limit: value > limit,
-    ">=": lambda value, limit: value >= limit,
-    "<": lambda value, limit: value < limit,
-    "<=": lambda value, limit: value <= limit,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
 }
 
 
@@ -24,13 +23,13 @@ def keep_rows(rows: Sequence[Row], columns: Sequence[Column], filters: Sequence[
     """Keep the rows that meet every filter.
 
     Args:
-        rows: the rows of one table.
-        columns: its columns.
-        filters: conditions such as ``state=finished``, ``labels!=all``, ``config=*dino*``, ``best>=40``, or a plain
+        rows: The rows of one table.
+        columns: Its columns.
+        filters: Conditions such as ``state=finished``, ``labels!=all``, ``config=*dino*``, ``best>=40``, or a plain
             text that the config or the work dir has to hold.
 
     Raises:
-        TableError: a filter names a column that no table has, or compares a number with a text.
+        UserError: A filter names a column that no table has, or compares a number with a text.
     """
     tests = [_make_test(condition, columns) for condition in filters]
     return [row for row in rows if all(test(row) for test in tests)]
@@ -47,7 +46,7 @@ def _make_test(condition: str, columns: Sequence[Column]) -> Callable[[Row], boo
         try:
             limit = float(text)
         except ValueError:
-            raise TableError(f"Expected a number behind {sign} in --filter {condition!r}, got {text!r}") from None
+            raise UserError(f"Expected a number behind {sign} in --filter {condition!r}, got {text!r}") from None
         compare = _ORDERINGS[sign]
 
         def is_within(row: Row) -> bool:
@@ -57,7 +56,7 @@ def _make_test(condition: str, columns: Sequence[Column]) -> Callable[[Row], boo
         return is_within
 
     def is_like(row: Row) -> bool:
-        texts = {column.write(row).lower(), str(row.values.get(column.key) or "").lower()}
+        texts = {column.cell(row).lower(), str(row.values.get(column.key) or "").lower()}
         return any(fnmatch.fnmatchcase(item, text.lower()) for item in texts) == (sign == "=")
 
     return is_like
@@ -67,47 +66,41 @@ def find_column(name: str, columns: Sequence[Column]) -> Column:
     """Return the column of a key or title.
 
     Raises:
-        TableError: there is none; the message lists those there are.
+        UserError: There is none; the message lists those there are.
     """
     plain = name.strip().lower()
     for column in columns:
         if plain in (column.key.lower(), column.title.lower()):
             return column
-    raise TableError(f"Expected a column, one of {', '.join(column.key for column in columns)}; got {name!r}")
+    raise UserError(f"Expected a column, one of {', '.join(column.key for column in columns)}; got {name!r}")
 
 
 def sort_rows(rows: Sequence[Row], columns: Sequence[Column], sort: str, metric: str) -> list[Row]:
     """Order rows by a column, best first; rows without a value come last.
 
     Args:
-        rows: the rows of one table.
-        columns: its columns.
-        sort: a column, with ``-`` before it for the opposite order. Rows that were only tested are ordered by their
+        rows: The rows of one table.
+        columns: Its columns.
+        sort: A column, with ``-`` before it for the opposite order. Rows that were only tested are ordered by their
             test where the column is ``best`` or ``last``.
-        metric: the metric of ``best`` and ``last``.
+        metric: The metric of ``best`` and ``last``.
     """
     name = sort.removeprefix("-")
     if name in ("best", "last"):
-        descending = not is_lower_better(metric)
-        keys = [name, f"test {metric}"]
-        is_number = True
+        descending, is_number, keys = not is_lower_better(metric), True, [name, f"test {metric}"]
     else:
         column = find_column(name, columns)
-        descending, keys, is_number = column.is_descending, [column.key], column.is_number
-    if sort.startswith("-"):
-        descending = not descending
+        descending, is_number, keys = bool(column.is_descending), column.is_number, [column.key]
+
+    def sort_key(row: Row) -> float | str | None:
+        if not is_number:
+            return str(row.values.get(keys[0]) or "") or None
+        return next((n for n in (number_of(row.values.get(key)) for key in keys) if n is not None), None)
+
     by_config = sorted(rows, key=lambda row: (str(row.values.get("config")), str(row.values.get("run"))))
-    if is_number:
-
-        def number(row: Row) -> float | None:
-            return next((n for n in (number_of(row.values.get(key)) for key in keys) if n is not None), None)
-
-        known = [row for row in by_config if number(row) is not None]
-        known.sort(key=lambda row: number(row) or 0.0, reverse=descending)
-        return known + [row for row in by_config if number(row) is None]
-    known = [row for row in by_config if row.values.get(keys[0])]
-    known.sort(key=lambda row: str(row.values[keys[0]]), reverse=descending)
-    return known + [row for row in by_config if not row.values.get(keys[0])]
+    keyed = [(key, row) for row in by_config if (key := sort_key(row)) is not None]
+    keyed.sort(key=lambda pair: pair[0], reverse=descending != sort.startswith("-"))
+    return [row for _, row in keyed] + [row for row in by_config if sort_key(row) is None]
 
 
 def find_row(rows: Sequence[Row], config: str) -> Row | None:
@@ -147,12 +140,13 @@ def flag_unfair(rows: Sequence[Row], reference: Row) -> list[str]:
         }
         if len(different) > 1 or "evaluation" in different:
             row.flags = list(different)
-            told = [f"{name} {mine}, not {other}" for name, (mine, other) in different.items() if name != "model"]
-            said = "; ".join((["model"] if "model" in different else []) + told)
-            alike.setdefault(said, []).append(str(row.values.get("config")))
+            texts = [
+                name if name == "model" else f"{name} {mine}, not {other}" for name, (mine, other) in different.items()
+            ]
+            alike.setdefault("; ".join(texts), []).append(str(row.values.get("config")))
     name = reference.values.get("config")
     return [
         f"{', '.join(configs[:4])}{f' and {len(configs) - 4} more' if len(configs) > 4 else ''} "
-        f"{'differs' if len(configs) == 1 else 'differ'} from {name} in {said}"
-        for said, configs in alike.items()
+        f"{'differs' if len(configs) == 1 else 'differ'} from {name} in {texts}"
+        for texts, configs in alike.items()
     ]

@@ -1,9 +1,9 @@
 """Name a dataset: from its type in a config, else from the words of a config's name."""
 
-from __future__ import annotations
-
+import hashlib
 import re
 
+_MAX_LENGTH = 100
 _SHORT_NAMES = {
     "ADE20KDataset": "ade20",
     "DownsampledADE20KDataset": "ade20",
@@ -11,24 +11,24 @@ _SHORT_NAMES = {
     "DubaiAerialDataset": "dubai",
     "iSAIDDataset": "isaid",
 }
-_WORDS = (
-    ("ade20", "ade20"),
-    ("loveda", "loveda"),
-    ("dubai", "dubai"),
-    ("cityscapes", "cityscapes"),
-    ("coco-stuff", "coco_stuff"),
-    ("pascal-context", "pascal_context"),
-    ("potsdam", "potsdam"),
-    ("vaihingen", "isprs"),
-    ("isaid", "isaid"),
-    ("spacenet", "spacenet"),
-    ("deepglobe", "deep_globe_land_cover"),
-    ("mapillary", "mapillary"),
-    ("bdd100k", "bdd100k"),
-    ("nyu", "nyu"),
-    ("voc", "pascal_voc"),
-    ("ade", "ade20"),
-)
+_WORDS = {
+    "ade20": "ade20",
+    "loveda": "loveda",
+    "dubai": "dubai",
+    "cityscapes": "cityscapes",
+    "coco-stuff": "coco_stuff",
+    "pascal-context": "pascal_context",
+    "potsdam": "potsdam",
+    "vaihingen": "isprs",
+    "isaid": "isaid",
+    "spacenet": "spacenet",
+    "deepglobe": "deep_globe_land_cover",
+    "mapillary": "mapillary",
+    "bdd100k": "bdd100k",
+    "nyu": "nyu",
+    "voc": "pascal_voc",
+    "ade": "ade20",
+}
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -45,9 +45,7 @@ def dataset_from_type(name: str) -> str:
         ['ade20', 'binary_mask']
     """
     plain = plain_type(name)
-    if plain in _SHORT_NAMES:
-        return _SHORT_NAMES[plain]
-    return file_name(_HUMP.sub("_", plain.replace("Dataset", "")).lower()) or "unknown"
+    return _SHORT_NAMES.get(plain) or file_name(_HUMP.sub("_", plain.replace("Dataset", "")).lower()) or "unknown"
 
 
 def dataset_from_words(name: str) -> str:
@@ -58,18 +56,18 @@ def dataset_from_words(name: str) -> str:
         'loveda'
     """
     lower = name.lower().replace("_", "-")
-    for word, dataset in _WORDS:
-        if re.search(rf"(?<![a-z]){word}", lower):
-            return dataset
-    return ""
+    return next((dataset for word, dataset in _WORDS.items() if re.search(rf"(?<![a-z]){word}", lower)), "")
 
 
 def factor_from_words(name: str) -> int | None:
     """Return the downsampling factor in a config's name: 4 for ``ade20kds4``."""
-    match = re.search(r"(?<=[a-z0-9])ds(\d+)(?![a-z0-9])", name.lower())
+    match = re.search(r"(?<=[a-z0-9])ds(\d{1,3})(?![a-z0-9])", name.lower())
     return int(match[1]) if match else None
 
 
 def file_name(name: str) -> str:
-    """Make a name safe as the start of a file's name."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")
+    """Make a name safe as the start of a file's name; a long one is shortened and keeps a digest of the whole."""
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")
+    if len(safe) <= _MAX_LENGTH:
+        return safe
+    return f"{safe[:_MAX_LENGTH]}-{hashlib.sha1(safe.encode(), usedforsecurity=False).hexdigest()[:8]}"

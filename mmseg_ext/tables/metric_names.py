@@ -1,0 +1,66 @@
+"""Which names in a log row are metrics, and which values of a metric are better."""
+
+import math
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from .records import Evaluation, printable
+
+ORIGINAL_PREFIX = "original/"
+"""Prefix of the scores of a downsampled copy against its original labels: ``original/mIoU``."""
+
+BOOKKEEPING = frozenset(
+    {"mode", "epoch", "iter", "step", "lr", "base_lr", "time", "data_time", "memory", "eta", "grad_norm"}
+)
+"""Names in an evaluation row that are not metrics."""
+
+_CLASS_METRIC = re.compile(r"([A-Z][A-Za-z]*)\.(.+)")
+_SUMMARY_METRIC = re.compile(r"[am][A-Z][A-Za-z]*")
+
+
+@lru_cache(maxsize=65536)
+def split_class_metric(name: str) -> tuple[str, str] | None:
+    """Split a per-class metric into kind and class; None for any other name.
+
+    Example:
+        >>> split_class_metric("IoU.bed, double"), split_class_metric("mIoU")
+        (('IoU', 'bed, double'), None)
+    """
+    match = _CLASS_METRIC.fullmatch(name)
+    return (match[1], printable(match[2].strip())) if match else None
+
+
+def is_class_metric(name: str) -> bool:
+    """Return whether a metric belongs to one class, as ``IoU.water`` does."""
+    return split_class_metric(name) is not None
+
+
+def is_summary_metric(name: str) -> bool:
+    """Return whether a metric is a mean over the classes or the images: mIoU, aAcc, original/mIoU."""
+    return _SUMMARY_METRIC.fullmatch(name.removeprefix(ORIGINAL_PREFIX)) is not None
+
+
+@lru_cache(maxsize=4096)
+def metric_name(key: str) -> str:
+    """Remove the evaluator's prefix from a name in a log: val/mIoU is mIoU, binary/IoU is IoU.
+
+    Example:
+        >>> [metric_name(key) for key in ("binary/IoU", "test/original/mIoU", "IoU.water")]
+        ['IoU', 'original/mIoU', 'IoU.water']
+    """
+    name = key.rsplit("/", 1)[-1]
+    return printable(ORIGINAL_PREFIX + name if key.endswith(ORIGINAL_PREFIX + name) else name)
+
+
+def is_lower_better(name: str) -> bool:
+    """Return whether small values of a metric are better: losses and errors."""
+    tail = name.lower()
+    return "loss" in tail or tail.endswith(("error", "rmse", "mae"))
+
+
+def best_evaluation(evaluations: Iterable[Evaluation], metric: str) -> Evaluation | None:
+    """Return the evaluation with the best finite value of a metric, the earliest of equals; None where none has one."""
+    sign = -1 if is_lower_better(metric) else 1
+    scored = [item for item in evaluations if math.isfinite(item.metrics.get(metric, math.nan))]
+    return max(scored, key=lambda item: sign * item.metrics[metric], default=None)
