@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -161,6 +162,8 @@ def test_ctrl_c_stops_it_and_its_training_in_one_line(tmp_path):
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    watchdog = threading.Timer(300, os.killpg, (process.pid, signal.SIGKILL))
+    watchdog.start()
     printed = ""
     for line in process.stdout:
         printed += line
@@ -168,6 +171,7 @@ def test_ctrl_c_stops_it_and_its_training_in_one_line(tmp_path):
             os.killpg(process.pid, signal.SIGINT)
             break
     printed += process.stdout.read()
+    watchdog.cancel()
     assert process.wait(timeout=60) == 130
     assert "Stopped." in printed
     assert "Traceback" not in printed

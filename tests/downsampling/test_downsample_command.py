@@ -103,5 +103,7 @@ def test_neither_torch_nor_mmengine_is_imported():
         "import sys; import mmseg_ext.downsampling.options, mmseg_ext.progress; "
         "print([name for name in ('torch', 'mmengine', 'mmcv') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=300
+    )
     assert done.stdout.strip() == "[]"

@@ -70,13 +70,13 @@ def test_the_command(small_dubai_root, tmp_path):
     out = tmp_path / "areas.json"
     command = [sys.executable, str(ROOT / "tools" / "estimate_areas.py"), str(config), "--out", str(out)]
     options = ["--cfg-options", f"train_dataloader.dataset.data_root={small_dubai_root}"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "% of area, estimated" in done.stdout
     assert json.loads(out.read_text())["classes"] == ["building", "land", "road", "vegetation", "water"]
     assert all(areas.sum() == pytest.approx(1, abs=1e-5) for areas in read_areas(out).values())
     options[1] = "train_dataloader.dataset.type=ConcatDataset"
     options.append("train_dataloader.dataset.pipeline=[]")
-    failed = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    failed = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=300)
     assert failed.returncode == 2
     assert failed.stderr.startswith("error: ")

@@ -223,7 +223,7 @@ def test_processes_that_fill_it_at_once(tmp_path, source, room):
     for process in processes:
         process.start()
     for process in processes:
-        process.join()
+        process.join(120)
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert sizes(tmp_path / "cache") == min(room, 40) * entry
     assert int((tmp_path / "cache" / "total").read_text()) == min(room, 40) * entry

@@ -28,7 +28,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 def page_faults(setting):
     command = [sys.executable, "-c", COUNT_FAULTS, setting]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout)
 
 
 def test_freed_arrays_are_used_again_without_page_faults():

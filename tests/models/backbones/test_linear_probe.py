@@ -146,8 +146,9 @@ def test_a_probe_trains_on_the_real_dubai_images(dubai_root, write_config, tmp_p
     unknown="ignore",
 )"""
     data = f'dict(type="mmseg_ext.DubaiAerialDataset", data_root={str(dubai_root)!r}, fold=0)'
-    path = write_config(data=data, load_labels=labels, num_classes=5, length=12)
+    path = write_config(data=data, load_labels=labels, num_classes=5, length=40)
     losses, validation, score, _checkpoint = train_and_test(path, tmp_path / "run")
-    assert sum(losses[-4:]) < sum(losses[:4])
+    assert all(math.isfinite(loss) for loss in losses)
     assert score == pytest.approx(validation)
-    assert score > 1
+    # The commonest class everywhere scores 8.9. Ten seeds, with and without vector instructions: 23.5 to 25.2.
+    assert score > 15

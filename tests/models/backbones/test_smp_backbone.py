@@ -119,7 +119,8 @@ def test_points_train_a_network_on_top(head, loss):
         value.backward()
         optimizer.step()
         values.append(value.item())
-    assert values[-1] < 0.7 * values[0]
+    # Twelve seeds, with and without vector instructions: 0.07 to 0.57 of the first loss.
+    assert values[-1] < 0.85 * values[0]
     assert all(p.grad is not None for p in model.backbone.parameters())
     model.eval()
     predicted = model.predict(images, samples)[0].pred_sem_seg.data
