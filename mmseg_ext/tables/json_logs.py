@@ -35,7 +35,8 @@ def read_json_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
     reader = _JsonReader(wanted)
     lines = LogLines(path)
     for line in lines:
-        if line.startswith("{") and (match := _TRAIN_ROW.fullmatch(line, line.rfind('"time": '))):
+        match = _TRAIN_ROW.fullmatch(line, line.rfind('"time": ')) if line.startswith("{") else None
+        if match and '"mIoU": ' not in line:
             reader.train_rows.append(match.groups())
         else:
             reader.read(line)

@@ -6,7 +6,6 @@ Only whole lines count: a number in a last line that was cut could be another nu
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,16 +52,6 @@ def read_text_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
     return reader.finish()
 
 
-@dataclass(slots=True)
-class _Scores:
-    """An evaluation with what its step is found from, and the lines of its class table."""
-
-    evaluation: Evaluation
-    is_test: bool
-    step_before: int | None
-    read_classes: Callable[[], ClassTable]
-
-
 class _TextReader:
     """What was read so far.
 
@@ -73,7 +62,8 @@ class _TextReader:
     def __init__(self, wanted: frozenset[str]) -> None:
         self.wanted = wanted
         self.part = LogPart()
-        self.scores: list[_Scores] = []
+        self.rows: list[tuple[Evaluation, Callable[[], ClassTable]]] = []
+        self.steps_before: list[tuple[Evaluation, int | None]] = []
         self.train_rows: list[tuple[str | None, ...]] = []
         self.saved_step = 0
         self.num_rows_at_save = self.num_rows_at_error = -1
@@ -137,8 +127,11 @@ class _TextReader:
                 evaluation.metrics |= {name: value for name, value in named.items() if name in self.wanted}
         steps = [_step_of(row) for row in self.train_rows[-1:]]
         steps += [self.saved_step] if self.num_rows_at_save == len(self.train_rows) else []
-        is_test = line.startswith("(test)", place - len("(test) "))
-        self.scores.append(_Scores(evaluation, is_test, max(steps, default=None), read_classes))
+        self.rows.append((evaluation, read_classes))
+        if line.startswith("(test)", place - len("(test) ")):
+            self.part.tests.append(evaluation)
+        else:
+            self.steps_before.append((evaluation, max(steps, default=None)))
 
     def _read_other(self, line: str) -> None:
         part = self.part
@@ -197,11 +190,10 @@ class _TextReader:
         if self.num_rows_at_error != len(self.train_rows):
             part.error = ""
         part.started, part.ended = _date(self.first_dated), _date(self.last_dated)
-        for scores in self.scores:
-            if not scores.is_test:
-                scores.evaluation.step = self._step(scores.step_before)
-            (part.tests if scores.is_test else part.evaluations).append(scores.evaluation)
-        keep_class_values([(scores.evaluation, scores.read_classes) for scores in self.scores])
+        for evaluation, before in self.steps_before:
+            evaluation.step = self._step(before)
+            part.evaluations.append(evaluation)
+        keep_class_values(self.rows)
         return part
 
     def _finish_training(self) -> None:
