@@ -6,6 +6,7 @@ its name in ``benchmarks/run.py``. Run by itself it prints what it likes, and `p
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -87,6 +88,25 @@ def describe_machine() -> str:
     return (
         f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, {', '.join(versions)}; "
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}"
+    )
+
+
+def add_torch_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a benchmark that computes with torch."""
+    parser.add_argument("--threads", type=int, help="of torch, for both sides; its own choice by default")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+
+
+def start_torch(args: argparse.Namespace, package: str) -> str:
+    """Set the number of threads; name date, versions, machine and threads."""
+    import torch
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    where = torch.cuda.get_device_name() if args.device == "cuda" else f"{os.cpu_count()} cores"
+    return (
+        f"{time.strftime('%Y-%m-%d')}, torch {torch.__version__}, {package} {version(package)}, {platform.machine()}, "
+        f"{where}, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.2f}"
     )
 
 

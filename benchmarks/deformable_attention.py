@@ -8,13 +8,10 @@ allocator holds at most, beyond what it held before, and what it keeps between f
 """
 
 import argparse
-import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +22,7 @@ from mmseg_ext import stack
 stack.prepare()
 
 import torch  # noqa: E402
-from comparison import less_is_better, publish  # noqa: E402
+from comparison import add_torch_arguments, less_is_better, publish, start_torch  # noqa: E402
 from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch_memory import held_memory  # noqa: E402
@@ -133,17 +130,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--dtypes", nargs="+", default=["float32"], choices=list(DTYPES), help="of the features")
-    parser.add_argument("--threads", type=int, help="of torch, for both sides; its own choice by default")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--clock", default="wall", choices=list(CLOCKS))
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    add_torch_arguments(parser)
     args = parser.parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    where = torch.cuda.get_device_name() if args.device == "cuda" else f"{os.cpu_count()} cores"
     print(
-        f"{time.strftime('%Y-%m-%d')}, torch {torch.__version__}, mmcv {version('onedl-mmcv')}, {platform.machine()}, "
-        f"{where}, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.2f}\n"
+        f"{start_torch(args, 'onedl-mmcv')}\n"
         "levels 16² 32² 64², 8 heads of 32 channels, 4 points, 5376 queries; median (least) of "
         f"{args.repeats} repeats, {args.clock} time; ratio is mmcv / ours"
     )

@@ -6,13 +6,10 @@ the two sides take turns. Memory is what torch's allocator holds at most, beyond
 """
 
 import argparse
-import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +20,7 @@ from mmseg_ext import stack  # noqa: E402
 stack.prepare()
 
 import torch  # noqa: E402
-from comparison import less_is_better, publish  # noqa: E402
+from comparison import add_torch_arguments, less_is_better, publish, start_torch  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmengine.structures import PixelData  # noqa: E402
 from mmseg.registry import MODELS  # noqa: E402
@@ -109,17 +106,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--classes", type=int, default=150)
     parser.add_argument("--sizes", nargs="+", default=["37:518", "128:512"], help="of logits and labels")
     parser.add_argument("--points", type=int, default=100, help="points an image")
-    parser.add_argument("--threads", type=int, help="of torch, for both sides; its own choice by default")
     parser.add_argument("--repeats", type=int, default=5, help="steps of the stock head; ours takes four times as many")
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    add_torch_arguments(parser)
     args = parser.parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    where = torch.cuda.get_device_name() if args.device == "cuda" else f"{os.cpu_count()} cores"
     print(
-        f"{time.strftime('%Y-%m-%d')}, torch {torch.__version__}, mmsegmentation "
-        f"{version('onedl-mmsegmentation')}, {platform.machine()}, {where}, {torch.get_num_threads()} threads, load "
-        f"{os.getloadavg()[0]:.2f}\n{args.images} images, {args.classes} classes, float32, forward and backward"
+        f"{start_torch(args, 'onedl-mmsegmentation')}\n"
+        f"{args.images} images, {args.classes} classes, float32, forward and backward"
     )
     print(f"{'':<32} {'stock head':>22} {'point head':>22} {'ratio of':>12} {'ratio of':>9}  difference of")
     unit = "ms (least)      MB"

@@ -8,15 +8,12 @@ process is measured too, for a size at which stock does not fit: the mark is 1 G
 """
 
 import argparse
-import os
-import platform
 import resource
 import statistics
 import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +25,7 @@ stack.prepare()
 
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
-from comparison import less_is_better, publish, within  # noqa: E402
+from comparison import add_torch_arguments, less_is_better, publish, start_torch, within  # noqa: E402
 from mmengine.config import ConfigDict  # noqa: E402
 from mmengine.model import BaseModule  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
@@ -189,18 +186,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="of logits, network input and original image",
     )
     parser.add_argument("--large", default="94x125:3000x4000:3000x4000", help="for ours alone, on a processor")
-    parser.add_argument("--threads", type=int, help="of torch, for both sides; its own choice by default")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    add_torch_arguments(parser)
     args = parser.parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    where = torch.cuda.get_device_name() if args.device == "cuda" else f"{os.cpu_count()} cores"
-    print(
-        f"{time.strftime('%Y-%m-%d')}, torch {torch.__version__}, mmsegmentation {version('onedl-mmsegmentation')}, "
-        f"{platform.machine()}, {where}, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.2f}\n"
-        f"one image, {args.classes} classes, float32"
-    )
+    print(f"{start_torch(args, 'onedl-mmsegmentation')}\none image, {args.classes} classes, float32")
     if args.device == "cpu":
         measure_large(Case.parse(args.large), args.classes)
     print(

@@ -100,16 +100,6 @@ class PartialBinaryCrossEntropyLoss(PartialLoss):
             self._pos_weight = pos_weight_of(read_class_weights(self._pos_weight))
         return self._pos_weight
 
-    def forward(
-        self, pred: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255, **_: object
-    ) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            pred: Logits (N, 1, H, W).
-            label: 1 foreground, 0 background (N, H, W).
-            weight: Weight of each pixel (N, H, W).
-            ignore_index: Marks pixels without a label.
-            **_: What mmseg's heads pass to losses of other kinds.
-        """
-        return self.loss_weight * partial_binary_cross_entropy(pred, label, self.pos_weight, weight, ignore_index)
+    def compute(self, pred: Tensor, label: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+        """Compute the loss of logits (N, 1, H, W) and labels 0 and 1 without `loss_weight`."""
+        return partial_binary_cross_entropy(pred, label, self.pos_weight, weight, ignore_index)

@@ -88,16 +88,6 @@ class PartialCrossEntropyLoss(PartialLoss):
     ) -> None:
         super().__init__(class_weight, loss_weight, loss_name)
 
-    def forward(
-        self, pred: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255, **_: object
-    ) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            pred: Logits (N, C, H, W).
-            label: Class indices (N, H, W).
-            weight: Weight of each pixel (N, H, W).
-            ignore_index: Marks pixels without a label.
-            **_: What mmseg's heads pass to losses of other kinds.
-        """
-        return self.loss_weight * partial_cross_entropy(pred, label, self.class_weight_C, weight, ignore_index)
+    def compute(self, pred: Tensor, label: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+        """Compute the loss without `loss_weight`."""
+        return partial_cross_entropy(pred, label, self.class_weight_C, weight, ignore_index)

@@ -118,17 +118,6 @@ class PartialDiceLoss(PartialLoss):
         self.use_sigmoid = use_sigmoid
         self.eps = eps
 
-    def forward(
-        self, pred: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255, **_: object
-    ) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            pred: Logits (N, C, H, W).
-            label: Class indices (N, H, W).
-            weight: Weight of each pixel (N, H, W).
-            ignore_index: Marks pixels without a label.
-            **_: What mmseg's heads pass to losses of other kinds.
-        """
-        loss = partial_dice(pred, label, self.use_sigmoid, self.class_weight_C, weight, ignore_index, self.eps)
-        return self.loss_weight * loss
+    def compute(self, pred: Tensor, label: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+        """Compute the loss without `loss_weight`."""
+        return partial_dice(pred, label, self.use_sigmoid, self.class_weight_C, weight, ignore_index, self.eps)

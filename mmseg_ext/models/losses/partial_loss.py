@@ -1,5 +1,6 @@
 """Base class of the losses over labelled pixels: their common settings."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -63,3 +64,21 @@ class PartialLoss(nn.Module):
     def loss_name(self) -> str:
         """Key in the log."""
         return self._loss_name
+
+    def forward(
+        self, pred: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255, **_: object
+    ) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            pred: Logits (N, C, H, W).
+            label: Class indices (N, H, W).
+            weight: Weight of each pixel (N, H, W).
+            ignore_index: Marks pixels without a label.
+            **_: What mmseg's heads pass to losses of other kinds.
+        """
+        return self.loss_weight * self.compute(pred, label, weight, ignore_index)
+
+    @abstractmethod
+    def compute(self, pred: Tensor, label: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor:
+        """Compute the loss without `loss_weight`; the arguments are those of :meth:`forward`."""
