@@ -189,5 +189,5 @@ def rare_class_probabilities(class_pixels_C: np.ndarray, temperature: float = 0.
     if not shown_C.any():
         raise UserError("Expected labelled pixels to draw classes by, got none.")
     exponents_C = (1 - class_pixels_C / class_pixels_C.sum()) / temperature
-    terms_C = np.where(shown_C, np.exp(exponents_C - exponents_C[shown_C].max()), 0.0)
+    terms_C = np.exp(np.where(shown_C, exponents_C - exponents_C[shown_C].max(), -np.inf))
     return terms_C / terms_C.sum()
