@@ -16,9 +16,11 @@ from .score_rows import ClassTable, keep_class_values, make_evaluation, read_cla
 
 _MAX_MEASUREMENT = 1e9
 _TRAIN_ROW = re.compile(
-    r'"time": ([0-9]{1,9}(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?), "iter": [0-9]{1,12}, '
-    r'(?:"memory": ([0-9]{1,9}), )?"step": ([0-9]{1,12})\}'
+    r'\n\{(?!.*mIoU": ).*"time": ([0-9]{1,9}\.[0-9]{1,20}), "iter": [0-9]{1,12}, "memory": ([0-9]{1,9}), '
+    r'"step": ([0-9]{1,12})\}$',
+    re.MULTILINE,
 )
+"""A training row as mmengine writes it; any other row is parsed whole."""
 
 
 def read_json_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
@@ -34,11 +36,9 @@ def read_json_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
     """
     reader = _JsonReader(wanted)
     lines = LogLines(path)
-    for line in lines:
-        match = _TRAIN_ROW.fullmatch(line, line.rfind('"time": ')) if line.startswith("{") else None
-        if match and '"mIoU": ' not in line:
-            reader.train_rows.append(match.groups())
-        else:
+    for rows, others in lines.split(_TRAIN_ROW):
+        reader.train_rows += rows
+        for line in others:
             reader.read(line)
     reader.part.num_bad_lines += lines.num_too_long
     tail = lines.tail.rstrip()
@@ -58,7 +58,7 @@ class _JsonReader:
         self.rows: list[tuple[Evaluation, Callable[[], ClassTable]]] = []
 
     def read(self, line: str) -> None:
-        """Read a line that is no training row of mmengine 1.x."""
+        """Read a line that is no training row of the usual form."""
         row = _parse(line)
         if row is None:
             self.part.num_bad_lines += bool(line.strip())
@@ -72,7 +72,7 @@ class _JsonReader:
     def _read_train(self, row: dict[str, Any]) -> None:
         measured = [row.get("time"), row.get("memory")]
         fits = [isinstance(value, (int, float)) and 0 <= value < _MAX_MEASUREMENT for value in measured]
-        seconds, memory = (value if fit else None for value, fit in zip(measured, fits, strict=True))
+        seconds, memory = (str(float(value)) if fit else None for value, fit in zip(measured, fits, strict=True))
         self.train_rows.append((seconds, memory, _step(row.get("step", row.get("iter")))))
 
     def _read_header(self, row: dict[str, Any]) -> None:

@@ -17,11 +17,18 @@ from .run_settings import read_settings
 from .score_rows import ClassTable, keep_class_values, make_evaluation, read_class_table
 
 _DATE = re.compile(r"([0-9]{4})[/-]([0-9]{2})[/-]([0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2})")
-_NUMBER = r"-?(?:nan|inf|[0-9]{1,20}(?:\.[0-9]{1,20})?(?:e[-+]?[0-9]{1,3})?)"
-_ITEM_NUMBER = re.compile(rf": ({_NUMBER})(?:, |\s\s+|\s*$)", re.IGNORECASE)
+_NUMBER = r"-?(?:[0-9]{1,20}(?:\.[0-9]{1,20}|)(?:e[-+]?[0-9]{1,3}|)|nan|inf)"
+_ITEM_NUMBER = re.compile(rf": ({_NUMBER})(?:\s\s+|, |\s*$)", re.IGNORECASE)
 _CELL_NUMBER = re.compile(_NUMBER, re.IGNORECASE)
 _PROGRESS = re.compile(r" *(?:\[ *[0-9]{1,9}\])?\[ *[0-9]{1,12}(?:/[0-9]{1,12})?\]")
 _TRAIN_ROW = re.compile(
+    r"\n(20[0-9/-]{8} [0-9:]{8})(?:,[0-9]{3}|) - [a-z]{1,20} - INFO - "  # date
+    r"Iter(?:\(train\)|) {1,9}()\[ *([0-9]{1,12})/([0-9]{1,12})\].* "  # no epoch, step, total
+    r"time: ([0-9]{1,9}\.[0-9]{1,20}),? {1,2}data_time: [0-9.]{1,20},? {1,2}memory: ([0-9]{1,9}),? .*"
+)
+"""A training row as mmengine and mmseg write it where iterations are counted; any other line is read on its own."""
+
+_OTHER_TRAIN_ROW = re.compile(
     r" *(?:\[ *([0-9]{1,9})\])?\[ *([0-9]{1,12})/([0-9]{1,12})\]"  # epoch, step, total
     r"(?:.*? time: ([0-9]{1,9}(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?)(?=[,\s]|$))?(?:.*? memory: ([0-9]{1,9})(?=[,\s]|$))?"
 )
@@ -41,11 +48,10 @@ def read_text_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
     """
     reader = _TextReader(wanted)
     lines = LogLines(path)
-    for line in lines:
-        place = line.find("(train) ")
-        if place >= 0 and (match := _TRAIN_ROW.match(line, place + len("(train) "))):
-            reader.add_train_row(line, match)
-        else:
+    for rows, others in lines.split(_TRAIN_ROW):
+        if rows:
+            reader.add_train_rows(rows)
+        for line in others:
             reader.read(line)
     reader.part.num_bad_lines = lines.num_too_long
     reader.part.is_cut = bool(lines.tail)
@@ -74,41 +80,38 @@ class _TextReader:
         self.readers: list[tuple[str, Callable[[str, int], Any]]] = [
             (" - Iter ", self._read_train),
             (" - Epoch ", self._read_train),
+            ("(train) ", self._read_train),
             ("(val) ", self._read_evaluation),
             ("(test) ", self._read_evaluation),
         ]
 
     def read(self, line: str) -> None:
-        """Read a line that is no training row of mmengine 1.x."""
+        """Read a line that is no training row of the usual form."""
+        if self.table is not None and line.startswith(("+-", "|")):
+            self.table.append(line)
+            return
         if line.startswith("20") and _DATE.match(line):
             self._gather(None)
             self.last_dated = line
             self.first_dated = self.first_dated or line
-        elif self.table is not None and line.startswith(("+-", "|")):
-            self.table.append(line)
-            return
         for mark, read in self.readers:
             if (place := line.find(mark)) >= 0:
                 read(line, place + len(mark))
                 return
         self._read_other(line)
 
-    def add_train_row(self, line: str, match: re.Match[str]) -> None:
-        """Add a training row.
-
-        Args:
-            line: The line.
-            match: Where the numbers of the row are in it.
-        """
-        if self.end_message is not None:
-            self._gather(None)
-        self.train_rows.append(match.groups())
-        self.last_dated = line
-        self.first_dated = self.first_dated or line
+    def add_train_rows(self, rows: Sequence[tuple[str | None, ...]]) -> None:
+        """Add training rows: date, epoch, step, total, time and memory of each."""
+        self._gather(None)
+        self.train_rows += [row[1:] for row in rows]
+        self.first_dated, self.last_dated = self.first_dated or rows[0][0] or "", rows[-1][0] or ""
 
     def _read_train(self, line: str, place: int) -> None:
-        if match := _TRAIN_ROW.match(line, place):
-            self.add_train_row(line, match)
+        if match := _OTHER_TRAIN_ROW.match(line, place):
+            self._gather(None)
+            self.train_rows.append(match.groups())
+        else:
+            self._read_other(line)
 
     def _read_evaluation(self, line: str, place: int) -> None:
         match = _PROGRESS.match(line, place)
@@ -255,7 +258,7 @@ def read_items(text: str) -> dict[str, float]:
         {'aAcc': 81.82, 'mIoU': nan, 'IoU.bed, double': 3.5}
     """
     pieces = _ITEM_NUMBER.split(text)
-    return {name.strip(): float(number) for name, number in zip(pieces[::2], pieces[1::2], strict=False)}
+    return dict(zip(map(str.strip, pieces[::2]), map(float, pieces[1::2]), strict=False))
 
 
 def _read_classes(row: dict[str, float], scale: float, lines: Sequence[str]) -> ClassTable:
