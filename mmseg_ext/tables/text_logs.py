@@ -23,7 +23,7 @@ _CELL_NUMBER = re.compile(_NUMBER, re.IGNORECASE)
 _PROGRESS = re.compile(r" *(?:\[ *[0-9]{1,9}\])?\[ *[0-9]{1,12}(?:/[0-9]{1,12})?\]")
 _TRAIN_ROW = re.compile(
     r"\n(20[0-9/-]{8} [0-9:]{8})(?:,[0-9]{3}|) - [a-z]{1,20} - INFO - "  # date
-    r"Iter(?:\(train\)|) {1,9}()\[ *([0-9]{1,12})/([0-9]{1,12})\].* "  # no epoch, step, total
+    r"Iter(?:\(train\)|) {1,9}\[ *([0-9]{1,12})/([0-9]{1,12})\].* "  # step, total
     r"time: ([0-9]{1,9}\.[0-9]{1,20}),? {1,2}data_time: [0-9.]{1,20},? {1,2}memory: ([0-9]{1,9}),? .*"
 )
 """A training row as mmengine and mmseg write it where iterations are counted; any other line is read on its own."""
@@ -49,8 +49,8 @@ def read_text_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
     reader = _TextReader(wanted)
     lines = LogLines(path)
     for rows, others in lines.split(_TRAIN_ROW):
-        if rows:
-            reader.add_train_rows(rows)
+        if rows[0]:
+            reader.add_train_rows(*rows)
         for line in others:
             reader.read(line)
     reader.part.num_bad_lines = lines.num_too_long
@@ -70,7 +70,10 @@ class _TextReader:
         self.part = LogPart()
         self.rows: list[tuple[Evaluation, Callable[[], ClassTable]]] = []
         self.steps_before: list[tuple[Evaluation, int | None]] = []
-        self.train_rows: list[tuple[str | None, ...]] = []
+        self.steps: list[str | int] = []
+        self.seconds: list[str | None] = []
+        self.memory: list[str | None] = []
+        self.total, self.has_epochs = "", False
         self.saved_step = 0
         self.num_rows_at_save = self.num_rows_at_error = -1
         self.message: list[str] = []
@@ -100,18 +103,29 @@ class _TextReader:
                 return
         self._read_other(line)
 
-    def add_train_rows(self, rows: Sequence[tuple[str | None, ...]]) -> None:
-        """Add training rows: date, epoch, step, total, time and memory of each."""
+    def add_train_rows(
+        self, dates: list[str], steps: list[str], totals: list[str], seconds: list[str], memory: list[str]
+    ) -> None:
+        """Add training rows of the usual form, what they say as texts."""
         self._gather(None)
-        self.train_rows += [row[1:] for row in rows]
-        self.first_dated, self.last_dated = self.first_dated or rows[0][0] or "", rows[-1][0] or ""
+        self.first_dated, self.last_dated = self.first_dated or dates[0], dates[-1]
+        self.steps += steps
+        self.seconds += seconds
+        self.memory += memory
+        self.total, self.has_epochs = totals[-1], False
 
     def _read_train(self, line: str, place: int) -> None:
-        if match := _OTHER_TRAIN_ROW.match(line, place):
-            self._gather(None)
-            self.train_rows.append(match.groups())
-        else:
+        match = _OTHER_TRAIN_ROW.match(line, place)
+        if match is None:
             self._read_other(line)
+            return
+        self._gather(None)
+        epoch, step, self.total, seconds, memory = match.groups()
+        self.has_epochs = epoch is not None
+        # Where epochs are counted, steps start anew in every epoch.
+        self.steps.append(int(step) + (int(epoch) - 1) * int(self.total) if epoch else step)
+        self.seconds.append(seconds)
+        self.memory.append(memory)
 
     def _read_evaluation(self, line: str, place: int) -> None:
         match = _PROGRESS.match(line, place)
@@ -128,8 +142,8 @@ class _TextReader:
             for kind, scores in read_classes().items():
                 named = {f"{kind}.{name}": value for name, value in scores.items()}
                 evaluation.metrics |= {name: value for name, value in named.items() if name in self.wanted}
-        steps = [_step_of(row) for row in self.train_rows[-1:]]
-        steps += [self.saved_step] if self.num_rows_at_save == len(self.train_rows) else []
+        steps = [int(step) for step in self.steps[-1:]]
+        steps += [self.saved_step] if self.num_rows_at_save == len(self.steps) else []
         self.rows.append((evaluation, read_classes))
         if line.startswith("(test)", place - len("(test) ")):
             self.part.tests.append(evaluation)
@@ -143,13 +157,13 @@ class _TextReader:
         if "per class results" in line:
             self.table = []
         elif match := _CHECKPOINT.search(line):
-            self.num_rows_at_save, self.saved_step = len(self.train_rows), int(match[1])
+            self.num_rows_at_save, self.saved_step = len(self.steps), int(match[1])
         elif "Exp name: " in line and not part.config_name:
             part.config_name = base_name(line.partition("Exp name: ")[2])
-        elif "Traceback (most recent call last)" in line and self.num_rows_at_error != len(self.train_rows):
-            self.num_rows_at_error = len(self.train_rows)
+        elif "Traceback (most recent call last)" in line and self.num_rows_at_error != len(self.steps):
+            self.num_rows_at_error = len(self.steps)
             self._gather(self._read_error)
-        elif not self.train_rows:
+        elif not self.steps:
             self._read_head(line)
 
     def _read_head(self, line: str) -> None:
@@ -190,7 +204,7 @@ class _TextReader:
         elif self.end_message == self._read_config:
             part.is_cut = True
         self._finish_training()
-        if self.num_rows_at_error != len(self.train_rows):
+        if self.num_rows_at_error != len(self.steps):
             part.error = ""
         part.started, part.ended = _date(self.first_dated), _date(self.last_dated)
         for evaluation, before in self.steps_before:
@@ -200,19 +214,18 @@ class _TextReader:
         return part
 
     def _finish_training(self) -> None:
-        part, rows = self.part, self.train_rows
-        ends = [*rows[:2], *rows[2:][-1:]]
-        part.set_training([_step_of(row) for row in ends], (row[3] for row in rows), (row[4] for row in rows))
-        if self.num_rows_at_save == len(rows):
+        part = self.part
+        part.set_training(self.steps, self.seconds, self.memory)
+        if self.num_rows_at_save == len(self.steps):
             part.last_step = max(self.saved_step, part.last_step or 0)
-        epoch, _, total = rows[-1][:3] if rows else (None, None, None)
+        total = int(self.total or 0)
         settings = part.settings
-        if total and not epoch:
-            part.max_steps = int(total)
+        if total and not self.has_epochs:
+            part.max_steps = total
         elif settings is not None and settings.max_steps is not None:
             part.max_steps = settings.max_steps
         elif settings is not None and settings.max_epochs and total:
-            part.max_steps = settings.max_epochs * int(total)
+            part.max_steps = settings.max_epochs * total
 
     def _step(self, before: int | None) -> int | None:
         """Return the step of the next evaluation: that of the training row before it, or a multiple of val_interval."""
@@ -231,12 +244,6 @@ class _TextReader:
         if part.max_steps:
             step = min(step, part.max_steps)
         return step if step <= limit else before
-
-
-def _step_of(row: tuple[str | None, ...]) -> int:
-    """Return the step of a training row; where epochs are counted, steps start anew in every epoch."""
-    epoch, step, total = (int(number or 0) for number in row[:3])
-    return step + (epoch - 1) * total if row[0] else step
 
 
 def count_parameters(text: str) -> int | None:
