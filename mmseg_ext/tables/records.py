@@ -135,9 +135,7 @@ class LogPart:
     stamp: str = ""
     changed: float = 0.0
 
-    def set_training(
-        self, steps: Sequence[Any], seconds: Iterable[str | None], memory: Iterable[str | None]
-    ) -> None:
+    def set_training(self, steps: Sequence[Any], seconds: Iterable[str | None], memory: Iterable[str | None]) -> None:
         """Set what the training rows say.
 
         Args:
