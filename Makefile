@@ -35,8 +35,8 @@ test: lint
 
 # No test may depend on how a processor rounds, nor on how many threads share a sum.
 test-rounding: setup
-	$(OTHER_ROUNDING) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/models tests/engine tests/evaluation
-	$(OTHER_ROUNDING) OMP_NUM_THREADS=2 $(BIN)/python -m pytest tests/models
+	$(OTHER_ROUNDING) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/models tests/evaluation tests/engine/hooks
+	$(OTHER_ROUNDING) OMP_NUM_THREADS=2 $(BIN)/python -m pytest tests/models/heads tests/models/segmentors
 
 lint: setup
 	$(BIN)/ruff check .

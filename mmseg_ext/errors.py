@@ -43,7 +43,9 @@ def run_command(command: Callable[[], int | None], stopped: str = "Stopped.") ->
         return 141
 
 
-def out_of_range(name: str, values: Iterable[int], num_classes: int, ignore_index: int | None = None) -> str:
+def out_of_range(
+    name: str, values: Iterable[int], num_classes: int, ignore_index: int | None = None, num_pixels: int | None = None
+) -> str:
     """Say that values are no class indices.
 
     Args:
@@ -51,12 +53,12 @@ def out_of_range(name: str, values: Iterable[int], num_classes: int, ignore_inde
         values: The distinct values that are out of range.
         num_classes: C: class indices are 0..C-1.
         ignore_index: Marks pixels without a label; None where it is not allowed either.
+        num_pixels: Pixels of these values, if they are known.
 
     Example:
         >>> out_of_range("labels", [7, 9], 3, 255)
-        'Expected labels in 0..2 (or 255 where ignored), got 7, 9.'
+        'Expected labels in 0..2 (or 255 where ignored), got [7, 9].'
     """
     ignored = "" if ignore_index is None else f" (or {ignore_index} where ignored)"
-    found = sorted(values)
-    listed = ", ".join(map(str, found[:MAX_LISTED])) + (", …" if len(found) > MAX_LISTED else "")
-    return f"Expected {name} in 0..{num_classes - 1}{ignored}, got {listed}."
+    where = "" if num_pixels is None else f" at {num_pixels} pixels"
+    return f"Expected {name} in 0..{num_classes - 1}{ignored}, got {sorted(values)[:MAX_LISTED]}{where}."

@@ -16,7 +16,7 @@ from mmseg_ext.registry import DATASETS
 
 MASK_SUFFIXES = (*LABEL_SUFFIXES, ".jpg", ".jpeg")  # JPEG: so that its blurred values are said, not that it is missing
 SPLITS = ("all", "train", "val")
-MEND = "Put the images there, or set `data_root`, `images` and `masks`; data/README.md shows the tree."
+FIX = "Put the images there, or set `data_root`, `images` and `masks`; data/README.md shows the tree."
 
 
 @DATASETS.register_module()
@@ -92,7 +92,7 @@ class BinaryMaskDataset(NamedSegDataset):
         """List the split's images."""
         root = Path(self.data_root)
         copy = DownsampledCopy(root, self.factor, "folders", "SRC", self.original_root, self.verify)
-        images = list_images(root / self.images, IMAGE_SUFFIXES, MEND)
+        images = list_images(root / self.images, IMAGE_SUFFIXES, FIX)
         if self.images == self.masks:  # one folder for both: the tails tell them apart
             images = [image for image in images if not (self.mask_tail and image.stem.endswith(self.mask_tail))]
         copy.check_images(images)
@@ -125,7 +125,7 @@ def _stems(images: Sequence[Path], tail: str) -> dict[Path, str]:
 def _find_masks(folder: Path, stems: dict[Path, str], tail: str) -> dict[Path, Path]:
     """Find the mask of each image; one that is missing is named as a PNG."""
     masks: dict[str, list[Path]] = {}
-    for mask in list_images(folder, MASK_SUFFIXES, MEND):
+    for mask in list_images(folder, MASK_SUFFIXES, FIX):
         if mask.stem.endswith(tail):
             masks.setdefault(mask.stem.removesuffix(tail), []).append(mask)
     several = next((found for stem, found in masks.items() if len(found) > 1 and stem in stems.values()), None)

@@ -12,7 +12,7 @@ from mmseg_ext.registry import DATASETS
 NUM_FOLDS = 5
 ORIGINAL = "data/deepglobe"
 SPLIT_FOLDERS = {"train": "train", "val": "train", "all": "train", "official_valid": "valid", "official_test": "test"}
-MEND = "Unpack the track's folders train, valid and test there, or set `data_root`; data/README.md shows the tree."
+FIX = "Unpack the track's folders train, valid and test there, or set `data_root`; data/README.md shows the tree."
 
 
 def fold_of(image_id: str) -> int:
@@ -93,9 +93,9 @@ class DeepGlobeLandCoverDataset(NamedSegDataset):
         """List the split's images."""
         root, folder = Path(self.data_root), Path(self.data_root) / SPLIT_FOLDERS[self.split]
         copy = DownsampledCopy(root, self.factor, "deepglobe", ORIGINAL, self.original_root, self.verify)
-        images = [i for i in list_images(folder, copy.image_suffixes, MEND) if i.stem.endswith("_sat")]
+        images = [i for i in list_images(folder, copy.image_suffixes, FIX) if i.stem.endswith("_sat")]
         if not images:
-            raise UserError(f"Expected images <id>_sat.jpg in {folder}, found none of that name. {MEND}")
+            raise UserError(f"Expected images <id>_sat.jpg in {folder}, found none of that name. {FIX}")
         copy.check_images(images)
         if SPLIT_FOLDERS[self.split] == "train":
             images = [image for image in images if self._belongs(image)]

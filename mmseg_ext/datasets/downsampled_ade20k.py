@@ -13,7 +13,7 @@ from mmseg_ext.registry import DATASETS
 FACTORS = (1, 2, 4, 8)
 ORIGINAL = "data/ade/ADEChallengeData2016"
 SPLIT_FOLDERS = {"train": "training", "val": "validation"}
-MEND = "Unpack ADEChallengeData2016.zip there, or set `data_root`; data/README.md shows the tree."
+FIX = "Unpack ADEChallengeData2016.zip there, or set `data_root`; data/README.md shows the tree."
 
 
 @DATASETS.register_module()
@@ -70,6 +70,6 @@ class DownsampledADE20KDataset(NamedSegDataset):
         """List the split's images."""
         root, folder = Path(self.data_root), SPLIT_FOLDERS[self.split]
         copy = DownsampledCopy(root, self.factor, "ade20k", ORIGINAL, self.original_root, self.verify)
-        images = list_images(root / "images" / folder, copy.image_suffixes, MEND)
+        images = list_images(root / "images" / folder, copy.image_suffixes, FIX)
         copy.check_images(images)
         return self.make_samples(images, lambda image: root / "annotations" / folder / f"{image.stem}.png", copy)

@@ -10,7 +10,7 @@ from mmseg_ext.registry import DATASETS
 
 NUM_FOLDS = 3
 ORIGINAL = "data/dubai"
-MEND = (
+FIX = (
     "Unpack the dataset so that it holds tile_1 … tile_6, each with images/ and masks/, or set `data_root`; "
     "data/README.md shows the tree."
 )
@@ -80,13 +80,13 @@ class DubaiAerialDataset(NamedSegDataset):
         root = Path(self.data_root)
         copy = DownsampledCopy(root, self.factor, "dubai", ORIGINAL, self.original_root, self.verify)
         if not root.is_dir():
-            raise UserError(f"Expected the folder {root}, found none. {MEND}")
+            raise UserError(f"Expected the folder {root}, found none. {FIX}")
         tiles = sorted(p for p in root.glob("tile_*") if p.is_dir())
         if not tiles:
-            raise UserError(f"Expected folders tile_1 … tile_6 in {root}, found none. {MEND}")
+            raise UserError(f"Expected folders tile_1 … tile_6 in {root}, found none. {FIX}")
         images: list[Path] = []
         for tile in tiles:
-            everything = list_images(tile / "images", copy.image_suffixes, MEND)
+            everything = list_images(tile / "images", copy.image_suffixes, FIX)
             copy.check_images(everything)
             images += [image for image in everything if self._belongs(image)]
         samples = self.make_samples(images, lambda i: i.parents[1] / "masks" / f"{i.stem}.png", copy)

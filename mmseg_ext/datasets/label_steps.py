@@ -95,13 +95,13 @@ def _refuse_lost_points(step: Any) -> None:
     if resizes_by is not None:
         if _is_ours(resizes_by):
             return
-        shown, mend = f"{name}(resize_type={resizes_by!r})", "Set its resize_type='mmseg_ext.Resize'."
+        shown, fix = f"{name}(resize_type={resizes_by!r})", "Set its resize_type='mmseg_ext.Resize'."
     else:
         kind = step.get("type", "") if isinstance(step, Mapping) else type(step)
         if name not in _LOSES_POINTS or _is_ours(kind):
             return
-        shown, mend = name, _LOSES_POINTS[name]
-    raise UserError(f"Expected steps that keep labels which are points, got {shown}, which loses them. {mend}")
+        shown, fix = name, _LOSES_POINTS[name]
+    raise UserError(f"Expected steps that keep labels which are points, got {shown}, which loses them. {fix}")
 
 
 def _is_ours(kind: Any) -> bool:

@@ -11,7 +11,7 @@ from mmseg_ext.registry import DATASETS
 
 SCENES = ("urban", "rural")
 SPLIT_FOLDERS = {"train": "Train", "holdout": "Train", "val": "Val", "test": "Test"}
-MEND = "Unpack LoveDA's Train.zip, Val.zip and Test.zip there, or set `data_root`; data/README.md shows the tree."
+FIX = "Unpack LoveDA's Train.zip, Val.zip and Test.zip there, or set `data_root`; data/README.md shows the tree."
 
 
 @DATASETS.register_module()
@@ -85,7 +85,7 @@ class LoveDADataset(NamedSegDataset):
         samples: list[dict] = []
         for scene in self.scenes:
             folder = Path(self.data_root) / SPLIT_FOLDERS[self.split] / scene.capitalize()
-            images = list_images(folder / "images_png", [".png"], MEND)
+            images = list_images(folder / "images_png", [".png"], FIX)
             if self.split in ("train", "holdout") and self.holdout:
                 held = hold_out([image.name for image in images], self.holdout)
                 images = [image for image in images if (image.name in held) == (self.split == "holdout")]

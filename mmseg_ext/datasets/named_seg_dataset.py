@@ -17,22 +17,22 @@ from mmseg_ext.masks.decoded_cache import KEY, DecodedCache
 from mmseg_ext.points.label_budget import SPARSE_LABELS, LabelBudget
 
 
-def list_images(folder: Path, suffixes: Sequence[str], mend: str) -> list[Path]:
+def list_images(folder: Path, suffixes: Sequence[str], fix: str) -> list[Path]:
     """List the images of one folder, sorted by name; hidden files, such as macOS adds, are none.
 
     Args:
         folder: Where the images lie, directly.
         suffixes: File suffixes with their dot, lower case; compared without case.
-        mend: What to do if the folder is missing or empty; ends the error message.
+        fix: What to do if the folder is missing or empty; ends the error message.
 
     Raises:
         UserError: The folder is missing, or holds no image.
     """
     if not folder.is_dir():
-        raise UserError(f"Expected the folder {folder}, found none. {mend}")
+        raise UserError(f"Expected the folder {folder}, found none. {fix}")
     images = sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith("."))
     if not images:
-        raise UserError(f"Expected images ({', '.join(suffixes)}) in {folder}, found none. {mend}")
+        raise UserError(f"Expected images ({', '.join(suffixes)}) in {folder}, found none. {fix}")
     return images
 
 
@@ -80,7 +80,7 @@ class NamedSegDataset(BaseSegDataset):
     """
 
     original_labels = False
-    """Whether `OriginalResolutionMetric` is told where the masks lie that a copy was made of."""
+    """Whether the metainfo names the folder of the masks that a copy was made of, for `OriginalResolutionMetric`."""
 
     def __init__(
         self,

@@ -29,6 +29,7 @@ from mmseg_ext.downsampling.reduce import LABEL_FILTERS, LabelFilter, reduce_ima
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
 from mmseg_ext.masks.color_masks import binarize_colors, parse_color
+from mmseg_ext.stack.parent_process import end_with_parent
 
 _PAIRS_A_TASK = 4
 _TASKS_A_WORKER = 3  # submitted at a time: enough to keep a worker busy, few enough to bound memory
@@ -328,7 +329,9 @@ def _run(work: _Work, jobs: Iterable[Job], workers: int) -> Iterator[tuple[list[
             cv2.setNumThreads(threads)
         return
     # Fresh processes: a fork would inherit the threads and locks of the caller.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(os.getpid(),)
+    )
     try:
         running: set[Future] = set()
         for task in tasks:
@@ -348,8 +351,9 @@ def _run(work: _Work, jobs: Iterable[Job], workers: int) -> Iterator[tuple[list[
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start_worker() -> None:
+def _start_worker(parent: int) -> None:
     """Leave Ctrl-C to the main process, which lets the current files be finished; one thread a worker."""
+    end_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
 

@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.stack.parent_process import end_with_parent
 
 _STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -15,14 +17,15 @@ def run_to_end(command: Sequence[str]) -> None:
     """Run a command that shares this screen. Call it from the main thread.
 
     Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt here; the command and all processes that it started are then
-    stopped, and print nothing about it.
+    stopped, and print nothing about it. Where this process is killed, the kernel ends the command.
 
     Raises:
         UserError: The command did not end with status 0.
     """
     before = {number: signal.signal(number, signal.default_int_handler) for number in _STOPPING}
     try:
-        process = subprocess.Popen(command, start_new_session=True)  # so that Ctrl-C is for this process alone
+        # A session of its own, so that Ctrl-C is for this process alone.
+        process = subprocess.Popen(command, start_new_session=True, preexec_fn=partial(end_with_parent, os.getpid()))
         try:
             status = process.wait()
         finally:

@@ -6,6 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from mmseg_ext.stack.own_checkpoints import file_name
+
 
 def python_command() -> str:
     """Name the running Python as one types it here: 'python' where that is the one, else its path."""
@@ -35,7 +37,8 @@ def command_to_test(work_dir: str | Path, config: str | None) -> str:
     work_dir = Path(work_dir)
     best = sorted(work_dir.glob("best_*.pth"), key=lambda path: path.stat().st_mtime)
     last = work_dir / "last_checkpoint"
-    checkpoint = str(best[-1]) if best else last.read_text().strip() if last.is_file() else "CHECKPOINT"
+    named = str(work_dir / file_name(last.read_text())) if last.is_file() else "CHECKPOINT"
+    checkpoint = str(best[-1]) if best else named
     dumped = work_dir / Path(config or "CONFIG").name
     config = str(dumped) if dumped.is_file() else config or "CONFIG"
     return f"{python_command()} tools/test.py {shlex.quote(short_path(config))} {shlex.quote(short_path(checkpoint))}"

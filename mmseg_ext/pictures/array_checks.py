@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import UserError, out_of_range
 
 Palette = Sequence[Sequence[int]]
 """One RGB colour (0 to 255) per class."""
@@ -46,8 +46,5 @@ def checked_palette(palette: Palette, allow_empty: bool = False) -> np.ndarray:
 def check_range(labels: np.ndarray, num_classes: int, ignore_index: int) -> None:
     """Raise UserError for labels that the palette has no colour for."""
     if labels.size and (labels.min() < 0 or labels.max() >= num_classes):
-        wrong = int(labels.min() if labels.min() < 0 else labels.max())
-        raise UserError(
-            f"Expected labels in 0..{num_classes - 1} (or {ignore_index}, ignored) for a palette of {num_classes} "
-            f"colours, got {wrong}."
-        )
+        wrong = {int(labels.min()), int(labels.max())} - set(range(num_classes))
+        raise UserError(out_of_range("labels", wrong, num_classes, ignore_index))

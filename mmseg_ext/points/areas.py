@@ -20,7 +20,7 @@ import numpy as np
 from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import UserError, out_of_range
 
 SIGMAS_OF_COLOR = (2.0, 6.0)
 SIGMAS_OF_TEXTURE = (2.0, 6.0, 12.0)
@@ -96,7 +96,7 @@ def gather_evidence(
     if not len(labels_P):
         return AreaEvidence(np.zeros(num_classes), np.zeros((num_classes, num_classes)), np.zeros(num_classes))
     if labels_P.max() >= num_classes:
-        raise UserError(f"Expected class indices in 0..{num_classes - 1}, got {labels_P.max()}.")
+        raise UserError(out_of_range("class indices", [int(labels_P.max())], num_classes, ignore_index))
     features_HWF = describe_pixels(image_HWC)
     points_PF = features_HWF[labelled_HW]
     tree = cKDTree(points_PF)

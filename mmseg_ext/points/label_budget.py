@@ -76,7 +76,7 @@ class LabelBudget:
         file: File of clicked points.
         classes: Names of the classes in the file; None takes the dataset's own.
         allow_empty: Whether an image may have no point in the file.
-        areas: File of the areas that the labels stand for; each label then counts for its area.
+        areas: File of the areas that the labels represent; each label then counts for its area.
         grow: Settings of `GrowPoints`, ``{}`` for its own; None does not grow the points.
 
     Raises:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmseg_ext.errors import out_of_range
 from mmseg_ext.scores.percentages import percent
 
 PIECE = 2**20
@@ -59,11 +60,7 @@ def check_range(values: Tensor, num_classes: int, name: str, ignore_index: int |
     lowest, highest = values.aminmax()
     if int(lowest) < 0 or int(highest) >= num_classes:
         wrong = values[(values < 0) | (values >= num_classes)]
-        ignored = "" if ignore_index is None else f" (or {ignore_index} where ignored)"
-        raise ValueError(
-            f"Expected {name} in 0..{num_classes - 1}{ignored}, "
-            f"got {sorted(wrong.unique().tolist())[:5]} at {wrong.numel()} pixels."
-        )
+        raise ValueError(out_of_range(name, wrong.unique().tolist(), num_classes, ignore_index, wrong.numel()))
 
 
 def scores_of_classes(confusion_CC: np.ndarray) -> dict[str, np.ndarray]:

@@ -106,7 +106,8 @@ def dry_run(file: BinaryIO) -> tuple[Any, dict[str, int]]:
     start = file.tell()
     num_puts = 0
     supported = frozenset(OPCODES.split())
-    for opcode, argument, _ in pickletools.genops(file):
+    bounded: Any = _WithinFile(file)
+    for opcode, argument, _ in pickletools.genops(bounded):
         if opcode.name not in supported:
             raise pickle.UnpicklingError(f"unsupported opcode {opcode.name}")
         if opcode.name == "PROTO" and argument not in (2, 3):
@@ -123,6 +124,19 @@ def dry_run(file: BinaryIO) -> tuple[Any, dict[str, int]]:
     content = run.load()
     check_content(content)
     return content, run.storages
+
+
+class _WithinFile:
+    """Reads no more bytes than there are: Python allocates as many as a forged length demands."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.readline = file, file.readline
+        position = file.tell()
+        self.size = file.seek(0, io.SEEK_END)
+        file.seek(position)
+
+    def read(self, size: int) -> bytes:
+        return self.file.read(min(size, self.size - self.file.tell()))
 
 
 class _DryRun(pickle.Unpickler):

@@ -59,11 +59,11 @@ UPSTREAM_NAMES = (
         "tensors with attributes",
         "func new_type args state",
     ),
-    UpstreamName("torch.nn.Module._buffers", "models.backbones.dino", "whether the rotation periods are a buffer"),
+    UpstreamName("torch.nn.Module._buffers", "models.backbones.dino_vit", "whether the rotation periods are a buffer"),
     UpstreamName(
         "torch.nn.Module._non_persistent_buffers_set",
         "models.backbones.trained_state",
-        "which buffers belong to the state; also changed by models.backbones.dino",
+        "which buffers belong to the state; also changed by models.backbones.dino_vit",
     ),
     # NumPy
     UpstreamName("numpy._core.multiarray._reconstruct", "stack.pickle_stand_ins", "arrays in checkpoints"),
@@ -77,12 +77,12 @@ UPSTREAM_NAMES = (
     ),
     UpstreamName(
         "timm.models.vision_transformer.VisionTransformer._pos_embed",
-        "models.backbones.dino",
+        "models.backbones.dino_vit",
         "adds class token and positions",
         "self x",
     ),
     UpstreamName(
-        "timm.models.eva.Eva._pos_embed", "models.backbones.dino", "also returns the rotations of DINOv3", "self x"
+        "timm.models.eva.Eva._pos_embed", "models.backbones.dino_vit", "also returns the rotations of DINOv3", "self x"
     ),
     UpstreamName("huggingface_hub.constants.HF_HUB_OFFLINE", "stack.downloads", "set where the hub cannot be reached"),
     # mmengine
@@ -137,6 +137,19 @@ UPSTREAM_NAMES = (
     UpstreamName("mmengine.logging.HistoryBuffer._log_history", "stack.pickle_stand_ins", "values in checkpoints"),
     UpstreamName("mmengine.logging.HistoryBuffer._count_history", "stack.pickle_stand_ins", "counts in checkpoints"),
     UpstreamName("mmengine.runner.Runner._train_loop", "engine.run_progress", "the loop where it is built already"),
+    UpstreamName("mmengine.runner.Runner._resume", "engine.hooks.random_state_hook", "whether a checkpoint is resumed"),
+    UpstreamName(
+        "mmengine.hooks.CheckpointHook._save_checkpoint_with_step",
+        "stack.saved_checkpoints",
+        "replaced: removes old checkpoints last",
+        "self runner step meta",
+    ),
+    UpstreamName(
+        "mmengine.hooks.CheckpointHook._save_best_checkpoint",
+        "stack.saved_checkpoints",
+        "replaced: removes old checkpoints last",
+        "self runner metrics",
+    ),
     UpstreamName("mmengine.runner.Runner._val_loop", "engine.hooks.data_check_hook", "likewise"),
     UpstreamName("mmengine.runner.Runner._test_loop", "engine.hooks.data_check_hook", "likewise"),
     UpstreamName(

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import UserError, out_of_range
 from mmseg_ext.statistics.class_weights import (
     EFFECTIVE_NUMBER_BETA,
     effective_number,
@@ -63,7 +63,7 @@ def measure_image(
     counts = np.bincount(labels_HW.ravel(), minlength=num_classes)
     beyond = [label for label in np.flatnonzero(counts).tolist() if label >= num_classes and label != ignore_index]
     if beyond:
-        raise UserError(f"Expected labels in 0..{num_classes - 1} or {ignore_index}, got {beyond[0]}.")
+        raise UserError(out_of_range("labels", beyond, num_classes, ignore_index))
     height, width = labels_HW.shape
     if image_HWK is None:
         return ImageStatistics(height, width, counts[:num_classes])
@@ -189,5 +189,5 @@ def rare_class_probabilities(class_pixels_C: np.ndarray, temperature: float = 0.
     if not shown_C.any():
         raise UserError("Expected labelled pixels to draw classes by, got none.")
     exponents_C = (1 - class_pixels_C / class_pixels_C.sum()) / temperature
-    terms_C = np.where(shown_C, np.exp(exponents_C - exponents_C[shown_C].max()), 0.0)
+    terms_C = np.exp(np.where(shown_C, exponents_C - exponents_C[shown_C].max(), -np.inf))
     return terms_C / terms_C.sum()

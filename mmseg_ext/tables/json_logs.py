@@ -16,9 +16,11 @@ from .score_rows import ClassTable, keep_class_values, make_evaluation, read_cla
 
 _MAX_MEASUREMENT = 1e9
 _TRAIN_ROW = re.compile(
-    r'"time": ([0-9]{1,9}(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?), "iter": [0-9]{1,12}, '
-    r'(?:"memory": ([0-9]{1,9}), )?"step": ([0-9]{1,12})\}'
+    r'\n\{(?!.*mIoU": ).*"time": ([0-9]{1,9}\.[0-9]{1,20}), "iter": [0-9]{1,12}, "memory": ([0-9]{1,9}), '
+    r'"step": ([0-9]{1,12})\}$',
+    re.MULTILINE,
 )
+"""A training row as mmengine writes it; any other row is parsed whole."""
 
 
 def read_json_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
@@ -34,11 +36,11 @@ def read_json_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
     """
     reader = _JsonReader(wanted)
     lines = LogLines(path)
-    for line in lines:
-        match = _TRAIN_ROW.fullmatch(line, line.rfind('"time": ')) if line.startswith("{") else None
-        if match and '"mIoU": ' not in line:
-            reader.train_rows.append(match.groups())
-        else:
+    for (seconds, memory, steps), others in lines.split(_TRAIN_ROW):
+        reader.seconds += seconds
+        reader.memory += memory
+        reader.steps += steps
+        for line in others:
             reader.read(line)
     reader.part.num_bad_lines += lines.num_too_long
     tail = lines.tail.rstrip()
@@ -54,11 +56,13 @@ class _JsonReader:
     def __init__(self, wanted: frozenset[str]) -> None:
         self.wanted = wanted
         self.part = LogPart()
-        self.train_rows: list[tuple[Any, ...]] = []
+        self.steps: list[str | int | None] = []
+        self.seconds: list[str] = []
+        self.memory: list[str] = []
         self.rows: list[tuple[Evaluation, Callable[[], ClassTable]]] = []
 
     def read(self, line: str) -> None:
-        """Read a line that is no training row of mmengine 1.x."""
+        """Read a line that is no training row of the usual form."""
         row = _parse(line)
         if row is None:
             self.part.num_bad_lines += bool(line.strip())
@@ -70,10 +74,11 @@ class _JsonReader:
             self._read_evaluation(row)
 
     def _read_train(self, row: dict[str, Any]) -> None:
-        measured = [row.get("time"), row.get("memory")]
-        fits = [isinstance(value, (int, float)) and 0 <= value < _MAX_MEASUREMENT for value in measured]
-        seconds, memory = (value if fit else None for value, fit in zip(measured, fits, strict=True))
-        self.train_rows.append((seconds, memory, _step(row.get("step", row.get("iter")))))
+        for name, column in (("time", self.seconds), ("memory", self.memory)):
+            value = row.get(name)
+            if isinstance(value, (int, float)) and 0 <= value < _MAX_MEASUREMENT:
+                column.append(str(float(value)))
+        self.steps.append(_step(row.get("step", row.get("iter"))))
 
     def _read_header(self, row: dict[str, Any]) -> None:
         """Read the first row of a 0.x log: environment, config, seed."""
@@ -91,9 +96,8 @@ class _JsonReader:
         if is_old and row["mode"] not in ("train", "val", "test"):
             return
         scale = 100.0 if is_old else 1.0
-        step, before = None if is_old else _step(row.get("step")), None
-        if self.train_rows and self.train_rows[-1][2] is not None:
-            before = int(self.train_rows[-1][2])
+        step = None if is_old else _step(row.get("step"))
+        before = int(self.steps[-1]) if self.steps and self.steps[-1] is not None else None
         if before is not None and (step is None or step < before):
             step = before
         evaluation = make_evaluation(row, step, scale=scale, wanted=self.wanted)
@@ -107,8 +111,7 @@ class _JsonReader:
         evaluations = [evaluation for evaluation, _ in self.rows]
         part.evaluations = [item for item in evaluations if item.step is not None]
         part.tests = [item for item in evaluations if item.step is None]
-        seconds, memory, steps = zip(*self.train_rows, strict=True) if self.train_rows else ((), (), ())
-        part.set_training([step for step in steps if step is not None], seconds, memory)
+        part.set_training([step for step in self.steps if step is not None], self.seconds, self.memory)
         settings = part.settings
         if settings is not None:
             part.max_steps = settings.max_steps

@@ -1,5 +1,6 @@
 """Read the lines of a log of any size."""
 
+import re
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,11 @@ MAX_LINE_LENGTH = 2**20
 """Characters of a line; a longer line is not read, since no log row is that long."""
 
 
+_BLOCK_BYTES = 2**16
+
+
 class LogLines:
-    r"""The lines of a file, without their ends (``\n`` or ``\r\n``).
+    r"""The lines of a file, in blocks of text: every line has ``\n`` before it and none (nor ``\r``) behind it.
 
     Bytes that are not UTF-8 become U+FFFD, and a byte order mark is dropped.
 
@@ -30,14 +34,37 @@ class LogLines:
         decoder = getincrementaldecoder("utf-8-sig")("replace")
         is_too_long = False
         with self.path.open("rb") as file:
-            while chunk := file.read(MAX_LINE_LENGTH):
-                lines = (self.tail + decoder.decode(chunk)).replace("\r\n", "\n").split("\n")
-                self.tail = lines.pop()
-                if lines and (is_too_long or len(lines[0]) > MAX_LINE_LENGTH):
-                    del lines[0]
+            while chunk := file.read(_BLOCK_BYTES):
+                text = self.tail + decoder.decode(chunk)
+                if "\r" in text:  # most logs have none, and this is far faster than to replace nothing
+                    text = text.replace("\r\n", "\n")
+                length = text.find("\n")
+                if length > MAX_LINE_LENGTH or (is_too_long and length >= 0):
+                    text = text[length + 1 :]
                     is_too_long = False
                     self.num_too_long += 1
-                yield from lines
+                lines, _, self.tail = f"\n{text}".rpartition("\n")
+                yield lines
                 if is_too_long or len(self.tail) > MAX_LINE_LENGTH:
                     is_too_long, self.tail = True, ""
         self.num_too_long += is_too_long
+
+    def split(self, row: re.Pattern[str]) -> Iterator[tuple[list[list[str]], list[str]]]:
+        r"""Find the rows of one form by one search over many lines, much faster than a search a line.
+
+        Args:
+            row: The pattern of a row, with the ``\n`` before it and without the one behind it; each group has a text.
+
+        Yields:
+            A list for each group, its text in successive rows; and the lines behind these, up to the next such row.
+        """
+        width = row.groups + 1
+        for lines in self:
+            pieces = row.split(lines)
+            columns = [pieces[index::width] for index in range(1, width)]
+            start = 0
+            for end, others in enumerate(pieces[::width]):
+                if others:
+                    yield [column[start:end] for column in columns], others[1:].split("\n")
+                    start = end
+            yield [column[start:] for column in columns], []

@@ -135,20 +135,20 @@ class LogPart:
     stamp: str = ""
     changed: float = 0.0
 
-    def set_training(self, steps: Sequence[Any], seconds: Iterable[Any], memory: Iterable[Any]) -> None:
+    def set_training(self, steps: Sequence[Any], seconds: Iterable[str | None], memory: Iterable[str | None]) -> None:
         """Set what the training rows say.
 
         Args:
             steps: Their steps, as numbers or text.
-            seconds: Times of a step in s, as numbers or text; None and an empty text are left out.
-            memory: Memory in MB, in the same way.
+            seconds: Times of a step in s; None is left out.
+            memory: Memory in MB; None is left out.
         """
         if steps:
             self.first_step, self.last_step = int(steps[0]), int(steps[-1])
             self.step_interval = int(steps[1]) - self.first_step if len(steps) > 1 else None
-        times = [float(number) for number in seconds if number not in (None, "")]
+        times = [*map(float, filter(None, seconds))]
         self.seconds_per_step = round(statistics.median(times), 6) if times else None
-        self.memory = max((float(number) for number in set(memory) if number not in (None, "")), default=None)
+        self.memory = max(map(float, filter(None, set(memory))), default=None)
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from mmseg_ext.files import replace_file
 from .records import Evaluation, LogPart, Settings
 from .score_rows import share_names
 
-FORMAT = 4
+FORMAT = 5
 """Raised whenever the readers change what they return."""
 
 
@@ -41,11 +41,15 @@ class RowCache:
         key = json.dumps([FORMAT, sorted(os.path.abspath(path) for path in work_dirs), sorted(wanted)])
         name = hashlib.sha1(key.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
         self.path = (folder or default_folder()) / f"{name}.json"
+        self._names: dict[tuple[str, ...], int] = {}  # class names, which most evaluations share, by their number
         self._old: dict[str, Any] = {}
         self._new: dict[str, Any] = {}
         self._is_changed = False
         with contextlib.suppress(OSError, ValueError, TypeError):
-            self._old = dict(json.loads(self.path.read_bytes()))
+            names, old = json.loads(self.path.read_bytes())
+            self._names = {share_names(tuple(item)): index for index, item in enumerate(names)}
+            self._old = dict(old)
+        self._shared_names = list(self._names)
 
     def get(self, key: str, status: os.stat_result) -> LogPart | Settings | None:
         """Return what a file said, None where it is not known or the file has changed."""
@@ -53,44 +57,45 @@ class RowCache:
             stamp, value = entry = self._old[key]
             if stamp != _stamp(status):
                 return None
-            record = Settings(*value) if len(value) == len(fields(Settings)) else _load_part(value)
-        except (TypeError, ValueError, KeyError):
+            record = Settings(*value) if len(value) == len(fields(Settings)) else self._load_part(value)
+        except (TypeError, ValueError, LookupError):
             return None
         self._new[key] = entry
         return record
 
     def put(self, key: str, status: os.stat_result, record: LogPart | Settings) -> None:
         """Remember what a file said."""
-        self._new[key] = [_stamp(status), _values(record)]
+        self._new[key] = [_stamp(status), self._values(record)]
         self._is_changed = True
 
     def save(self) -> None:
         """Write the entries of the files seen since the cache was opened, where any of them is new."""
         if not self._is_changed and len(self._new) == len(self._old):
             return
-        text = json.dumps(self._new, separators=(",", ":"))
+        text = json.dumps([list(self._names), self._new], separators=(",", ":"))
         with contextlib.suppress(OSError):
             replace_file(self.path, text.encode("utf-8", "surrogatepass"))
+
+    def _values(self, record: Any) -> Any:
+        """Return the values of a record's fields as a list, those of the records in it too."""
+        if isinstance(record, list):
+            return [self._values(item) for item in record]
+        if isinstance(record, Evaluation):
+            number = self._names.setdefault(record.class_names, len(self._names))
+            return [record.step, record.metrics, number, record.class_values]
+        if isinstance(record, (LogPart, Settings)):
+            return [self._values(getattr(record, item.name)) for item in fields(record)]
+        return record
+
+    def _load_part(self, values: list[Any]) -> LogPart:
+        part = LogPart(*values)
+        part.evaluations, part.tests = (
+            [Evaluation(step, metrics, self._shared_names[number], scores) for step, metrics, number, scores in items]
+            for items in (values[0], values[1])
+        )
+        part.settings = Settings(*part.settings) if isinstance(part.settings, list) else None
+        return part
 
 
 def _stamp(status: os.stat_result) -> list[int]:
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-
-
-def _values(record: Any) -> Any:
-    """Return the values of a record's fields as a list, those of the records in it too."""
-    if isinstance(record, list):
-        return [_values(item) for item in record]
-    if isinstance(record, (LogPart, Settings, Evaluation)):
-        return [_values(getattr(record, item.name)) for item in fields(record)]
-    return record
-
-
-def _load_part(values: list[Any]) -> LogPart:
-    part = LogPart(*values)
-    part.evaluations, part.tests = (
-        [Evaluation(step, metrics, share_names(tuple(names)), scores) for step, metrics, names, scores in evaluations]
-        for evaluations in (values[0], values[1])
-    )
-    part.settings = Settings(*part.settings) if isinstance(part.settings, list) else None
-    return part

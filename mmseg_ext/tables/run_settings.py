@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from mmseg_ext.errors import UserError
+from mmseg_ext.points.label_budget import budget_of
+
 from .config_source import base_name, parse_chunks, split_assignments
 from .dataset_names import dataset_from_type, plain_type
 from .records import MAX_STEP, Settings, printable
@@ -14,8 +17,6 @@ _NOT_COMPARED = re.compile(
     "randomness|seed|load_from|resume|resume_from|launcher|log_level|vis_backends|visualizer|default_hooks|custom_hooks|"
     "env_cfg|log_config|log_processor|checkpoint_config|dist_params|gpu_ids|device|work_dir"
 )
-_LABEL_STEPS = {"num_points": "SamplePoints", "file": "LoadPointAnnotations"}
-_LABEL_STEPS |= {"grow": "GrowPoints", "areas": "WeighLabels"}
 _SEED = re.compile(r"\bseed=\d+")
 _FOLD = re.compile(r"\bfold=\d+")
 
@@ -180,29 +181,20 @@ def _read_pipeline(settings: Settings, config: Mapping[str, Any], train: Mapping
     pipeline = [
         (plain_type(_text(transform.get("type"))), transform) for transform in _transforms(train.get("pipeline"))
     ]
-    steps = _label_steps(_dict(train.get("labels"))) or pipeline
-    if steps or "labels" in train:
-        settings.labels = "all"
-    for kind, step in steps:
-        if kind == "SamplePoints":
-            count, per = _int(step.get("num_points")), _text(step.get("per")) or "image"
-            settings.labels = f"{count} pt{'s' if count != 1 else ''}/{per}" if count is not None else "points"
-            if step.get("resample") is True:
-                settings.labels += ", redrawn"
-        elif kind == "LoadPointAnnotations":
-            settings.labels = "clicked points"
-        elif kind == "GrowPoints":
-            settings.labels += ", grown"
-        elif kind == "WeighLabels":
-            settings.labels += ", weighed"
+    if pipeline or "labels" in train:
+        settings.labels = _describe_labels(train)
     crops = [_size(step.get("crop_size")) for kind, step in pipeline if kind.endswith("RandomCrop")]
     preprocessor = _dict(_dict(config.get("model")).get("data_preprocessor"))
     settings.crop = crops[-1] if crops and crops[-1] else _size(preprocessor.get("size"))
 
 
-def _label_steps(labels: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the transforms that a dataset's `labels` stand for, in their order."""
-    return [(kind, labels) for key, kind in _LABEL_STEPS.items() if labels.get(key) is not None]
+def _describe_labels(train: Mapping[str, Any]) -> str:
+    """Name the labels that a run trains on."""
+    try:
+        budget = budget_of(train)
+        return "all" if budget is None else budget.describe(short=True)
+    except (UserError, TypeError, ValueError):  # a config that was cut off, or of another program
+        return "points"
 
 
 def _transforms(pipeline: Any) -> Iterator[dict[str, Any]]:

@@ -44,22 +44,16 @@ def make_evaluation(
     """
     metrics: dict[str, float] = {}
     is_evaluation = False
-    for key, value in row.items():
-        if split_class_metric(key):
-            is_evaluation = is_evaluation or read_number(value) is not None
-            name = key.rstrip()
-            if name not in wanted:
-                continue
-            is_metric = True
-        elif key in BOOKKEEPING:
+    for key in [key for key in row if split_class_metric(key) is None or (wanted and key.rstrip() in wanted)]:
+        if key in BOOKKEEPING:
             continue
-        else:
-            name = metric_name(key)
-            is_metric = is_summary_metric(name)
-        number = read_number(value, scale if is_metric else 1.0)
+        name = key.rstrip() if split_class_metric(key) else metric_name(key)
+        is_metric = split_class_metric(key) is not None or is_summary_metric(name)
+        number = read_number(row[key], scale if is_metric else 1.0)
         if number is not None:
             metrics.setdefault(name, number)
             is_evaluation = is_evaluation or is_metric
+    is_evaluation = is_evaluation or any(read_number(row[key]) is not None for key in row if split_class_metric(key))
     return Evaluation(step, metrics) if is_evaluation else None
 
 

@@ -17,11 +17,20 @@ from .run_settings import read_settings
 from .score_rows import ClassTable, keep_class_values, make_evaluation, read_class_table
 
 _DATE = re.compile(r"([0-9]{4})[/-]([0-9]{2})[/-]([0-9]{2}) ([0-9]{2}:[0-9]{2}:[0-9]{2})")
-_NUMBER = r"-?(?:nan|inf|[0-9]{1,20}(?:\.[0-9]{1,20})?(?:e[-+]?[0-9]{1,3})?)"
-_ITEM_NUMBER = re.compile(rf": ({_NUMBER})(?:, |\s\s+|\s*$)", re.IGNORECASE)
-_CELL_NUMBER = re.compile(_NUMBER, re.IGNORECASE)
+_NUMBER = (
+    r"[0-9]{1,20}\.[0-9]{1,20}"  # most numbers, which are found faster this way
+    r"|-?(?:[0-9]{1,20}(?:\.[0-9]{1,20}|)(?:[eE][-+]?[0-9]{1,3}|)|[nN][aA][nN]|[iI][nN][fF])"
+)
+_ITEM_NUMBER = re.compile(rf": ({_NUMBER})(?:\s\s+|, |\s*$)")
+_CELL_NUMBER = re.compile(_NUMBER)
 _PROGRESS = re.compile(r" *(?:\[ *[0-9]{1,9}\])?\[ *[0-9]{1,12}(?:/[0-9]{1,12})?\]")
 _TRAIN_ROW = re.compile(
+    r"\n(20[0-9/]{8} [0-9:]{8}) - mmengine - INFO - Iter\(train\) {1,9}\[ *([0-9]{1,12})/([0-9]{1,12})\]"
+    r".{20,120}? time: ([0-9]{1,9}\.[0-9]{1,20})  data_time: [0-9.]{1,20}  memory: ([0-9]{1,9})  .*"
+)
+"""A training row as mmengine 1.x writes it where iterations are counted; any other line is read on its own."""
+
+_OTHER_TRAIN_ROW = re.compile(
     r" *(?:\[ *([0-9]{1,9})\])?\[ *([0-9]{1,12})/([0-9]{1,12})\]"  # epoch, step, total
     r"(?:.*? time: ([0-9]{1,9}(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?)(?=[,\s]|$))?(?:.*? memory: ([0-9]{1,9})(?=[,\s]|$))?"
 )
@@ -41,11 +50,10 @@ def read_text_log(path: Path, wanted: frozenset[str] = frozenset()) -> LogPart:
     """
     reader = _TextReader(wanted)
     lines = LogLines(path)
-    for line in lines:
-        place = line.find("(train) ")
-        if place >= 0 and (match := _TRAIN_ROW.match(line, place + len("(train) "))):
-            reader.add_train_row(line, match)
-        else:
+    for rows, others in lines.split(_TRAIN_ROW):
+        if rows[0]:
+            reader.add_train_rows(*rows)
+        for line in others:
             reader.read(line)
     reader.part.num_bad_lines = lines.num_too_long
     reader.part.is_cut = bool(lines.tail)
@@ -64,7 +72,10 @@ class _TextReader:
         self.part = LogPart()
         self.rows: list[tuple[Evaluation, Callable[[], ClassTable]]] = []
         self.steps_before: list[tuple[Evaluation, int | None]] = []
-        self.train_rows: list[tuple[str | None, ...]] = []
+        self.steps: list[str | int] = []
+        self.seconds: list[str | None] = []
+        self.memory: list[str | None] = []
+        self.total, self.has_epochs = "", False
         self.saved_step = 0
         self.num_rows_at_save = self.num_rows_at_error = -1
         self.message: list[str] = []
@@ -74,41 +85,49 @@ class _TextReader:
         self.readers: list[tuple[str, Callable[[str, int], Any]]] = [
             (" - Iter ", self._read_train),
             (" - Epoch ", self._read_train),
+            ("(train) ", self._read_train),
             ("(val) ", self._read_evaluation),
             ("(test) ", self._read_evaluation),
         ]
 
     def read(self, line: str) -> None:
-        """Read a line that is no training row of mmengine 1.x."""
+        """Read a line that is no training row of the usual form."""
+        if self.table is not None and line.startswith(("+-", "|")):
+            self.table.append(line)
+            return
         if line.startswith("20") and _DATE.match(line):
             self._gather(None)
             self.last_dated = line
             self.first_dated = self.first_dated or line
-        elif self.table is not None and line.startswith(("+-", "|")):
-            self.table.append(line)
-            return
         for mark, read in self.readers:
             if (place := line.find(mark)) >= 0:
                 read(line, place + len(mark))
                 return
         self._read_other(line)
 
-    def add_train_row(self, line: str, match: re.Match[str]) -> None:
-        """Add a training row.
-
-        Args:
-            line: The line.
-            match: Where the numbers of the row are in it.
-        """
-        if self.end_message is not None:
-            self._gather(None)
-        self.train_rows.append(match.groups())
-        self.last_dated = line
-        self.first_dated = self.first_dated or line
+    def add_train_rows(
+        self, dates: list[str], steps: list[str], totals: list[str], seconds: list[str], memory: list[str]
+    ) -> None:
+        """Add training rows of the usual form, what they say as texts."""
+        self._gather(None)
+        self.first_dated, self.last_dated = self.first_dated or dates[0], dates[-1]
+        self.steps += steps
+        self.seconds += seconds
+        self.memory += memory
+        self.total, self.has_epochs = totals[-1], False
 
     def _read_train(self, line: str, place: int) -> None:
-        if match := _TRAIN_ROW.match(line, place):
-            self.add_train_row(line, match)
+        match = _OTHER_TRAIN_ROW.match(line, place)
+        if match is None:
+            self._read_other(line)
+            return
+        self._gather(None)
+        epoch, step, self.total, seconds, memory = match.groups()
+        self.has_epochs = epoch is not None
+        # Where epochs are counted, steps start anew in every epoch.
+        self.steps.append(int(step) + (int(epoch) - 1) * int(self.total) if epoch else step)
+        self.seconds.append(seconds)
+        self.memory.append(memory)
 
     def _read_evaluation(self, line: str, place: int) -> None:
         match = _PROGRESS.match(line, place)
@@ -125,8 +144,8 @@ class _TextReader:
             for kind, scores in read_classes().items():
                 named = {f"{kind}.{name}": value for name, value in scores.items()}
                 evaluation.metrics |= {name: value for name, value in named.items() if name in self.wanted}
-        steps = [_step_of(row) for row in self.train_rows[-1:]]
-        steps += [self.saved_step] if self.num_rows_at_save == len(self.train_rows) else []
+        steps = [int(step) for step in self.steps[-1:]]
+        steps += [self.saved_step] if self.num_rows_at_save == len(self.steps) else []
         self.rows.append((evaluation, read_classes))
         if line.startswith("(test)", place - len("(test) ")):
             self.part.tests.append(evaluation)
@@ -140,13 +159,13 @@ class _TextReader:
         if "per class results" in line:
             self.table = []
         elif match := _CHECKPOINT.search(line):
-            self.num_rows_at_save, self.saved_step = len(self.train_rows), int(match[1])
+            self.num_rows_at_save, self.saved_step = len(self.steps), int(match[1])
         elif "Exp name: " in line and not part.config_name:
             part.config_name = base_name(line.partition("Exp name: ")[2])
-        elif "Traceback (most recent call last)" in line and self.num_rows_at_error != len(self.train_rows):
-            self.num_rows_at_error = len(self.train_rows)
+        elif "Traceback (most recent call last)" in line and self.num_rows_at_error != len(self.steps):
+            self.num_rows_at_error = len(self.steps)
             self._gather(self._read_error)
-        elif not self.train_rows:
+        elif not self.steps:
             self._read_head(line)
 
     def _read_head(self, line: str) -> None:
@@ -187,7 +206,7 @@ class _TextReader:
         elif self.end_message == self._read_config:
             part.is_cut = True
         self._finish_training()
-        if self.num_rows_at_error != len(self.train_rows):
+        if self.num_rows_at_error != len(self.steps):
             part.error = ""
         part.started, part.ended = _date(self.first_dated), _date(self.last_dated)
         for evaluation, before in self.steps_before:
@@ -197,19 +216,18 @@ class _TextReader:
         return part
 
     def _finish_training(self) -> None:
-        part, rows = self.part, self.train_rows
-        ends = [*rows[:2], *rows[2:][-1:]]
-        part.set_training([_step_of(row) for row in ends], (row[3] for row in rows), (row[4] for row in rows))
-        if self.num_rows_at_save == len(rows):
+        part = self.part
+        part.set_training(self.steps, self.seconds, self.memory)
+        if self.num_rows_at_save == len(self.steps):
             part.last_step = max(self.saved_step, part.last_step or 0)
-        epoch, _, total = rows[-1][:3] if rows else (None, None, None)
+        total = int(self.total or 0)
         settings = part.settings
-        if total and not epoch:
-            part.max_steps = int(total)
+        if total and not self.has_epochs:
+            part.max_steps = total
         elif settings is not None and settings.max_steps is not None:
             part.max_steps = settings.max_steps
         elif settings is not None and settings.max_epochs and total:
-            part.max_steps = settings.max_epochs * int(total)
+            part.max_steps = settings.max_epochs * total
 
     def _step(self, before: int | None) -> int | None:
         """Return the step of the next evaluation: that of the training row before it, or a multiple of val_interval."""
@@ -228,12 +246,6 @@ class _TextReader:
         if part.max_steps:
             step = min(step, part.max_steps)
         return step if step <= limit else before
-
-
-def _step_of(row: tuple[str | None, ...]) -> int:
-    """Return the step of a training row; where epochs are counted, steps start anew in every epoch."""
-    epoch, step, total = (int(number or 0) for number in row[:3])
-    return step + (epoch - 1) * total if row[0] else step
 
 
 def count_parameters(text: str) -> int | None:
@@ -255,7 +267,7 @@ def read_items(text: str) -> dict[str, float]:
         {'aAcc': 81.82, 'mIoU': nan, 'IoU.bed, double': 3.5}
     """
     pieces = _ITEM_NUMBER.split(text)
-    return {name.strip(): float(number) for name, number in zip(pieces[::2], pieces[1::2], strict=False)}
+    return dict(zip(map(str.strip, pieces[::2]), map(float, pieces[1::2]), strict=False))
 
 
 def _read_classes(row: dict[str, float], scale: float, lines: Sequence[str]) -> ClassTable:

@@ -69,7 +69,7 @@ class LoadPointAnnotations(BaseTransform):
         return results
 
     def check_file(self, results: dict) -> LabelFileReport:
-        """Look at the points of one image, for the check before training.
+        """Check the points of one image, for the check before training.
 
         Args:
             results: The dataset's entry, with img_shape where the image could be read.

@@ -42,8 +42,8 @@ def apply_linear(values: np.ndarray, alpha: float = 1.0, beta: float = 0.0) -> n
 
     Adding whole numbers and OpenCV's scaling take a third of the time of a table, or less. But float32 may round a sum
     up to the next whole number; and OpenCV rounds where stock cuts off, so that half less before rounding comes to the
-    same but for numbers close to whole ones, and drops signs. So each is used if it gives the table's entry for every
-    one of the 256 values, for which it is asked first.
+    same but for numbers close to whole ones, and drops signs. So each is used only if it gives the table's entry for
+    every one of the 256 values, which is computed first.
 
     Args:
         values: uint8, (H, W) or (H, W, channels).

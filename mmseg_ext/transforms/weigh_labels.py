@@ -1,4 +1,4 @@
-"""Labels that stand for areas."""
+"""Labels weighted by the areas that they represent."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -48,7 +48,7 @@ class WeighLabels(BaseTransform):
 
     @cached_property
     def areas_of(self) -> dict[str, np.ndarray]:
-        """Share of each class, (C,), by the image's name. Read when first asked for: a config can be tested without."""
+        """Share of each class, (C,), by the image's name. Read at first use, so that a config can be tested without."""
         return read_areas(self.areas)
 
     def transform(self, results: dict) -> dict:

@@ -9,7 +9,7 @@ from mmseg_ext.transforms import LoadColorAnnotations
 
 CLASSES = ("field", "water", "road")
 PALETTE = [(10, 20, 30), (40, 50, 60), (70, 80, 90)]
-IMAGE = {"type": "mmseg.LoadImageFromFile"}
+IMAGE = {"type": "LoadImageFromFile"}
 INDEX = [IMAGE, {"type": "mmseg.LoadAnnotations"}]
 
 

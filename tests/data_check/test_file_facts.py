@@ -50,7 +50,7 @@ def test_exif_turns_the_image_that_training_sees(root):
     problem = only(check(root).errors)
     assert "is 8x6 (height x width)" in problem.what
     assert "EXIF orientation (6)" in problem.fix
-    loader = {"type": "mmseg.LoadImageFromFile", "color_type": "color_ignore_orientation"}
+    loader = {"type": "LoadImageFromFile", "color_type": "color_ignore_orientation"}
     check(root, [loader, INDEX[1]]).raise_if_bad()
     # As stock mmseg loads it:
     results = build(root).pipeline.transforms[0]({"img_path": str(path)})

@@ -59,7 +59,7 @@ def test_pipeline_that_loads_masks_of_a_dataset_without(root):
 
 def test_masks_loaded_inside_test_time_augmentation_are_checked(root):
     tta = {
-        "type": "mmseg.TestTimeAug",
+        "type": "TestTimeAug",
         "transforms": [[{"type": "mmseg.Resize", "scale_factor": 1.0, "keep_ratio": True}], [INDEX[1]]],
     }
     assert check(root, [IMAGE, tta]).num_masks == 3

@@ -22,7 +22,7 @@ child = os.fork() if len(sys.argv) > 2 else 1
 if child == 0:
     time.sleep(20)  # a data loading worker that outlives its parent
     os._exit(0)
-print(child, flush=True)
+print("holds", child, flush=True)
 time.sleep(60)
 """
 
@@ -35,7 +35,10 @@ def hold(folder, *more):
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    return process, process.stdout.readline().strip()
+    for line in process.stdout:  # behind what the stack prints
+        if line.startswith("holds"):
+            return process, line.split()[1]
+    raise AssertionError("the process has ended without the lock")
 
 
 def end(process):

@@ -188,6 +188,17 @@ def test_other_ways_to_name_a_global_are_refused(opcode):
         dry_run(io.BytesIO(HEAD + opcode + b"."))
 
 
+@pytest.mark.parametrize("opcode", [b"X\xff\xff\xff\xff", b"\x8e\xff\xff\xff\xff\xff\x00\x00\x00"])
+def test_forged_lengths_allocate_nothing(opcode):
+    class Watched(io.BytesIO):
+        def read(self, size=-1):
+            assert size < 1000
+            return super().read(size)
+
+    with pytest.raises(ValueError, match="bytes"):
+        dry_run(Watched(HEAD + opcode + b"a."))
+
+
 def test_sizes_that_do_not_fit_are_refused():
     file = save(torch.ones(1000))
     larger = unpack(file).replace(b"M\xe8\x03", b"M\xe8\x7f")

@@ -61,7 +61,8 @@ def test_dataset_of_words(name: str, expected: tuple[str, int | None]) -> None:
         ("\n            dict(type='mmseg_ext.SamplePoints', num_points=2, resample=True),", "2 pts/image, redrawn"),
         ("\n            dict(file='points.csv', type='mmseg_ext.LoadPointAnnotations'),", "clicked points"),
         (
-            "\n            dict(type='SamplePoints', num_points=2), dict(type='GrowPoints'), dict(type='WeighLabels'),",
+            "\n            dict(type='SamplePoints', num_points=2), dict(type='GrowPoints'),"
+            " dict(type='WeighLabels', areas='a.json'),",
             "2 pts/image, grown, weighed",
         ),
         ("\n            [dict(transforms=[dict(num_points=3, type='SamplePoints')], type='X')],", "3 pts/image"),

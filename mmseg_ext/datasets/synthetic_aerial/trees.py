@@ -47,7 +47,7 @@ def _raise_crowns(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Height of the highest crown over each pixel, 0 where there is none, and the flat index of its tree.
 
-    Only the trees of the 3 x 3 cells around a pixel are asked: no crown reaches much farther than a cell.
+    Only the trees of the 3 x 3 cells around a pixel are considered: no crown reaches much farther than a cell.
     """
     num_cells = len(radius)
     cell_x = np.floor(canvas.x[0] / spacing).astype(np.int64) + 1

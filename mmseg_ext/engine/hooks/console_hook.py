@@ -31,7 +31,7 @@ class ConsoleHook(Hook):
         interval: Seconds between two lines of progress where the screen is no terminal (a file, a pipe).
     """
 
-    priority = "VERY_LOW"
+    priority = "LOW"  # before CheckpointHook, whose checkpoints hold the best score
 
     def __init__(self, metric: str = "mIoU", interval: float = 20.0) -> None:
         self.metric = metric

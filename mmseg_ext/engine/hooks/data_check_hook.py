@@ -161,8 +161,8 @@ def loss_problems(model: Any, budget: LabelBudget | None) -> list[Problem]:
             if isinstance(part, CrossEntropyLoss) and not part.avg_non_ignore and part.class_weight is None:
                 where = f"model.{attribute}.{name}"
                 what = f"CrossEntropyLoss averages over all pixels, but only {budget.describe()} have a label"
-                mend = "Use mmseg_ext.PartialCrossEntropyLoss, or a Point… head of mmseg_ext with its own loss."
-                problems.append(Problem(where, what, mend, "loss of sparse labels"))
+                fix = "Use mmseg_ext.PartialCrossEntropyLoss, or a Point… head of mmseg_ext with its own loss."
+                problems.append(Problem(where, what, fix, "loss of sparse labels"))
     return problems
 
 

@@ -1,6 +1,5 @@
 """A resumed run draws the random numbers that the uninterrupted run would have drawn."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,8 +34,9 @@ class CollateWithState:
     def __call__(self, samples: list) -> Any:
         """Collate the samples of a batch."""
         batch = self.collate(samples)
-        if isinstance(batch, dict) and get_worker_info() is not None:
-            batch[KEY] = {name: _pack(value) for name, value in get_random_state().items()}
+        worker = get_worker_info()
+        if isinstance(batch, dict) and worker is not None:
+            batch[KEY] = worker.id, {name: _pack(value) for name, value in get_random_state().items()}
         return batch
 
 
@@ -77,7 +77,8 @@ class RandomStateHook(Hook):
     priority = "VERY_HIGH"
 
     def __init__(self) -> None:
-        self._workers: deque[WorkerState] = deque()
+        self._workers: list[WorkerState] = []
+        self._next_worker = 0
         self._resumed: list[dict[str, Any]] | None = None
         self._gathered: list[dict[str, Any]] = []
         self._before_val: RandomState | None = None
@@ -90,7 +91,7 @@ class RandomStateHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Let batches bring the states of their workers along."""
         loader = runner.train_dataloader
-        self._workers = deque(range(loader.num_workers), maxlen=loader.num_workers)
+        self._workers = list(range(loader.num_workers))
         loader.collate_fn = CollateWithState(loader.collate_fn)
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -113,7 +114,7 @@ class RandomStateHook(Hook):
     def _restore(self, runner: Runner, loader: DataLoader, own: dict[str, Any]) -> None:
         # Workers that live through the whole run go on; others are started and seeded anew for each epoch.
         if isinstance(runner.train_loop, IterBasedTrainLoop) or loader.persistent_workers:
-            self._workers.extend(own["workers"])
+            self._workers = list(own["workers"])
             loader.worker_init_fn = RestoreWorker(loader.worker_init_fn, own["workers"])
             # An iterator of the loader draws one number when it is made, which the resumed run has drawn before.
             loader.generator = torch.Generator()
@@ -125,7 +126,8 @@ class RandomStateHook(Hook):
         """Take the state of its worker off the batch."""
         packed = data_batch.pop(KEY, None) if isinstance(data_batch, dict) else None
         if packed is not None:
-            self._workers.append(packed)
+            worker, self._workers[packed[0]] = packed
+            self._next_worker = (worker + 1) % len(self._workers)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Gather the states of all processes where a checkpoint is about to be saved."""
@@ -139,7 +141,8 @@ class RandomStateHook(Hook):
             self._gather()
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Gather the states of all processes, for a checkpoint of this epoch."""
+        """Gather the states, for a checkpoint of this epoch; the next one begins with the first worker."""
+        self._next_worker = 0
         self._gather()
 
     def before_val(self, runner: Runner) -> None:
@@ -157,7 +160,10 @@ class RandomStateHook(Hook):
         own = {
             "process": get_random_state(),
             "devices": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            "workers": [state if isinstance(state, int) else _unpack(state) for state in self._workers],
+            "workers": [
+                state if isinstance(state, int) else _unpack(state)
+                for state in (*self._workers[self._next_worker :], *self._workers[: self._next_worker])
+            ],
         }
         self._gathered = all_gather_object(own)
 

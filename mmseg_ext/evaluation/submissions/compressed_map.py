@@ -1,4 +1,4 @@
-"""Class maps that wait in little memory."""
+"""Class maps kept in memory, compressed."""
 
 import zlib
 from typing import NamedTuple

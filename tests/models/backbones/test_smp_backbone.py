@@ -119,7 +119,7 @@ def test_points_train_a_network_on_top(head, loss):
         value.backward()
         optimizer.step()
         values.append(value.item())
-    # Twelve seeds, with and without vector instructions: 0.07 to 0.57 of the first loss.
+    # Twelve seeds, with and (points) without vector instructions: 0.07 to 0.57 of the first loss.
     assert values[-1] < 0.85 * values[0]
     assert all(p.grad is not None for p in model.backbone.parameters())
     model.eval()
