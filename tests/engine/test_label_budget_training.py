@@ -43,7 +43,6 @@ def dataset_of(path):
 
 def test_training_with_a_budget_of_the_command_line(drop_in_config, tmp_path, capsys):
     options = ["train_dataloader.dataset.labels.num_points=20", "train_cfg.max_iters=2", "train_cfg.val_interval=2"]
-    options.append(f"visualizer.name={tmp_path.name}")  # visualizers of one name are one, also in another run
     command = [str(drop_in_config), "--work-dir", str(tmp_path / "run"), "--cfg-options", *options]
     assert main_of("train")(command) == 0
     assert "labels    20 points per image" in capsys.readouterr().out.splitlines()

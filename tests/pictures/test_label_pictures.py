@@ -31,7 +31,7 @@ def test_colorize_takes_a_negative_ignore_index():
     ("labels", "message"),
     [
         (np.array([[3]]), r"labels in 0\.\.2 \(or 255 where ignored\), got \[3\]"),
-        (np.array([[-1]]), "got -1"),
+        (np.array([[-1]]), r"got \[-1\]"),
         (np.zeros((2, 2), np.float32), r"integers, got shape \(2, 2\) of float32"),
         (np.zeros((2, 2, 1), np.uint8), r"got shape \(2, 2, 1\)"),
         (np.zeros((0, 2), np.uint8), r"got shape \(0, 2\)"),
