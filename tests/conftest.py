@@ -15,6 +15,7 @@ stack.prepare()
 from browser import browser_page, chromium  # noqa: E402, F401 fixtures of every test
 from mmengine.logging import MessageHub, MMLogger  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
+from mmseg.visualization import SegLocalVisualizer  # noqa: E402
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 LOVEDA_FILES = {
@@ -46,8 +47,8 @@ def save_png(path: Path, pixels: np.ndarray) -> None:
 
 @pytest.fixture(autouse=True)
 def _process_state() -> Iterator[None]:
-    """Take back the scope, the logger and the message hub that a Runner leaves behind as the current ones."""
-    kinds = (DefaultScope, MMLogger, MessageHub)
+    """Take back the scope, logger, message hub and visualizer that a Runner leaves behind as the current ones."""
+    kinds = (DefaultScope, MMLogger, MessageHub, SegLocalVisualizer)
     before = [kind._instance_dict.copy() for kind in kinds]
     yield
     for kind, instances in zip(kinds, before, strict=True):

@@ -81,5 +81,5 @@ class FactsCache:
         if self.path is None or not self._changed:
             return
         content = json.dumps({"format": FORMAT, "rows": self._rows}, separators=(",", ":")).encode()
-        replace_file(self.path, gzip.compress(content, compresslevel=3))
+        replace_file(self.path, gzip.compress(content, compresslevel=3), sync=False)
         self._changed = False

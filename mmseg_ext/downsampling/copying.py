@@ -234,12 +234,12 @@ class _Work:
             for target in targets:
                 reduced = reduce_labels(labels, target.factor, ignored, self.filters.labels)
                 content = _or_fail(pair.mask, encode_label_file, file, reduced.astype(file.labels.dtype), suffix)
-                replace_file(target.root / pair.mask, content)
+                replace_file(target.root / pair.mask, content, sync=False)
         for target in targets:
             reduced = reduce_image(image, target.factor)
             suffix = PurePosixPath(name).suffix
             content = _or_fail(pair.image, encode_image, reduced, suffix, self.filters.quality)
-            replace_file(target.root / name, content)
+            replace_file(target.root / name, content, sync=False)
 
 
 class _PairError(Exception):

@@ -31,5 +31,5 @@ def save_picture(path: str | Path, image_rgb: np.ndarray) -> Path:
     buffer = BytesIO()
     options = {"quality": 92, "subsampling": 0} if kind == "JPEG" else {}
     Image.fromarray(checked_image(image_rgb)).save(buffer, kind, **options)
-    replace_file(path, buffer.getvalue())
+    replace_file(path, buffer.getvalue(), sync=False)
     return path

@@ -74,7 +74,7 @@ class RowCache:
             return
         text = json.dumps([list(self._names), self._new], separators=(",", ":"))
         with contextlib.suppress(OSError):
-            replace_file(self.path, text.encode("utf-8", "surrogatepass"))
+            replace_file(self.path, text.encode("utf-8", "surrogatepass"), sync=False)
 
     def _values(self, record: Any) -> Any:
         """Return the values of a record's fields as a list, those of the records in it too."""

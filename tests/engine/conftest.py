@@ -58,14 +58,6 @@ default_hooks = dict(
 """
 
 
-@pytest.fixture(autouse=True)
-def own_visualizer() -> None:
-    """Give every test its own visualizer: mmengine returns the one of an earlier run, and its folder, by its name."""
-    from mmseg.visualization import SegLocalVisualizer
-
-    SegLocalVisualizer._instance_dict.clear()
-
-
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from mmseg_ext.datasets.synthetic_aerial import generate_synthetic_aerial

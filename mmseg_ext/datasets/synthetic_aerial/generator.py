@@ -73,9 +73,9 @@ def generate_synthetic_aerial(
     ):
         is_first = sample.key[-1] == 0
         image, labels = draw_scene(sample.scene.lower(), size, (seed, *sample.key), complete=is_first)
-        replace_file(sample.image, encode_png(image))
+        replace_file(sample.image, encode_png(image), sync=False)
         if sample.mask is not None:
-            replace_file(sample.mask, encode_png(labels))
+            replace_file(sample.mask, encode_png(labels), sync=False)
     _write_record(record_path, {**arguments, "complete": True})
     return root
 

@@ -156,7 +156,7 @@ class ValidationPicturesHook(Hook):
         name = picture_name(sample.img_path, dataset.data_root)
         folder = self._folder(runner)
         save_picture(folder / "validation" / name, row)
-        replace_file(folder / "predictions" / name, pack_labels(prediction_HW))
+        replace_file(folder / "predictions" / name, pack_labels(prediction_HW), sync=False)
         return row
 
     @staticmethod
