@@ -70,7 +70,7 @@ def read_dumped_config(path: str | Path) -> "Config":
     Raises:
         UserError: The file holds more than plain values.
     """
-    return parse_config_text(Path(path).read_text(encoding="utf-8"), source=str(path))
+    return parse_config_text(Path(path).read_text(encoding="utf-8", errors="replace"), source=str(path))
 
 
 def parse_checkpoint_configs() -> None:

@@ -2,11 +2,9 @@
 
 import errno
 import os
-import random
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -117,30 +115,3 @@ def test_a_disk_that_is_full_amid_the_tensors(tmp_path, monkeypatch):
     monkeypatch.setattr("mmseg_ext.stack.saved_checkpoints.replacing_file", writing_to_full)
     with pytest.raises(UserError, match=r"Cannot save the checkpoint .*No space left on device"):
         save_checkpoint({"x": torch.zeros(1000)}, str(tmp_path / "x.pth"))
-
-
-def test_random_kills(tmp_path):
-    """Kills at random moments, each time of the run that the last kill has left."""
-    folder = tmp_path / "run"
-    generator = random.Random(0)
-    code = KILLED.format(tests=str(Path(__file__).parent), folder=str(folder), calls=10**9, resume=True)
-    code = code.replace("max_iters=6", "max_iters=60")
-    latest = 0
-    for _ in range(4):
-        process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        begin = time.monotonic()
-        while process.poll() is None and not list(folder.glob("iter_*.pth")) and time.monotonic() - begin < 200:
-            time.sleep(0.02)
-        time.sleep(generator.random() * 2)
-        process.kill()
-        process.wait()
-        remove_leftovers(folder)
-        step = torch.load(last_checkpoint(folder), weights_only=False)["meta"]["iter"]
-        assert step >= latest
-        latest = step
-    assert latest > 0

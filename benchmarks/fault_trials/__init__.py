@@ -1,0 +1,1 @@
+"""Trials of what can go wrong, a module a kind; ``benchmarks/faults.py`` runs them."""
