@@ -1,13 +1,11 @@
 """Read the lines of a log of any size."""
 
-import re
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from pathlib import Path
 
 MAX_LINE_LENGTH = 2**20
 """Characters of a line; a longer line is not read, since no log row is that long."""
-
 
 _BLOCK_BYTES = 2**16
 
@@ -48,23 +46,3 @@ class LogLines:
                 if is_too_long or len(self.tail) > MAX_LINE_LENGTH:
                     is_too_long, self.tail = True, ""
         self.num_too_long += is_too_long
-
-    def split(self, row: re.Pattern[str]) -> Iterator[tuple[list[list[str]], list[str]]]:
-        r"""Find the rows of one form by one search over many lines, much faster than a search a line.
-
-        Args:
-            row: The pattern of a row, with the ``\n`` before it and without the one behind it; each group has a text.
-
-        Yields:
-            A list for each group, its text in successive rows; and the lines behind these, up to the next such row.
-        """
-        width = row.groups + 1
-        for lines in self:
-            pieces = row.split(lines)
-            columns = [pieces[index::width] for index in range(1, width)]
-            start = 0
-            for end, others in enumerate(pieces[::width]):
-                if others:
-                    yield [column[start:end] for column in columns], others[1:].split("\n")
-                    start = end
-            yield [column[start:] for column in columns], []
