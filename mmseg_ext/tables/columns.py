@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from .metric_names import ORIGINAL_PREFIX, best_evaluation, is_class_metric, is_lower_better, is_summary_metric
+from .metric_names import ORIGINAL_PREFIX, best_evaluation, is_class_metric, is_lower_better, is_shown_metric
 from .records import Evaluation, Run
 
 
@@ -189,16 +189,16 @@ def extra_metrics(run: Run, metric: str) -> dict[str, float]:
     metrics = {
         "val loss" if name == "loss" else name: value
         for name, value in _last(run).metrics.items()
-        if name != metric and (name == "loss" or is_summary_metric(name) or is_class_metric(name))
+        if name != metric and (is_shown_metric(name) or is_class_metric(name))
     }
     for name, value in (run.tests[-1].metrics if run.tests else {}).items():
-        if name == "loss" or is_summary_metric(name):
+        if is_shown_metric(name):
             metrics[f"test {name}"] = value
     return metrics
 
 
 def _metric_column(name: str) -> Column:
-    weight = {"original/mIoU": 8, "mIoU": 6, "mAcc": 6, "aAcc": 6, "test mIoU": 6}.get(name, 4)
+    weight = {"original/mIoU": 8, "mIoU": 6, "mAcc": 6, "aAcc": 6, "test mIoU": 6}.get(name, 3 if "/" in name else 4)
     template = "{:.4f}" if "loss" in name else "{:.2f}"
     high = not is_lower_better(name)
     return Column(

@@ -53,17 +53,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, or 2 where the input is no good: one line on stderr says what was expected.
     """
-    arguments = make_parser().parse_args(argv)
-    from mmseg_ext.errors import UserError
+    arguments = make_parser().parse_args(_join_order(sys.argv[1:] if argv is None else argv))
+    from mmseg_ext.errors import run_command
 
-    from .metric_names import metric_name
+    return run_command(lambda: _run(arguments))
+
+
+def _join_order(argv: Sequence[str]) -> list[str]:
+    """Write ``--sort -last`` as ``--sort=-last``: argparse takes what begins with a dash for another option."""
+    joined: list[str] = []
+    for argument in argv:
+        if joined and joined[-1] == "--sort" and argument.startswith("-"):
+            joined[-1] = f"--sort={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _run(arguments: argparse.Namespace) -> None:
     from .records import printable
     from .score_table import TableOptions
     from .table_writing import read_tables, write_files
     from .terminal import print_tables, progress_bar
 
     options = TableOptions(
-        metric=metric_name(arguments.metric),
+        metric=arguments.metric,
         sort=arguments.sort,
         group=arguments.group,
         per_class=arguments.per_class,
@@ -71,14 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         filters=tuple(arguments.filter),
     )
     formats = ["md", *(name for name in ("csv", "json", "html") if getattr(arguments, name))]
-    try:
-        with progress_bar() as progress:
-            tables = read_tables(arguments.work_dirs, options, use_cache=not arguments.no_cache, progress=progress)
-        paths = write_files(tables, arguments.out, formats)
-    except UserError as error:
-        sys.stderr.write(f"extract_tables.py: {printable(' '.join(str(error).split()))}\n")
-        return 2
+    with progress_bar() as progress:
+        tables = read_tables(arguments.work_dirs, options, use_cache=not arguments.no_cache, progress=progress)
+    paths = write_files(tables, arguments.out, formats)
     print_tables(tables)
     sys.stdout.write("\n")
     sys.stdout.write(printable(f"written: {', '.join(str(path) for path in paths)}") + "\n")
-    return 0

@@ -47,8 +47,8 @@ def lay_out_curves(table: ScoreTable) -> CurveFigure:
         table: The table; its option ``metric`` names what is drawn.
     """
     curves = [
-        (index, str(row.values.get("config")), points)
-        for index, row in enumerate(table.rows)
+        (index, name, points)
+        for index, (name, row) in enumerate(zip(table.row_names(), table.rows, strict=True))
         for run in row.runs
         if (points := _points(run, table.options.metric))
     ]

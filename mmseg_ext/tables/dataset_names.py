@@ -3,6 +3,8 @@
 import hashlib
 import re
 
+from .config_source import base_name
+
 _MAX_LENGTH = 100
 _SHORT_NAMES = {
     "ADE20KDataset": "ade20",
@@ -11,6 +13,9 @@ _SHORT_NAMES = {
     "DubaiAerialDataset": "dubai",
     "iSAIDDataset": "isaid",
 }
+_GENERIC_TYPES = frozenset({"BaseSegDataset", "BinaryMaskDataset", "CustomDataset", "FolderDataset"})
+"""Classes for any folder: the folder's name tells their datasets apart."""
+
 _WORDS = {
     "ade20": "ade20",
     "loveda": "loveda",
@@ -37,14 +42,22 @@ def plain_type(name: str) -> str:
     return name.rsplit(".", 1)[-1]
 
 
-def dataset_from_type(name: str) -> str:
-    """Return the short name of a dataset class.
+def dataset_from_type(name: str, data_root: str = "") -> str:
+    """Return the short name of a dataset.
+
+    Args:
+        name: Its class.
+        data_root: Its folder, which names it where the class is for any folder.
 
     Example:
+        >>> dataset_from_type("BaseSegDataset", "data/roofs")
+        'roofs'
         >>> [dataset_from_type(name) for name in ("mmseg_ext.DownsampledADE20KDataset", "BinaryMaskDataset")]
         ['ade20', 'binary_mask']
     """
     plain = plain_type(name)
+    if plain in _GENERIC_TYPES and (folder := file_name(base_name(data_root).lower())):
+        return folder
     return _SHORT_NAMES.get(plain) or file_name(_HUMP.sub("_", plain.replace("Dataset", "")).lower()) or "unknown"
 
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 
 from .records import Evaluation, printable
@@ -15,8 +15,9 @@ BOOKKEEPING = frozenset(
 )
 """Names in an evaluation row that are not metrics."""
 
-_CLASS_METRIC = re.compile(r"([A-Z][A-Za-z]*)\.(.+)")
+_CLASS_METRIC = re.compile(r"(?!original/)(?:[\w-]+/)?([A-Z][A-Za-z]*)\.(.+)")
 _SUMMARY_METRIC = re.compile(r"[am][A-Z][A-Za-z]*")
+_EVALUATOR_METRIC = re.compile(r"[a-z][\w-]*/[A-Za-z]\w*")
 
 
 @lru_cache(maxsize=65536)
@@ -41,16 +42,28 @@ def is_summary_metric(name: str) -> bool:
     return _SUMMARY_METRIC.fullmatch(name.removeprefix(ORIGINAL_PREFIX)) is not None
 
 
-@lru_cache(maxsize=4096)
-def metric_name(key: str) -> str:
-    """Remove the evaluator's prefix from a name in a log: val/mIoU is mIoU, binary/IoU is IoU.
+def is_shown_metric(name: str) -> bool:
+    """Return whether a metric has a column: a mean, the loss of a validation, or one with its evaluator's name."""
+    return name == "loss" or is_summary_metric(name) or _EVALUATOR_METRIC.fullmatch(name) is not None
+
+
+def metric_name(key: str, others: Container[str] = ()) -> str:
+    """Remove the name of the evaluation loop from a name in a log, and that of the evaluator from means and losses.
+
+    Args:
+        key: The name in the log.
+        others: The other names in the row: a mean that stands there without a prefix is another one.
 
     Example:
-        >>> [metric_name(key) for key in ("binary/IoU", "test/original/mIoU", "IoU.water")]
-        ['IoU', 'original/mIoU', 'IoU.water']
+        >>> [metric_name(key) for key in ("val/mIoU", "seg/mIoU", "binary/IoU", "test/original/mIoU", "IoU.water")]
+        ['mIoU', 'mIoU', 'binary/IoU', 'original/mIoU', 'IoU.water']
+        >>> metric_name("binary/mIoU", {"mIoU": 48.0})
+        'binary/mIoU'
     """
+    key = re.sub(r"^(?:val|test)/", "", key)
     name = key.rsplit("/", 1)[-1]
-    return printable(ORIGINAL_PREFIX + name if key.endswith(ORIGINAL_PREFIX + name) else name)
+    is_plain = (is_summary_metric(name) or name == "loss") and name not in others
+    return printable(name if is_plain and not key.startswith(ORIGINAL_PREFIX) else key)
 
 
 def is_lower_better(name: str) -> bool:

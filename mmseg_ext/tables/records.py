@@ -106,6 +106,7 @@ class LogPart:
         ended: Date and time of the last line.
         num_bad_lines: Lines that could not be read.
         is_cut: The file ends inside a line, a table or a config.
+        is_test: A test has logged its progress.
         error: Last line of a traceback at the end of the log.
         problem: Why the file could not be read at all.
         stamp: When the command was started, as ``YYYYMMDD_HHMMSS``; empty where the name does not say.
@@ -130,6 +131,7 @@ class LogPart:
     ended: str = ""
     num_bad_lines: int = 0
     is_cut: bool = False
+    is_test: bool = False
     error: str = ""
     problem: str = ""
     stamp: str = ""
@@ -164,7 +166,7 @@ class Run:
         done: Training iterations done.
         planned: Training iterations planned.
         state: finished, running, stopped, crashed, unfinished (cut or empty logs), ended (the logs do not say how many
-            iterations were planned) or tested.
+            iterations were planned), tested or predicted (a test without scores).
         started: Date and time of the first line.
         settings: What the config says.
         seconds_per_step: Time of a training iteration, in s.

@@ -18,7 +18,7 @@ from mmseg_ext.files import replace_file
 from .records import Evaluation, LogPart, Settings
 from .score_rows import share_names
 
-FORMAT = 5
+FORMAT = 7
 """Raised whenever the readers change what they return."""
 
 

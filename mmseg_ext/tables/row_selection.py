@@ -3,6 +3,7 @@
 import fnmatch
 import operator
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from mmseg_ext.errors import UserError
@@ -112,6 +113,16 @@ def find_row(rows: Sequence[Row], config: str) -> Row | None:
     return None
 
 
+def name_rows(rows: Sequence[Row]) -> list[str]:
+    """Name each row by its config, and by its run too where several rows share the config."""
+    configs = [str(row.values.get("config")) for row in rows]
+    counts = Counter(configs)
+    return [
+        config if counts[config] == 1 else f"{config} ({row.values.get('run')})"
+        for config, row in zip(configs, rows, strict=True)
+    ]
+
+
 def add_differences(rows: Sequence[Row], baseline: Row) -> None:
     """Add the differences of best and last from those of a baseline, in points."""
     for key in ("best", "last"):
@@ -132,7 +143,8 @@ def flag_unfair(rows: Sequence[Row], reference: Row) -> list[str]:
         One line for the rows that differ in the same way.
     """
     alike: dict[str, list[str]] = {}
-    for row in rows:
+    names = name_rows(rows)
+    for row, row_name in zip(rows, names, strict=True):
         different = {
             name: (text, reference.aspects[name])
             for name, text in row.aspects.items()
@@ -143,10 +155,10 @@ def flag_unfair(rows: Sequence[Row], reference: Row) -> list[str]:
             texts = [
                 name if name == "model" else f"{name} {mine}, not {other}" for name, (mine, other) in different.items()
             ]
-            alike.setdefault("; ".join(texts), []).append(str(row.values.get("config")))
-    name = reference.values.get("config")
+            alike.setdefault("; ".join(texts), []).append(row_name)
+    name = next(name for name, row in zip(names, rows, strict=True) if row is reference)
     return [
-        f"{', '.join(configs[:4])}{f' and {len(configs) - 4} more' if len(configs) > 4 else ''} "
-        f"{'differs' if len(configs) == 1 else 'differ'} from {name} in {texts}"
-        for texts, configs in alike.items()
+        f"{', '.join(others[:4])}{f' and {len(others) - 4} more' if len(others) > 4 else ''} "
+        f"{'differs' if len(others) == 1 else 'differ'} from {name} in {texts}"
+        for texts, others in alike.items()
     ]

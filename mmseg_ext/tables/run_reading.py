@@ -157,6 +157,8 @@ def _make_run(work_dir: WorkDir, parts: list[LogPart], reader: _FileReader, now:
     run.tests = [test for part in parts for test in part.tests]
     run.done = last.last_step
     run.planned = last.max_steps or settings.max_steps
+    if run.planned is not None and run.planned < (run.done or 0):  # of another start
+        run.planned = None
     run.started = next((part.started for part in parts if part.started), "") or _date_of_stamp(parts[0].stamp)
     run.seconds_per_step = _first_known("seconds_per_step", trained[::-1])
     run.memory = max((part.memory for part in parts if part.memory is not None), default=None)
@@ -183,6 +185,8 @@ def _state(run: Run, last: LogPart, *, is_fresh: bool) -> str:
         return "finished"
     if last.error:
         return "crashed"
+    if run.done is None and last.is_test:
+        return "predicted"
     if run.done is None or last.is_cut:
         return "unfinished"
     if run.planned is None:

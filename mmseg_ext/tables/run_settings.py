@@ -106,8 +106,8 @@ def _datasets(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
 
 def _read_data(settings: Settings, config: Mapping[str, Any], train: dict[str, Any], val: dict[str, Any]) -> None:
     kind = _text(val.get("type")) or _text(train.get("type")) or _text(config.get("dataset_type"))
-    settings.dataset = dataset_from_type(kind) if kind else ""
     dataset = train or val
+    settings.dataset = dataset_from_type(kind, _text((val or train).get("data_root"))) if kind else ""
     factor = _int(dataset.get("factor"))
     if factor is None:
         match = re.search(r"_ds_?(\d+)\b", _text(dataset.get("data_root")))

@@ -58,7 +58,7 @@ def _section(table: ScoreTable) -> dict[str, Any]:
     limits = (min(best), max(best)) if best else (0.0, 0.0)
     return {
         "table": table,
-        "configs": [str(row.values.get("config")) for row in table.rows],
+        "names": table.row_names(),
         "cells": [[_cell(column, row, limits) for column in table.columns] for row in table.rows],
         "figure": curves.lay_out_curves(table),
         "heat_map": _heat_map(table, table.class_kinds()[0]) if table.class_kinds() else None,

@@ -44,11 +44,14 @@ def make_evaluation(
     """
     metrics: dict[str, float] = {}
     is_evaluation = False
-    for key in [key for key in row if split_class_metric(key) is None or (wanted and key.rstrip() in wanted)]:
+    for key in row:
         if key in BOOKKEEPING:
             continue
-        name = key.rstrip() if split_class_metric(key) else metric_name(key)
-        is_metric = split_class_metric(key) is not None or is_summary_metric(name)
+        kind_and_class = split_class_metric(key)
+        name = ".".join(kind_and_class) if kind_and_class else metric_name(key, row)
+        if kind_and_class and name not in wanted:
+            continue
+        is_metric = kind_and_class is not None or is_summary_metric(name)
         number = read_number(row[key], scale if is_metric else 1.0)
         if number is not None:
             metrics.setdefault(name, number)

@@ -1,14 +1,15 @@
 """Build the score tables: one a dataset, best first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mmseg_ext.errors import UserError
 
 from .columns import Column, Row, make_columns
 from .dataset_names import file_name
+from .metric_names import metric_name
 from .records import Run
-from .row_selection import add_differences, find_row, flag_unfair, keep_rows, sort_rows
+from .row_selection import add_differences, find_row, flag_unfair, keep_rows, name_rows, sort_rows
 from .rows import make_rows
 
 
@@ -65,6 +66,10 @@ class ScoreTable:
         order = f"by {sort} {self.options.metric}" if sort in ("best", "last") else f"by {sort}"
         return f"{runs}, best first {order}" if not sort.startswith("-") else f"{runs}, ordered {order}"
 
+    def row_names(self) -> list[str]:
+        """Name each row by its config, and by its run too where several rows share the config."""
+        return name_rows(self.rows)
+
     def class_kinds(self) -> list[str]:
         """Return the kinds of per-class numbers that some row has, such as IoU and Acc."""
         return list(dict.fromkeys(kind for row in self.rows for kind in row.class_scores))
@@ -85,10 +90,10 @@ def make_tables(runs: Sequence[Run], options: TableOptions | None = None) -> lis
         UserError: No row meets the filters, no row has the metric or is the baseline, a column does not exist.
     """
     options = options or TableOptions()
+    options = replace(options, metric=_find_metric(runs, options.metric))
     by_dataset: dict[str, list[Run]] = {}
     for run in runs:
         by_dataset.setdefault(run.settings.dataset or "unknown", []).append(run)
-    _check_metric(runs, options.metric)
     tables = []
     errors: list[UserError] = []
     num_rows = 0
@@ -129,7 +134,13 @@ def _compare(tables: Sequence[ScoreTable], options: TableOptions) -> None:
         raise UserError(f"Expected --baseline to be one of the configs {some}; got {options.baseline!r}")
 
 
-def _check_metric(runs: Sequence[Run], metric: str) -> None:
+def _find_metric(runs: Sequence[Run], metric: str) -> str:
+    """Return the name of a metric in the logs; ``IoU`` is binary/IoU where there is no other."""
     names = {name for run in runs for item in [*run.evaluations, *run.tests] for name in item.metrics}
-    if metric != "mIoU" and metric not in names:
+    metric = metric_name(metric)
+    if metric == "mIoU" or metric in names:
+        return metric
+    alike = [name for name in names if name.endswith(f"/{metric}")]
+    if len(alike) != 1:
         raise UserError(f"Expected --metric to be one of {', '.join(sorted(names)) or 'none'}; got {metric!r}")
+    return alike[0]

@@ -151,6 +151,8 @@ class _TextReader:
 
     def _read_evaluation(self, line: str, place: int) -> None:
         match = _PROGRESS.match(line, place)
+        is_test = line.startswith("(test)", place - len("(test) "))
+        self.part.is_test = self.part.is_test or is_test
         if match is None or line.find("eta: ", place, place + _ETA_RANGE) >= 0:  # with an eta it is not the last row
             return
         row = read_items(line[match.end() :])
@@ -167,7 +169,7 @@ class _TextReader:
         steps = [int(step) for step in self.steps[-1:]]
         steps += [self.saved_step] if self.num_rows_at_save == len(self.steps) else []
         self.rows.append((evaluation, read_classes))
-        if line.startswith("(test)", place - len("(test) ")):
+        if is_test:
             self.part.tests.append(evaluation)
         else:
             self.steps_before.append((evaluation, max(steps, default=None)))
