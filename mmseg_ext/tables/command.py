@@ -71,10 +71,12 @@ def _join_order(argv: Sequence[str]) -> list[str]:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from mmseg_ext.progress import ProgressDisplay
+
     from .records import printable
     from .score_table import TableOptions
     from .table_writing import read_tables, write_files
-    from .terminal import print_tables, progress_bar
+    from .terminal import print_tables
 
     options = TableOptions(
         metric=arguments.metric,
@@ -85,7 +87,7 @@ def _run(arguments: argparse.Namespace) -> None:
         filters=tuple(arguments.filter),
     )
     formats = ["md", *(name for name in ("csv", "json", "html") if getattr(arguments, name))]
-    with progress_bar() as progress:
+    with ProgressDisplay("Reading runs") as progress:
         tables = read_tables(arguments.work_dirs, options, use_cache=not arguments.no_cache, progress=progress)
     paths = write_files(tables, arguments.out, formats)
     print_tables(tables)

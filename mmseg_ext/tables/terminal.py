@@ -1,10 +1,8 @@
 """Print score tables on the terminal with rich."""
 
-import contextlib
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any
+from collections.abc import Sequence
+from typing import IO
 
 from rich import box
 from rich.console import Console
@@ -103,35 +101,3 @@ def _print_classes(table: ScoreTable, console: Console) -> None:
         more += [f"{' and '.join(others)} per class"] if others else []
         if more:
             console.print(f"in the file: {', '.join(more)}", style="dim")
-
-
-@contextlib.contextmanager
-def progress_bar(delay: float = 1.0) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar on stderr while logs are read, once that takes longer than a moment; none where it is no terminal.
-
-    Args:
-        delay: How long to wait before it appears, in s.
-    """
-    if not sys.stderr.isatty():
-        yield None
-        return
-    start = time.monotonic()
-    shown: list[tuple[Any, Any]] = []
-
-    def advance(done: int, total: int) -> None:
-        if not shown:
-            if time.monotonic() - start < delay or done >= total:
-                return
-            from rich.progress import Progress
-
-            progress = Progress(console=Console(stderr=True), transient=True)
-            progress.start()
-            shown.append((progress, progress.add_task("reading runs", total=total)))
-        progress, task = shown[0]
-        progress.update(task, completed=done)
-
-    try:
-        yield advance
-    finally:
-        for progress, _ in shown:
-            progress.stop()
