@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import mmcv
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WEBP_SIGNATURE = b"RIFF"
@@ -151,7 +150,12 @@ def decode_as_shown(content: bytes, flag: str | int = "color", backend: str = "c
         # OpenCV does not turn a WebP; a release that learns it must not turn it once more.
         flag = f"{flag}{_IGNORING}" if isinstance(flag, str) else flag | cv2.IMREAD_IGNORE_ORIENTATION
         leaves = True
-    image = mmcv.imfrombytes(content, flag=flag, backend=backend)
+    if isinstance(flag, int):
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+    else:
+        import mmcv  # costly, and not needed by all that import this module
+
+        image = mmcv.imfrombytes(content, flag=flag, backend=backend)
     if image is None or ignores or not leaves:
         return image
     if backend not in _IGNORANT and content.startswith(TIFF_SIGNATURES):
@@ -165,8 +169,12 @@ def open_as_shown(path: str | Path) -> Image.Image:
     Raises:
         OSError: The file cannot be read or decoded; as ``Image.open``, also SyntaxError, ValueError.
     """
-    # By its path, Pillow maps an uncompressed TIFF into memory and scrambles it where it has to be turned.
-    image = Image.open(io.BytesIO(Path(path).read_bytes()))
+    content = Path(path).read_bytes()
+    try:
+        # By its path, Pillow maps an uncompressed TIFF into memory and scrambles it where it has to be turned.
+        image = Image.open(io.BytesIO(content))
+    except UnidentifiedImageError:
+        raise UnidentifiedImageError(f"cannot identify image file {str(path)!r}") from None
     image.load()
     method = None if image.format == "TIFF" else _TRANSPOSE.get(orientation_of(image))
     return image if method is None else image.transpose(method)
