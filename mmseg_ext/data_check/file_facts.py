@@ -156,7 +156,8 @@ def _tiff_bands(path: str) -> int:
 def _describe_array(array: np.ndarray, path: str) -> ImageFacts:
     bands = 1 if array.ndim == 2 else array.shape[2]
     bits, image_format = array.dtype.itemsize * 8, "TIFF" if _tiff_bands(path) else ""
-    return ImageFacts(*array.shape[:2], str(array.dtype), bits, bands, read_orientation(path), image_format)
+    height, width = array.shape[:2]
+    return ImageFacts(height, width, str(array.dtype), bits, bands, read_orientation(path), image_format)
 
 
 def _count_mask(mask: Image.Image) -> MaskFacts:

@@ -12,7 +12,7 @@ from mmseg_ext.errors import UserError
 from mmseg_ext.masks.color_masks import parse_color
 from mmseg_ext.masks.index_masks import IndexMeaning
 from mmseg_ext.masks.mask_meaning import MaskMeaning
-from mmseg_ext.masks.orientation import turns_by_exif
+from mmseg_ext.masks.orientation import IGNORING, turns_by_exif
 
 PALETTE_DATASETS = ("PascalVOCDataset", "PascalContextDataset", "PascalContextDataset59")
 """Stock datasets whose palette PNGs hold class indices."""
@@ -60,7 +60,7 @@ class ReadingPlan:
         """Whether the pipeline reads an image as viewers show it: turned by its EXIF orientation, if it has one."""
         if image.orientation == 1:
             return True
-        ours = self.turns_images and not self.image_flag.endswith("_ignore_orientation")
+        ours = self.turns_images and not self.image_flag.endswith(IGNORING)
         return ours or turns_by_exif(image.format, self.image_flag, self.image_backend or "cv2")
 
     def size_as_read(self, image: ImageFacts) -> tuple[int, int]:

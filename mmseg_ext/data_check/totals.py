@@ -123,12 +123,11 @@ class Totals:
         report, plan = self.report, self.plan
         if self.read_as_stored:
             how = f"color_type='{plan.image_flag}', imdecode_backend='{plan.image_backend}'"
-            what = f"the EXIF orientation of {_count(self.read_as_stored, report)} is not followed by the loader ({how})"
+            what = (
+                f"the loader ({how}) ignores the EXIF orientation of {_count(self.read_as_stored, report)}; points, and "
+                "copies by tools/downsample.py, are of the images as viewers show them"
+            )
             fix = "Read them with mmseg_ext.LoadImageFromFile, and no color_type that ends in _ignore_orientation."
-            if plan.custom is not None:
-                what += "; points count in the image as viewers show it"
-            else:
-                what += "; pictures of the run show them turned"
             problem = Problem(_common_folder(self.read_as_stored), what, fix, "EXIF orientation")
             (report.warnings if plan.custom is None else report.errors).append(problem)
         if self.turned_unlike_mask:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmseg_ext.masks.mask_meaning import FIX_BLURRED
 from mmseg_ext.masks.orientation import decode_as_shown, open_as_shown
 from mmseg_ext.masks.png_decoding import GRAY, RGB, decode_plain_png, read_png_header
 
@@ -93,7 +94,7 @@ def read_label_file(path: Path) -> LabelFile:
     """
     data = _read(path)
     if data.startswith(_JPEG_START):
-        raise UnusableFileError(f"is a JPEG, which blurs labels: {FIX_OF_BLURRED}")
+        raise UnusableFileError(f"is a JPEG, which blurs labels; {FIX_BLURRED} --colors or --values")
     header = read_png_header(data)
     depth_and_kind = (header.bit_depth, header.color_type) if header else None
     if depth_and_kind in ((8, GRAY), (16, GRAY), (8, RGB)):

@@ -13,7 +13,7 @@ import numpy as np
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.color_masks import pack_colors
 from mmseg_ext.masks.mask_facts import MaskFacts
-from mmseg_ext.masks.mask_meaning import MaskMeaning
+from mmseg_ext.masks.mask_meaning import FIX_BLURRED, MaskMeaning
 from mmseg_ext.masks.orientation import open_as_shown
 
 BinaryKind = Literal["0/255", "0/1"]
@@ -105,7 +105,8 @@ class BinaryMeaning(MaskMeaning):
         if self.kind == "0/255" and 1 in unknown:
             return "If its foreground is 1, set kind='0/1'."
         if len(unknown) > 2:
-            return "It seems to be a grey picture or a mask saved as JPEG: save it as PNG with two values."
+            values = " ".join(str(value) for value in self.label_of)
+            return f"It seems to be a grey picture or a mask saved as JPEG: {FIX_BLURRED} --values {values}."
         return "Correct the mask."
 
 

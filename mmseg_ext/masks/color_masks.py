@@ -12,7 +12,7 @@ import numpy as np
 
 from mmseg_ext.errors import MAX_LISTED, UserError
 from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
-from mmseg_ext.masks.mask_meaning import MaskMeaning
+from mmseg_ext.masks.mask_meaning import FIX_BLURRED, MaskMeaning
 from mmseg_ext.masks.orientation import open_as_shown
 from mmseg_ext.masks.png_decoding import RGB, decode_plain_png
 
@@ -151,5 +151,8 @@ class ColorMeaning(MaskMeaning):
             f"Set ignore_colors={names}, add the colour of the class to the palette, or ignore all such pixels with "
             "unknown='ignore'."
         )
+        if len(unknown) > MAX_LISTED:
+            colors = " ".join(f"'{format_color(color)}'" for color in (*self.palette, *self.ignore_colors))
+            fix = f"{fix} {FIX_BLURRED[0].upper()}{FIX_BLURRED[1:]} --colors {colors}."
         is_grey = all(value == (value & 255) * 0x010101 for value in unknown)
         return f"{fix} If it is a mask of class indices, read it with LoadAnnotations." if is_grey else fix

@@ -19,7 +19,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WEBP_SIGNATURE = b"RIFF"
 _TAG = 0x0112
-_IGNORING = "_ignore_orientation"  # what flags of mmcv end in that ask for the stored frame
+IGNORING = "_ignore_orientation"  # what flags of mmcv end in that ask for the stored frame
 _IGNORANT = ("turbojpeg", "tifffile")  # decoders that never turn
 
 _TRANSPOSE = {
@@ -130,6 +130,17 @@ def turns_by_exif(image_format: str, flag: str, backend: str) -> bool:
     return backend == "pillow" or image_format != "WEBP"
 
 
+def ignores_orientation(loader: Any) -> bool:
+    """Whether a loading transform leaves photographs as they are stored, by its `color_type`.
+
+    Args:
+        loader: A transform; one without `color_type` loads no images.
+    """
+    flag = getattr(loader, "color_type", None)
+    turns = getattr(loader, "turns_by_exif", False)
+    return flag is not None and (flag.endswith(IGNORING) or (flag == "unchanged" and not turns))
+
+
 def decode_as_shown(content: bytes, flag: str | int = "color", backend: str = "cv2") -> Any:
     """Decode an image as ``mmcv.imfrombytes`` does, turned by its EXIF orientation under every flag and decoder.
 
@@ -144,11 +155,11 @@ def decode_as_shown(content: bytes, flag: str | int = "color", backend: str = "c
     Returns:
         What mmcv returns: (H, W) or (H, W, C), BGR; None where OpenCV cannot decode the file.
     """
-    ignores = isinstance(flag, str) and flag.endswith(_IGNORING)
+    ignores = isinstance(flag, str) and flag.endswith(IGNORING)
     leaves = backend in _IGNORANT or flag in ("unchanged", cv2.IMREAD_UNCHANGED)
     if backend == "cv2" and not (leaves or ignores) and content.startswith(_WEBP_SIGNATURE):
         # OpenCV does not turn a WebP; a release that learns it must not turn it once more.
-        flag = f"{flag}{_IGNORING}" if isinstance(flag, str) else flag | cv2.IMREAD_IGNORE_ORIENTATION
+        flag = f"{flag}{IGNORING}" if isinstance(flag, str) else flag | cv2.IMREAD_IGNORE_ORIENTATION
         leaves = True
     if isinstance(flag, int):
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
