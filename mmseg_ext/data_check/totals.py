@@ -11,6 +11,7 @@ from mmseg_ext.data_check.reading_plan import ReadingPlan
 from mmseg_ext.data_check.report import DataReport, Problem
 from mmseg_ext.masks.index_masks import IndexMeaning
 from mmseg_ext.masks.mask_facts import MaskFacts
+from mmseg_ext.masks.orientation import FIX_UNTURNED
 
 _MAX_NAMES = 5
 
@@ -124,8 +125,8 @@ class Totals:
         if self.read_as_stored:
             how = f"color_type='{plan.image_flag}', imdecode_backend='{plan.image_backend}'"
             what = (
-                f"the loader ({how}) ignores the EXIF orientation of {_count(self.read_as_stored, report)}; points, and "
-                "copies by tools/downsample.py, are of the images as viewers show them"
+                f"the loader ({how}) ignores the EXIF orientation of {_count(self.read_as_stored, report)}; points, "
+                "and copies by tools/downsample.py, are of the images as viewers show them"
             )
             fix = "Read them with mmseg_ext.LoadImageFromFile, and no color_type that ends in _ignore_orientation."
             problem = Problem(_common_folder(self.read_as_stored), what, fix, "EXIF orientation")
@@ -133,8 +134,7 @@ class Totals:
         if self.turned_unlike_mask:
             what = f"{_count(self.turned_unlike_mask, report)} have another EXIF orientation than their masks"
             fix = (
-                "That is right where the masks were drawn on the images as viewers show them. If not, turn the masks: "
-                "python tools/fix_masks.py MASKS --turn-like IMAGES --out FIXED."
+                f"That is right where the masks were drawn on the images as viewers show them. If not: {FIX_UNTURNED}."
             )
             folder = _common_folder(self.turned_unlike_mask)
             report.warnings.append(Problem(folder, what, fix, "EXIF orientation"))
@@ -183,7 +183,7 @@ def _size_problem(
     fix = "Replace one of the two, or resize the mask with nearest-neighbour interpolation."
     if image is not None and size == (image.height, image.width) and mask_size == image.stored_size:
         what += f": the image is turned by its EXIF orientation ({image.orientation}), and the mask is not"
-        fix = "Turn the masks of such images: python tools/fix_masks.py MASKS --turn-like IMAGES --out FIXED."
+        fix = f"{FIX_UNTURNED}."
     elif image is not None and mask_size == (image.height, image.width):
         what += f": the loader does not follow the image's EXIF orientation ({image.orientation}), the mask does"
         fix = "Read it with mmseg_ext.LoadImageFromFile, and no color_type that ends in _ignore_orientation."

@@ -19,6 +19,9 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WEBP_SIGNATURE = b"RIFF"
 _TAG = 0x0112
+FIX_UNTURNED = "Turn such masks with: python tools/fix_masks.py MASKS --turn-like IMAGES --out FIXED"
+"""What to do about masks that were drawn on the stored pixels of images with an EXIF orientation."""
+
 IGNORING = "_ignore_orientation"  # what flags of mmcv end in that ask for the stored frame
 _IGNORANT = ("turbojpeg", "tifffile")  # decoders that never turn
 
