@@ -18,7 +18,7 @@ from mmseg_ext.masks.png_decoding import GRAY, RGB, decode_plain_png, read_png_h
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
-_JPEG_SUFFIXES = (".jpg", ".jpeg")
+JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -78,7 +78,7 @@ def encode_image(image: np.ndarray, suffix: str, quality: int) -> bytes:
             more of them than its factor takes.
     """
     options: list[int] = []
-    if suffix.lower() in _JPEG_SUFFIXES:
+    if suffix.lower() in JPEG_SUFFIXES:
         options = [cv2.IMWRITE_JPEG_QUALITY, quality]
         options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     elif suffix.lower() == ".webp":

@@ -102,11 +102,11 @@ class BinaryMeaning(MaskMeaning):
         """Say what to do about a mask with other values."""
         if any(map(is_no_grey, unknown)):
             return "Read masks of colours with mmseg_ext.LoadColorAnnotations."
-        if self.kind == "0/255" and 1 in unknown:
-            return "If its foreground is 1, set kind='0/1'."
         if len(unknown) > 2:
             values = " ".join(str(value) for value in self.label_of)
             return f"It seems to be a grey picture or a mask saved as JPEG: {FIX_BLURRED} --values {values}."
+        if self.kind == "0/255" and 1 in unknown:
+            return "If its foreground is 1, set kind='0/1'."
         return "Correct the mask."
 
 
