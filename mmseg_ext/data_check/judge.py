@@ -164,6 +164,8 @@ def judge_mask(path: str, facts: MaskFacts, meaning: MaskMeaning, spec: LabelSpe
         noun = "label" if len(outside) == 1 else "labels"
         what = f"holds {noun} {meaning.list_values(outside)} outside the {len(spec.classes)} classes"
         fix = f"The labels may be {spec.allowed()}: correct the mask or the dataset's `classes`."
+        if path.lower().endswith((".jpg", ".jpeg")):
+            fix = f"The labels may be {spec.allowed()}; {FIX_BLURRED} --values, those numbers behind it."
         report.problems.append(Problem(path, what, fix, "label outside the classes"))
     return report
 
