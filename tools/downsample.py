@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """Make the copies; return 1 where files were left out."""
     from mmseg_ext.downsampling.copying import CopyStoppedError, make_copies
     from mmseg_ext.downsampling.options import read_options
+    from mmseg_ext.masks.orientation import FIX_UNTURNED
     from mmseg_ext.progress import ProgressDisplay
 
     options = read_options(args)
@@ -60,6 +61,11 @@ def run(args: argparse.Namespace) -> int:
     for target in options.targets:
         print(f"{target.root}: {result.num_images} images at 1/{target.factor}")
     print(f"{options.layout.name} tree, labels by {options.filters.labels}; {result.num_made} images made in this run")
+    if result.num_turned:
+        print(
+            f"{result.num_turned} images were turned by an EXIF orientation that their masks lack. That is right where "
+            f"the masks were drawn on the images as viewers show them. If not: {FIX_UNTURNED}, and copy again."
+        )
     if not result.is_complete:
         print(
             f"dataset.json is not written yet: {result.missing}. The last shard to end writes it, or a run without "

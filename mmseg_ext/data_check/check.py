@@ -196,7 +196,7 @@ def _facts(
 def _check_with(loader: ChecksLabelFile, entry: dict, found: EntryFacts, plan: ReadingPlan) -> LabelFileReport | None:
     results = dict(entry)
     if found.image is not None:
-        results["img_shape"] = found.image.shown_size(plan.turned_by_exif)
+        results["img_shape"] = plan.size_as_read(found.image)
     try:
         return loader.check_file(results)
     except UserError as error:

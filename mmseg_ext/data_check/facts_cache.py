@@ -14,7 +14,7 @@ from mmseg_ext.data_check.file_facts import ImageFacts
 from mmseg_ext.files import replace_file
 from mmseg_ext.masks.mask_facts import MaskFacts
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever facts are read or stored differently: older files are then ignored."""
 
 Facts = TypeVar("Facts", ImageFacts, MaskFacts)

@@ -14,6 +14,7 @@ from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from mmseg_ext.masks.color_masks import pack_color, pack_colors
 from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
+from mmseg_ext.masks.orientation import decode_as_shown, open_as_shown, orientation_of, read_orientation, swap_size
 
 MAX_COLORS = 65536
 """A mask with more colours than this is no label map; its colours are not listed."""
@@ -22,7 +23,6 @@ _AGAIN = "Copy or download the file again, or remove it from the list"
 # What Pillow raises for a file that it cannot decode; struct.error and EOFError come from broken headers.
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 _TIFF_SAMPLES_PER_PIXEL, _TIFF_EXTRA_SAMPLES = 277, 338
-_TURNED = range(5, 9)  # EXIF orientations that exchange height and width
 
 
 class UnreadableFileError(Exception):
@@ -35,15 +35,16 @@ class UnreadableFileError(Exception):
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """An image as stored.
+    """An image.
 
     Attributes:
-        height: In pixels, as stored.
-        width: In pixels, as stored.
+        height: In pixels, as viewers show it: turned by its EXIF orientation.
+        width: Likewise.
         mode: Pillow's mode, or numpy's dtype where Pillow cannot read the file.
         bits: Bits a channel.
         bands: Channels that are not transparency; 3 for CMYK, which every decoder turns into three.
         orientation: EXIF orientation, 1 if there is none.
+        format: Pillow's name of the format; '' where it is not known.
     """
 
     height: int
@@ -52,11 +53,12 @@ class ImageFacts:
     bits: int
     bands: int
     orientation: int = 1
+    format: str = ""
 
-    def shown_size(self, turned_by_exif: bool) -> tuple[int, int]:
-        """Height and width after decoding, which turns the image by its EXIF orientation or does not."""
-        turn = turned_by_exif and self.orientation in _TURNED
-        return (self.width, self.height) if turn else (self.height, self.width)
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Height and width before the image is turned by its EXIF orientation."""
+        return swap_size((self.height, self.width), self.orientation)
 
 
 @contextmanager
@@ -82,7 +84,7 @@ def read_image_facts(path: str, backend: str = "cv2") -> ImageFacts:
         UnreadableFileError: The file cannot be decoded.
     """
     if backend not in ("cv2", "pillow", "turbojpeg"):
-        return _describe_array(_decode_with_mmcv(path, backend))
+        return _describe_array(_decode_with_mmcv(path, backend), path)
     try:
         with Image.open(path) as image:
             facts = _describe_image(image)
@@ -95,7 +97,7 @@ def read_image_facts(path: str, backend: str = "cv2") -> ImageFacts:
         if bands > 4:
             fix = "Save three of them as RGB, or read all with LoadImageFromFile(imdecode_backend='tifffile')"
             raise UnreadableFileError(f"holds {bands} bands, more than {backend} can decode", fix) from None
-        facts = _describe_array(_decode_with_cv2(path, cv2.IMREAD_UNCHANGED))
+        facts = _describe_array(_decode_with_cv2(path, cv2.IMREAD_UNCHANGED), path)
         return replace(facts, bands=max(facts.bands, bands))
     except _DECODE_ERRORS as error:
         raise _unreadable(path, error) from error
@@ -111,11 +113,9 @@ def read_mask_facts(path: str, backend: str = "pillow") -> MaskFacts:
         UnreadableFileError: The file cannot be decoded.
     """
     if backend != "pillow":
-        return _count_array(_decode_with_mmcv(path, backend))
+        return replace(_count_array(_decode_with_mmcv(path, backend)), orientation=read_orientation(path))
     try:
-        with Image.open(path) as mask:
-            mask.load()
-            return _count_mask(mask)
+        return replace(_count_mask(open_as_shown(path)), orientation=read_orientation(path))
     except _DECODE_ERRORS as error:
         raise _unreadable(path, error) from error
 
@@ -133,8 +133,11 @@ def _describe_image(image: Image.Image) -> ImageFacts:
         bands = int(tags.get(_TIFF_SAMPLES_PER_PIXEL, bands)) - bool(alpha)
     if mode == "CMYK":
         bands = 3
-    orientation = int(image.getexif().get(0x0112, 1) or 1)
-    return ImageFacts(image.height, image.width, mode, bits, bands, orientation)
+    orientation = orientation_of(image)
+    height, width = image.height, image.width
+    if image.format != "TIFF":  # Pillow gives the size of a TIFF as shown
+        height, width = swap_size((height, width), orientation)
+    return ImageFacts(height, width, mode, bits, bands, orientation, image.format or "")
 
 
 def _tiff_bands(path: str) -> int:
@@ -150,9 +153,11 @@ def _tiff_bands(path: str) -> int:
         return 0
 
 
-def _describe_array(array: np.ndarray) -> ImageFacts:
+def _describe_array(array: np.ndarray, path: str) -> ImageFacts:
     bands = 1 if array.ndim == 2 else array.shape[2]
-    return ImageFacts(array.shape[0], array.shape[1], str(array.dtype), array.dtype.itemsize * 8, bands)
+    bits, image_format = array.dtype.itemsize * 8, "TIFF" if _tiff_bands(path) else ""
+    height, width = array.shape[:2]
+    return ImageFacts(height, width, str(array.dtype), bits, bands, read_orientation(path), image_format)
 
 
 def _count_mask(mask: Image.Image) -> MaskFacts:
@@ -197,7 +202,7 @@ def _count_array(array: np.ndarray, mode: str | None = None) -> MaskFacts:
 def _decode_with_cv2(path: str, flag: int) -> np.ndarray:
     try:
         with open(path, "rb") as file:
-            array = cv2.imdecode(np.frombuffer(file.read(), np.uint8), flag)
+            array = decode_as_shown(file.read(), flag)
     except (OSError, cv2.error) as error:
         raise _unreadable(path, error) from error
     if array is None:
@@ -206,10 +211,9 @@ def _decode_with_cv2(path: str, flag: int) -> np.ndarray:
 
 
 def _decode_with_mmcv(path: str, backend: str) -> np.ndarray:
-    import mmcv
-
     try:
-        array = mmcv.imread(path, flag="unchanged", backend=backend)
+        with open(path, "rb") as file:
+            array = decode_as_shown(file.read(), "unchanged", backend)
     except Exception as error:  # each decoder has its own exceptions
         raise _unreadable(path, error) from error
     if array is None:

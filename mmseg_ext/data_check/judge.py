@@ -11,7 +11,7 @@ from mmseg_ext.errors import MAX_LISTED
 from mmseg_ext.masks.color_masks import Color, ColorMeaning, pack_color
 from mmseg_ext.masks.index_masks import IndexMeaning
 from mmseg_ext.masks.mask_facts import MaskFacts
-from mmseg_ext.masks.mask_meaning import MaskMeaning
+from mmseg_ext.masks.mask_meaning import FIX_BLURRED, MaskMeaning
 
 IGNORED = 255
 """What mmseg's loading writes for 'not labelled', regardless of a dataset's own ignore_index."""
@@ -138,7 +138,8 @@ def judge_mask(path: str, facts: MaskFacts, meaning: MaskMeaning, spec: LabelSpe
     report = LabelFileReport(size=(facts.height, facts.width))
     if not facts.values:
         what = f"holds more than {MAX_COLORS} colours: a photograph, or a mask saved as JPEG, not labels"
-        report.problems.append(Problem(path, what, "Save the mask as PNG, in the colours of the classes.", "no mask"))
+        fix = f"Save the mask as PNG, in the colours of the classes, or {FIX_BLURRED} --colors or --values."
+        report.problems.append(Problem(path, what, fix, "no mask"))
         return report
     if isinstance(meaning, IndexMeaning) and not _holds_indices(facts, meaning, spec):
         report.problems.append(_colors_where_indices(path, facts))
@@ -163,6 +164,8 @@ def judge_mask(path: str, facts: MaskFacts, meaning: MaskMeaning, spec: LabelSpe
         noun = "label" if len(outside) == 1 else "labels"
         what = f"holds {noun} {meaning.list_values(outside)} outside the {len(spec.classes)} classes"
         fix = f"The labels may be {spec.allowed()}: correct the mask or the dataset's `classes`."
+        if path.lower().endswith((".jpg", ".jpeg")):
+            fix = f"The labels may be {spec.allowed()}; {FIX_BLURRED} --values, those numbers behind it."
         report.problems.append(Problem(path, what, fix, "label outside the classes"))
     return report
 

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mmseg_ext.data_check.file_facts import ImageFacts
 from mmseg_ext.data_check.judge import IGNORED, ChecksEntries, ChecksLabelFile, LabelSpec, LoadsMasks
 from mmseg_ext.data_check.report import Problem
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.color_masks import parse_color
 from mmseg_ext.masks.index_masks import IndexMeaning
 from mmseg_ext.masks.mask_meaning import MaskMeaning
+from mmseg_ext.masks.orientation import IGNORING, turns_by_exif
 
 PALETTE_DATASETS = ("PascalVOCDataset", "PascalContextDataset", "PascalContextDataset59")
 """Stock datasets whose palette PNGs hold class indices."""
@@ -28,7 +30,10 @@ class ReadingPlan:
         spec: What labels may be.
         image_backend: Decoder of the images; None for a loader that is not known, of which only existence is checked.
         strict_image: Whether images end up as 3 channels of 8 bits.
-        turned_by_exif: Whether the decoder turns images by their EXIF orientation.
+        image_flag: mmcv's flag that the images are read with.
+        turns_images: Whether the loader turns images of all formats by their EXIF orientation, as ours does, or only
+            those that its decoder turns.
+        turns_masks: Likewise, of the masks.
         mask_backend: Decoder of the masks; None if no masks are read.
         meaning: What the values of the masks mean.
         custom: The label-loading transform, where it checks its files itself.
@@ -41,13 +46,26 @@ class ReadingPlan:
     spec: LabelSpec = field(default_factory=lambda: LabelSpec(()))
     image_backend: str | None = "cv2"
     strict_image: bool = True
-    turned_by_exif: bool = True
+    image_flag: str = "color"
+    turns_images: bool = False
+    turns_masks: bool = True
     mask_backend: str | None = None
     meaning: MaskMeaning | None = None
     custom: ChecksLabelFile | None = None
     skip: bool = False
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+
+    def reads_as_shown(self, image: ImageFacts) -> bool:
+        """Whether the pipeline reads an image as viewers show it: turned by its EXIF orientation, if it has one."""
+        if image.orientation == 1:
+            return True
+        ours = self.turns_images and not self.image_flag.endswith(IGNORING)
+        return ours or turns_by_exif(image.format, self.image_flag, self.image_backend or "cv2")
+
+    def size_as_read(self, image: ImageFacts) -> tuple[int, int]:
+        """Height and width of an image as the pipeline reads it."""
+        return (image.height, image.width) if self.reads_as_shown(image) else image.stored_size
 
 
 def plan_reading(dataset: Any, allow_palette: bool = False) -> ReadingPlan:
@@ -106,7 +124,8 @@ def _plan_images(plan: ReadingPlan, transforms: list[Any]) -> None:
         if name == STOCK_IMAGE_LOADER or (color_type is not None and hasattr(transform, "imdecode_backend")):
             plan.image_backend = getattr(transform, "imdecode_backend", None) or "cv2"
             plan.strict_image = color_type in (None, "color", "color_ignore_orientation", "grayscale")
-            plan.turned_by_exif = color_type in (None, "color", "grayscale")
+            plan.image_flag = color_type or "color"
+            plan.turns_images = getattr(transform, "turns_by_exif", False)
             return
         if name.startswith("Load") and "Image" in name:
             plan.image_backend = None
@@ -135,6 +154,7 @@ def _plan_labels(plan: ReadingPlan, dataset: Any, transforms: list[Any], allow_p
         _plan_meaning(plan, loader)
     else:
         plan.mask_backend = getattr(loader, "imdecode_backend", None) or "pillow"
+        plan.turns_masks = getattr(loader, "turns_by_exif", False)
         plan.meaning = IndexMeaning(reduce_zero_label, tuple((label_map or {}).items()))
         palette = [parse_color(c) for c in meta.get("palette") or ()]
         plan.spec = replace(

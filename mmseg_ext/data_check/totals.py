@@ -11,6 +11,7 @@ from mmseg_ext.data_check.reading_plan import ReadingPlan
 from mmseg_ext.data_check.report import DataReport, Problem
 from mmseg_ext.masks.index_masks import IndexMeaning
 from mmseg_ext.masks.mask_facts import MaskFacts
+from mmseg_ext.masks.orientation import FIX_UNTURNED
 
 _MAX_NAMES = 5
 
@@ -37,6 +38,8 @@ class Totals:
         self.missing: list[Problem] = []
         self.unlabelled: list[str] = []
         self.unknown: dict[str, tuple[int, list[str]]] = {}
+        self.read_as_stored: list[str] = []
+        self.turned_unlike_mask: list[str] = []
 
     def add(self, entry: dict, facts: EntryFacts) -> None:
         """Judge one entry of the list and add it."""
@@ -47,7 +50,9 @@ class Totals:
         report.errors += [p for p in facts.problems if p.kind != "mask missing"]
         size = None
         if facts.image is not None:
-            size = facts.image.shown_size(plan.turned_by_exif)
+            size = plan.size_as_read(facts.image)
+            if not plan.reads_as_shown(facts.image):
+                self.read_as_stored.append(image_path)
             report.add_size(*size)
             if plan.strict_image:
                 report.errors += judge_image(image_path, facts.image)
@@ -62,6 +67,14 @@ class Totals:
         where = mask_path or image_path
         if size and labels.size and size != labels.size:
             report.errors.append(_size_problem(where, labels.size, image_path, size, facts.image))
+        elif facts.image is not None and facts.mask is not None and plan.reads_as_shown(facts.image):
+            differ = facts.image.orientation != facts.mask.orientation
+            # Where the orientation changes the size, a mask of the size as shown was drawn on the image as shown.
+            if differ and (facts.image.stored_size == size or facts.mask.orientation != 1):
+                self.turned_unlike_mask.append(image_path)
+        if facts.mask is not None and facts.mask.orientation != 1 and not plan.turns_masks:
+            what = f"the mask has an EXIF orientation ({facts.mask.orientation}), which mmseg's loading ignores"
+            report.errors.append(Problem(where, what, "Read it with mmseg_ext.LoadAnnotations.", "EXIF orientation"))
         self._count(labels, image_path, where, size)
 
     def _count(self, labels: LabelFileReport, image_path: str, where: str, size: tuple[int, int] | None) -> None:
@@ -91,6 +104,7 @@ class Totals:
         report, spec = self.report, self.spec
         report.errors += _missing_masks(self.missing, report.num_images)
         report.errors += self._off_by_one()
+        self._judge_orientations()
         for color, (count, paths) in sorted(self.unknown.items()):
             what = f"{color}, which no class has, is ignored: {count} pixels, in {_names(paths)}"
             fix = f"Name it in ignore_colors=['{color}'] if that is right."
@@ -105,6 +119,25 @@ class Totals:
             fix = f"They are: {_names(self.unlabelled)}."
             folder = _common_folder(self.unlabelled)
             report.warnings.append(Problem(folder, what, fix, "nothing labelled"))
+
+    def _judge_orientations(self) -> None:
+        report, plan = self.report, self.plan
+        if self.read_as_stored:
+            how = f"color_type='{plan.image_flag}', imdecode_backend='{plan.image_backend}'"
+            what = (
+                f"the loader ({how}) ignores the EXIF orientation of {_count(self.read_as_stored, report)}; points, "
+                "and copies by tools/downsample.py, are of the images as viewers show them"
+            )
+            fix = "Read them with mmseg_ext.LoadImageFromFile, and no color_type that ends in _ignore_orientation."
+            problem = Problem(_common_folder(self.read_as_stored), what, fix, "EXIF orientation")
+            (report.warnings if plan.custom is None else report.errors).append(problem)
+        if self.turned_unlike_mask:
+            what = f"{_count(self.turned_unlike_mask, report)} have another EXIF orientation than their masks"
+            fix = (
+                f"That is right where the masks were drawn on the images as viewers show them. If not: {FIX_UNTURNED}."
+            )
+            folder = _common_folder(self.turned_unlike_mask)
+            report.warnings.append(Problem(folder, what, fix, "EXIF orientation"))
 
     def _off_by_one(self) -> list[Problem]:
         spec, classes = self.spec, len(self.spec.classes)
@@ -148,9 +181,17 @@ def _size_problem(
 ) -> Problem:
     what = f"the mask is {mask_size[0]}x{mask_size[1]}, its image {image_path} is {size[0]}x{size[1]} (height x width)"
     fix = "Replace one of the two, or resize the mask with nearest-neighbour interpolation."
-    if image is not None and mask_size == (image.height, image.width):
-        fix = f"The image is turned by its EXIF orientation ({image.orientation}): save it without, or turn the mask."
+    if image is not None and size == (image.height, image.width) and mask_size == image.stored_size:
+        what += f": the image is turned by its EXIF orientation ({image.orientation}), and the mask is not"
+        fix = f"{FIX_UNTURNED}."
+    elif image is not None and mask_size == (image.height, image.width):
+        what += f": the loader does not follow the image's EXIF orientation ({image.orientation}), the mask does"
+        fix = "Read it with mmseg_ext.LoadImageFromFile, and no color_type that ends in _ignore_orientation."
     return Problem(mask_path, what, fix, "size of mask and image")
+
+
+def _count(paths: list[str], report: DataReport) -> str:
+    return f"{len(paths)} of {report.num_images} images ({_names(paths)})"
 
 
 def _common_folder(paths: list[str]) -> str:

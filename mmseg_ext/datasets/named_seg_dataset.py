@@ -64,9 +64,9 @@ class NamedSegDataset(BaseSegDataset):
     Args:
         *args: Passed to mmseg's BaseSegDataset.
         labels: Which labels to train on: ``dict(num_points=20)``, with `per`, `strategy`, `seed` and `resample` as
-            `SamplePoints` takes them, or ``dict(file='points.csv')``, with `classes` (the dataset's own by default) and
-            `allow_empty` as `LoadPointAnnotations` does; either with `areas` (a file, see `WeighLabels`) and `grow`
-            (True, or the settings of `GrowPoints`). None: all labels. With a file no masks are needed.
+            `SamplePoints` takes them, or ``dict(file='points.csv')``, with `classes` (the dataset's own by default),
+            `allow_empty` and `frame` as `LoadPointAnnotations` does; either with `areas` (a file, see `WeighLabels`)
+            and `grow` (True, or the settings of `GrowPoints`). None: all labels. With a file no masks are needed.
         has_masks: Whether there are masks. Without them, and without a file of points, the steps of the pipeline that
             load labels are left out.
         cache_dir: A folder for decoded images and masks: our loading transforms then decode each file once, not once an

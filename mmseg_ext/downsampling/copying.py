@@ -29,6 +29,7 @@ from mmseg_ext.downsampling.reduce import LABEL_FILTERS, LabelFilter, reduce_ima
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
 from mmseg_ext.masks.color_masks import binarize_colors, parse_color
+from mmseg_ext.masks.orientation import FIX_UNTURNED, read_orientation, swap_size
 from mmseg_ext.stack.parent_process import end_with_parent
 
 _PAIRS_A_TASK = 4
@@ -113,6 +114,7 @@ class Result:
         num_images: Images of this run's shard that are there at the end, with their masks.
         num_made: Those of which this run made something; the others had been there.
         failed: What was left out, and why.
+        num_turned: Images of this run whose EXIF orientation, which the copy holds as turned pixels, their masks lack.
         is_complete: Whether the copies have their record; False where other shards are missing.
         missing: What is missing for that, in words.
     """
@@ -120,6 +122,7 @@ class Result:
     num_images: int
     num_made: int
     failed: list[Failure]
+    num_turned: int
     is_complete: bool
     missing: str = ""
 
@@ -174,12 +177,13 @@ def make_copies(
     todo = sum(1 for _ in jobs())
     for target in targets:
         _remove_leftovers(target.root, mine, filters)
-    done = len(mine) - todo
+    done, num_turned = len(mine) - todo, 0
     if progress:
         progress(done, len(mine))
-    for failures, count in _run(_Work(source, filters), jobs(), workers if todo > _PAIRS_A_TASK else 1):
+    for failures, count, turned in _run(_Work(source, filters), jobs(), workers if todo > _PAIRS_A_TASK else 1):
         failed += failures
         done += count
+        num_turned += turned
         if progress:
             progress(done, len(mine))
         if strict and failures:
@@ -191,13 +195,14 @@ def make_copies(
         if shard.count > 1 and todo > num_bad:
             (target.root / RECORD_NAME).unlink(missing_ok=True)  # of an earlier state
         missing = _finish(source, target, layout, filters, pairs, failed, shard, digest) or missing
-    return Result(len(mine) - num_bad, todo - num_bad, sorted(failed), not missing, missing)
+    return Result(len(mine) - num_bad, todo - num_bad, sorted(failed), num_turned, not missing, missing)
 
 
 # --- one image with its mask ------------------------------------------------------------------------------------------
 
 
 Job = tuple[Pair, tuple[Target, ...]]
+Done = tuple[list[Failure], int, int]
 
 
 @dataclass(frozen=True)
@@ -207,25 +212,34 @@ class _Work:
     source: Path
     filters: Filters
 
-    def __call__(self, jobs: Sequence[Job]) -> tuple[list[Failure], int]:
-        """Do some jobs: what failed, and how many there were."""
-        failures = []
+    def __call__(self, jobs: Sequence[Job]) -> Done:
+        """Do some jobs: what failed, how many there were, and how many images were turned unlike their masks."""
+        failures, num_turned = [], 0
         for pair, targets in jobs:
             try:
-                self._reduce(pair, targets)
+                num_turned += self._reduce(pair, targets)
             except _PairError as error:
                 failures.append(error.failure)
-        return failures, len(jobs)
+        return failures, len(jobs), num_turned
 
-    def _reduce(self, pair: Pair, targets: Sequence[Target]) -> None:
+    def _reduce(self, pair: Pair, targets: Sequence[Target]) -> bool:
+        """Copy an image and its mask; returns whether only the image has an EXIF orientation that sizes do not show."""
+        is_turned = False
         image = _or_fail(pair.image, read_image, self.source / pair.image)
         name = self.filters.copied_name(pair.image)
         if pair.mask is not None:
             file = _or_fail(pair.mask, read_label_file, self.source / pair.mask)
-            if file.labels.shape[:2] != image.shape[:2]:
-                sizes = [f"{height}x{width}" for height, width in (file.labels.shape[:2], image.shape[:2])]
+            size, mask_size = image.shape[:2], file.labels.shape[:2]
+            orientation = read_orientation(self.source / pair.image)
+            stored_size = swap_size((size[0], size[1]), orientation)
+            if mask_size != size:
+                sizes = [f"{height}x{width}" for height, width in (mask_size, size)]
                 reason = f"is {sizes[0]}, its image {pair.image} is {sizes[1]} (height x width)"
+                if mask_size == stored_size:
+                    reason += f" when turned by its EXIF orientation ({orientation}). {FIX_UNTURNED}"
                 raise _PairError(Failure(pair.mask, reason))
+            if orientation != 1 and stored_size == size:
+                is_turned = read_orientation(self.source / pair.mask) != orientation
             labels = file.labels
             if labels.ndim == 3 and self.filters.color_threshold is not None:
                 labels = binarize_colors(labels, self.filters.color_threshold)
@@ -240,6 +254,7 @@ class _Work:
             suffix = PurePosixPath(name).suffix
             content = _or_fail(pair.image, encode_image, reduced, suffix, self.filters.quality)
             replace_file(target.root / name, content, sync=False)
+        return is_turned
 
 
 class _PairError(Exception):
@@ -316,7 +331,7 @@ def _remove_leftovers(root: Path, pairs: Iterable[Pair], filters: Filters) -> No
                 path.unlink(missing_ok=True)
 
 
-def _run(work: _Work, jobs: Iterable[Job], workers: int) -> Iterator[tuple[list[Failure], int]]:
+def _run(work: _Work, jobs: Iterable[Job], workers: int) -> Iterator[Done]:
     """Do the jobs, in this process or in several, a few at a time."""
     iterator = iter(jobs)
     tasks = iter(lambda: list(islice(iterator, _PAIRS_A_TASK)), [])

@@ -12,11 +12,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmseg_ext.masks.mask_meaning import FIX_BLURRED
+from mmseg_ext.masks.orientation import decode_as_shown, open_as_shown
 from mmseg_ext.masks.png_decoding import GRAY, RGB, decode_plain_png, read_png_header
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
-_JPEG_SUFFIXES = (".jpg", ".jpeg")
+JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -57,7 +59,7 @@ def read_image(path: Path) -> np.ndarray:
     if data.startswith(_JPEG_START) and _JPEG_END not in data[-64:]:
         _judge_with_pillow(data)  # some versions of OpenCV fill the missing part with grey
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), _COLOR)
+        image = decode_as_shown(data, _COLOR)
     except cv2.error as error:
         raise UnusableFileError(f"cannot be decoded ({error})") from error
     if image is None:
@@ -76,7 +78,7 @@ def encode_image(image: np.ndarray, suffix: str, quality: int) -> bytes:
             more of them than its factor takes.
     """
     options: list[int] = []
-    if suffix.lower() in _JPEG_SUFFIXES:
+    if suffix.lower() in JPEG_SUFFIXES:
         options = [cv2.IMWRITE_JPEG_QUALITY, quality]
         options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     elif suffix.lower() == ".webp":
@@ -85,14 +87,14 @@ def encode_image(image: np.ndarray, suffix: str, quality: int) -> bytes:
 
 
 def read_label_file(path: Path) -> LabelFile:
-    """Decode a label file; palette files stay indices with their palette.
+    """Decode a label file, turned by its EXIF orientation; palette files stay indices with their palette.
 
     Raises:
         UnusableFileError: It cannot be decoded, or is of a kind that cannot be written again as it was.
     """
     data = _read(path)
     if data.startswith(_JPEG_START):
-        raise UnusableFileError("is a JPEG, which blurs labels")
+        raise UnusableFileError(f"is a JPEG, which blurs labels; {FIX_BLURRED} --colors or --values")
     header = read_png_header(data)
     depth_and_kind = (header.bit_depth, header.color_type) if header else None
     if depth_and_kind in ((8, GRAY), (16, GRAY), (8, RGB)):
@@ -100,22 +102,21 @@ def read_label_file(path: Path) -> LabelFile:
         if plain is not None:
             return LabelFile(plain if plain.ndim == 2 else np.asarray(cv2.cvtColor(plain, cv2.COLOR_RGB2BGR)))
         try:
-            labels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            labels = decode_as_shown(data, cv2.IMREAD_UNCHANGED)
         except cv2.error as error:
             raise UnusableFileError(f"cannot be decoded ({error})") from error
         # A single transparent colour, which PNG supports, becomes a fourth channel.
         if labels is not None and (labels.ndim == 2 or labels.shape[2] == 3):
             return LabelFile(np.asarray(labels))
     try:
-        with Image.open(io.BytesIO(data)) as mask:
-            mask.load()
-            if mask.mode == "P":
-                return LabelFile(np.asarray(mask), bytes(mask.getpalette("RGB") or b""), by_opencv=False)
-            if mask.mode == "RGB":
-                return LabelFile(np.ascontiguousarray(np.asarray(mask)[..., ::-1]), by_opencv=False)
-            if mask.mode in ("1", "L", "I;16"):
-                return LabelFile(np.asarray(mask), by_opencv=False)
-            raise UnusableFileError(f"holds pixels of mode {mask.mode}; labels are indices or RGB colours")
+        mask = open_as_shown(path)
+        if mask.mode == "P":
+            return LabelFile(np.asarray(mask), bytes(mask.getpalette("RGB") or b""), by_opencv=False)
+        if mask.mode == "RGB":
+            return LabelFile(np.ascontiguousarray(np.asarray(mask)[..., ::-1]), by_opencv=False)
+        if mask.mode in ("1", "L", "I;16"):
+            return LabelFile(np.asarray(mask), by_opencv=False)
+        raise UnusableFileError(f"holds pixels of mode {mask.mode}; labels are indices or RGB colours")
     except _DECODE_ERRORS as error:
         raise UnusableFileError(f"cannot be decoded ({error})") from error
 

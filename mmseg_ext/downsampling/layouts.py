@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES, LABEL_SUFFIXES
+from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES, JPEG_SUFFIXES, LABEL_SUFFIXES
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.color_masks import COLOR_THRESHOLD
+from mmseg_ext.masks.mask_meaning import FIX_BLURRED
 
 
 class Pair(NamedTuple):
@@ -195,6 +196,9 @@ def _pair_folder(root: Path, folder: FolderPair) -> Iterator[Pair | Failure]:
     if folder.masks is not None:
         for stem, name in _files(root / folder.masks, LABEL_SUFFIXES, folder.mask_tail):
             masks.setdefault(stem, []).append(name)
+    blurred: set[str] = set()
+    if folder.masks is not None and (folder.masks != folder.images or folder.mask_tail):
+        blurred = {stem for stem, _ in _files(root / folder.masks, JPEG_SUFFIXES, folder.mask_tail)}
     taken: set[str] = set()
     for stem, name in images:
         image = _join(folder.images, name)
@@ -207,6 +211,8 @@ def _pair_folder(root: Path, folder: FolderPair) -> Iterator[Pair | Failure]:
             yield Pair(image, _join(folder.masks, found[0]))
         elif found:
             yield Failure(image, f"has several masks: {', '.join(found)}")
+        elif stem in blurred:
+            yield Failure(image, f"has a JPEG as its mask, which blurs labels; {FIX_BLURRED} --colors or --values")
         else:
             yield Failure(image, f"has no mask in {folder.masks}")
         taken.add(stem)

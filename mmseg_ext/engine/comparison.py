@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
+from mmseg_ext.engine.drawn_images import read_for_drawing
 from mmseg_ext.engine.hooks.validation_pictures_hook import labels_at_budget, picture_name
 from mmseg_ext.errors import UserError
 from mmseg_ext.pictures import colorize, draw_labels, errors, panel, segmentation_legend, sheet
@@ -48,7 +49,7 @@ def draw_comparison(work_dirs: Sequence[str | Path], num_images: int = 4, height
     for place in np.linspace(0, len(common) - 1, min(num_images, len(common))).astype(int):
         index = common[place]
         sample = dataset[index]["data_samples"]
-        image_HWC = mmcv.imread(sample.img_path, channel_order="rgb")
+        image_HWC = read_for_drawing(dataset, sample.img_path)
         truth_HW = sample.gt_sem_seg.data.squeeze(0).numpy()
         columns = [("image", image_HWC), ("labels", colorize(truth_HW, palette))]
         for config, folder in zip(configs, folders, strict=True):

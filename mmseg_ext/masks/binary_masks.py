@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.color_masks import pack_colors
 from mmseg_ext.masks.mask_facts import MaskFacts
-from mmseg_ext.masks.mask_meaning import MaskMeaning
+from mmseg_ext.masks.mask_meaning import FIX_BLURRED, MaskMeaning
+from mmseg_ext.masks.orientation import open_as_shown
 
 BinaryKind = Literal["0/255", "0/1"]
 
@@ -71,11 +71,11 @@ class BinaryMeaning(MaskMeaning):
             UserError: The file cannot be read, or holds other values than its kind allows.
         """
         try:
-            with Image.open(path) as mask:
-                if self._reads_colors(mask.mode):
-                    values_HW = greys_of(pack_colors(np.asarray(mask.convert("RGB"))))
-                else:
-                    values_HW = np.asarray(mask if self._unit(mask.mode) == 1 else mask.convert("L"))
+            mask = open_as_shown(path)
+            if self._reads_colors(mask.mode):
+                values_HW = greys_of(pack_colors(np.asarray(mask.convert("RGB"))))
+            else:
+                values_HW = np.asarray(mask if self._unit(mask.mode) == 1 else mask.convert("L"))
         except (OSError, SyntaxError, ValueError) as error:
             raise UserError(f"Cannot read the mask {path}: {error}. Replace the file or remove its image.") from error
         return self.label_pixels(values_HW, path)
@@ -102,10 +102,11 @@ class BinaryMeaning(MaskMeaning):
         """Say what to do about a mask with other values."""
         if any(map(is_no_grey, unknown)):
             return "Read masks of colours with mmseg_ext.LoadColorAnnotations."
+        if len(unknown) > 2:
+            values = " ".join(str(value) for value in self.label_of)
+            return f"It seems to be a grey picture or a mask saved as JPEG: {FIX_BLURRED} --values {values}."
         if self.kind == "0/255" and 1 in unknown:
             return "If its foreground is 1, set kind='0/1'."
-        if len(unknown) > 2:
-            return "It seems to be a grey picture or a mask saved as JPEG: save it as PNG with two values."
         return "Correct the mask."
 
 

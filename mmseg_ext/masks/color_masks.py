@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mmseg_ext.errors import MAX_LISTED, UserError
 from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
-from mmseg_ext.masks.mask_meaning import MaskMeaning
+from mmseg_ext.masks.mask_meaning import FIX_BLURRED, MaskMeaning
+from mmseg_ext.masks.orientation import open_as_shown
 from mmseg_ext.masks.png_decoding import RGB, decode_plain_png
 
 Color = tuple[int, int, int]
@@ -63,10 +63,10 @@ def read_rgb_mask(path: str | Path) -> np.ndarray:
         rgb_HWC = decode_plain_png(Path(path).read_bytes(), RGB)
         if rgb_HWC is not None:
             return rgb_HWC
-        with Image.open(path) as mask:
-            if mask.mode == "F" and has_fractions(np.asarray(mask)):
-                raise ValueError("it holds fractions")
-            return np.asarray(mask.convert("RGB"))
+        mask = open_as_shown(path)
+        if mask.mode == "F" and has_fractions(np.asarray(mask)):
+            raise ValueError("it holds fractions")
+        return np.asarray(mask.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"Cannot read the mask {path}: {error}. Replace the file or remove its image.") from error
 
@@ -151,5 +151,8 @@ class ColorMeaning(MaskMeaning):
             f"Set ignore_colors={names}, add the colour of the class to the palette, or ignore all such pixels with "
             "unknown='ignore'."
         )
+        if len(unknown) > MAX_LISTED:
+            colors = " ".join(f"'{format_color(color)}'" for color in (*self.palette, *self.ignore_colors))
+            fix = f"{fix} {FIX_BLURRED[0].upper()}{FIX_BLURRED[1:]} --colors {colors}."
         is_grey = all(value == (value & 255) * 0x010101 for value in unknown)
         return f"{fix} If it is a mask of class indices, read it with LoadAnnotations." if is_grey else fix

@@ -31,7 +31,7 @@ KEY = "decoded_cache"  # of a sample
 SUFFIX = ".array"
 # Made by, modified, changed (ns), bytes of the file; type, dimensions and shape of the array; filled up to 64 bytes.
 HEADER = struct.Struct("<8sqqq4sB4I11x")
-FORMAT = b"decoded1"
+FORMAT = b"decoded2"  # raised whenever a file is decoded differently
 MAX_DIMENSIONS = 4
 # Numbers alone: an entry of Python objects would be pointers.
 DTYPES = {np.dtype(kind).str.encode(): np.dtype(kind) for kind in "?bBhHiIqQefd"}

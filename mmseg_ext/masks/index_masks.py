@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import cv2
-import mmcv
 import numpy as np
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
 from mmseg_ext.masks.mask_meaning import MaskMeaning
+from mmseg_ext.masks.orientation import decode_as_shown
 from mmseg_ext.masks.png_decoding import GRAY, decode_plain_png
 
 LARGEST = 255
@@ -67,7 +67,7 @@ def decode_mask(content: bytes, path: str, backend: str = "pillow") -> np.ndarra
     if plain_HW is not None:
         return plain_HW
     try:
-        mask = mmcv.imfrombytes(content, flag="unchanged", backend=backend)
+        mask = decode_as_shown(content, "unchanged", backend)
     except (OSError, SyntaxError, ValueError, cv2.error) as error:
         raise UserError(f"Cannot load the mask {path}: {error}. Replace the file.") from error
     if mask is None:

@@ -12,13 +12,14 @@ class MaskFacts:
     """A mask as stored.
 
     Attributes:
-        height: In pixels.
-        width: In pixels.
+        height: In pixels, turned by the EXIF orientation.
+        width: Likewise.
         mode: Pillow's mode, or numpy's dtype where another decoder was used.
         kind: 'index' for one channel (palette PNGs too), 'color' for more.
         values: The labels, or the colours as 0xRRGGBB, that occur. Empty for too many colours to be labels.
         counts: Pixels of each of `values`.
         palette: For a palette PNG the colour of each of `values`, as 0xRRGGBB; else empty.
+        orientation: EXIF orientation, 1 if there is none.
     """
 
     height: int
@@ -28,6 +29,7 @@ class MaskFacts:
     values: list[int]
     counts: list[int]
     palette: list[int]
+    orientation: int = 1
 
     def colors(self) -> list[int]:
         """List the colour of each of `values`, as Pillow converts it to RGB; several may have the same."""

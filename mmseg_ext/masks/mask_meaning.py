@@ -15,6 +15,9 @@ import numpy as np
 from mmseg_ext.errors import MAX_LISTED, UserError
 from mmseg_ext.masks.mask_facts import MaskFacts
 
+FIX_BLURRED = "fix masks that were saved as JPEG with: python tools/fix_masks.py MASKS --out FIXED"
+"""What to do about a mask with many values that are no labels."""
+
 
 class MaskMeaning(ABC):
     """A label for each value that a mask may hold.

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mmseg_ext.errors import UserError
 
@@ -24,11 +24,14 @@ POINT_STEPS = ("SamplePoints", "LoadPointAnnotations")
 
 STEP_SETTINGS = {
     "SamplePoints": ("num_points", "per", "strategy", "seed", "resample"),
-    "LoadPointAnnotations": ("file", "classes", "allow_empty"),
+    "LoadPointAnnotations": ("file", "classes", "allow_empty", "frame"),
     "GrowPoints": ("radius", "tolerance", "sigma"),
     "WeighLabels": ("areas",),
 }
 """The settings of each transform of a label budget."""
+
+Frame = Literal["shown", "stored"]
+"""What coordinates count in: an image as viewers show it, or its pixels as stored, before EXIF orientation."""
 
 EXAMPLES = "dict(num_points=20) or dict(file='points.csv')"
 
@@ -47,6 +50,19 @@ def check_sampling(num_points: Any, per: Any = "image", strategy: Any = "uniform
         raise UserError(f"Expected `strategy` to be 'uniform' or 'class_balanced', got {strategy!r}.")
     if per == "class" and strategy == "class_balanced":
         raise UserError("Expected strategy='uniform' with per='class', which is balanced already.")
+
+
+def check_frame(frame: Any) -> None:
+    """Check the frame of the coordinates of points.
+
+    Raises:
+        UserError: It is neither of the two.
+    """
+    if frame not in get_args(Frame):
+        raise UserError(
+            f"Expected `frame` to be 'shown', as viewers show the image, or 'stored', before its EXIF orientation, got "
+            f"{frame!r}."
+        )
 
 
 def check_growing(radius: Any = 16, tolerance: Any = 12, sigma: Any = 2.0) -> None:
@@ -76,6 +92,8 @@ class LabelBudget:
         file: File of clicked points.
         classes: Names of the classes in the file; None takes the dataset's own.
         allow_empty: Whether an image may have no point in the file.
+        frame: What the coordinates in the file count in: 'shown', the image as viewers show it, or 'stored', before its
+            EXIF orientation.
         areas: File of the areas that the labels represent; each label then counts for its area.
         grow: Settings of `GrowPoints`, ``{}`` for its own; None does not grow the points.
 
@@ -91,6 +109,7 @@ class LabelBudget:
     file: str | None = None
     classes: tuple[str, ...] | None = None
     allow_empty: bool = False
+    frame: Frame = "shown"
     areas: str | None = None
     grow: Mapping[str, float] | None = None
 
@@ -104,6 +123,7 @@ class LabelBudget:
             check_sampling(self.num_points, self.per, self.strategy)
         if not isinstance(self.seed, Integral) or isinstance(self.seed, bool):
             raise UserError(f"Expected `seed` to be a whole number, got {self.seed!r}.")
+        check_frame(self.frame)
         for name in ("resample", "allow_empty"):
             if not isinstance(getattr(self, name), bool):
                 raise UserError(f"Expected `{name}` to be True or False, got {getattr(self, name)!r}.")

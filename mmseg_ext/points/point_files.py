@@ -2,7 +2,8 @@
 
 There are two formats: CSV with the header ``image,x,y,class`` (more columns are allowed), and JSON Lines with an
 object of these keys a line. `image` is the image's path relative to the data root, with forward slashes. `x` and `y`
-count pixels from the top left corner of the image as it lies on disk; of a fraction the pixel that it falls in counts.
+count pixels from the top left corner of the image as viewers show it, turned by its EXIF orientation; of a fraction the
+pixel that it falls in counts.
 `class` is the name or the index of a class. Lines that begin with ``#`` (CSV) and objects with the key ``about`` (JSON
 Lines) describe the file; a ``sha256`` in them must be the hash of the points.
 """

@@ -19,12 +19,16 @@ class LoadAnnotations(StockLoadAnnotations):
     """mmseg's LoadAnnotations: the same arguments and, bit for bit, the same arrays.
 
     Masks are decoded several times as fast; ``reduce_zero_label`` and the dataset's label map are one look-up; a
-    dataset's ``cache_dir`` is used. A mask that stock would garble silently is refused.
+    dataset's ``cache_dir`` is used. A mask that stock would garble silently is refused; one with an EXIF orientation is
+    turned by it, as images are.
 
     Raises:
         UserError: A mask holds colours, values beyond 255 or fractions; ``reduce_zero_label`` contradicts the
             dataset's.
     """
+
+    turns_by_exif = True
+    """For the check before training: the EXIF orientation is followed in all formats."""
 
     reduce_zero_label: bool | None
 

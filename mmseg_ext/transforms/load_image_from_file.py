@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import cv2
-import mmcv
 import numpy as np
 from mmcv.transforms import LoadImageFromFile as StockLoadImageFromFile
 from mmengine import fileio
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.decoded_cache import cached
+from mmseg_ext.masks.orientation import TIFF_SIGNATURES, decode_as_shown
 from mmseg_ext.masks.png_decoding import RGB, decode_plain_png, read_png_header
 from mmseg_ext.registry import TRANSFORMS
 from mmseg_ext.stack.freed_memory import keep_freed_memory
 
-TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
 
 def decode_bgr(content: bytes, path: str) -> np.ndarray | None:
     """Decode an image as ``cv2.imdecode(…, cv2.IMREAD_COLOR)`` does, to the same bytes, but lose nothing silently.
+
+    A WebP is turned by its EXIF orientation too, which OpenCV ignores there.
 
     Args:
         content: The file.
@@ -43,7 +43,7 @@ def decode_bgr(content: bytes, path: str) -> np.ndarray | None:
             _refuse_loss(content, path)
     elif content.startswith(TIFF_SIGNATURES):
         _refuse_loss(content, path)
-    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    return decode_as_shown(content)
 
 
 def _refuse_loss(content: bytes, path: str) -> None:
@@ -68,11 +68,16 @@ class LoadImageFromFile(StockLoadImageFromFile):
     """mmcv's LoadImageFromFile: the same arguments and, bit for bit, the same arrays.
 
     PNGs are decoded several times as fast, JPEGs by OpenCV as in stock, and a dataset's ``cache_dir`` is used. An
-    image that stock would cut down silently (a fourth band, 16 bits) is refused.
+    image that stock would cut down silently (a fourth band, 16 bits) is refused. An EXIF orientation is followed with
+    every decoder and `color_type`, but for those named …_ignore_orientation; stock does not follow it in WebP files,
+    with ``color_type='unchanged'`` and with the decoders 'tifffile' and 'turbojpeg'.
 
     Raises:
         UserError: With ``color_type='color'``: the file holds more bands or more bits than would be handed over.
     """
+
+    turns_by_exif = True
+    """For the check before training: the EXIF orientation is followed in all formats."""
 
     def transform(self, results: dict) -> dict | None:
         """Load ``results['img_path']``."""
@@ -107,7 +112,7 @@ class LoadImageFromFile(StockLoadImageFromFile):
         if self.color_type == "color" and self.imdecode_backend == "cv2":
             image = decode_bgr(content, path)
         else:
-            image = mmcv.imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
+            image = decode_as_shown(content, self.color_type, self.imdecode_backend)
         if image is None:
             raise UserError(f"Expected an image in {path}, got something that cannot be decoded. Replace the file.")
         return image

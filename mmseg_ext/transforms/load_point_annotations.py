@@ -9,6 +9,8 @@ from mmcv.transforms import BaseTransform
 from mmseg_ext.data_check import LabelFileReport, Problem
 from mmseg_ext.errors import UserError
 from mmseg_ext.image_names import image_name
+from mmseg_ext.masks.orientation import read_orientation, swap_size, turn_point
+from mmseg_ext.points.label_budget import Frame, check_frame
 from mmseg_ext.points.point_files import Point, read_points
 from mmseg_ext.registry import TRANSFORMS
 
@@ -19,9 +21,9 @@ class LoadPointAnnotations(BaseTransform):
 
     Place it after the image is loaded. The points are placed at the image's original size: in training before anything
     changes the size, in validation behind Resize, since predictions are scored at the original size. The format is
-    described in ``mmseg_ext.points.point_files``. Class indices count the dataset's own classes from 0
-    (``reduce_zero_label``, which is about masks, does not change them); where `metainfo` chooses some of the classes,
-    the label map of the sample is applied afterwards, as stock does.
+    described in ``mmseg_ext.points.point_files``; coordinates count in the image as viewers show it. Class indices
+    count the dataset's own classes from 0 (``reduce_zero_label``, which is about masks, does not change them); where
+    `metainfo` chooses some of the classes, the label map of the sample is applied afterwards, as stock does.
 
     Required keys: ori_shape or img_shape; img_name (our datasets give it) or img_path. Added keys: gt_seg_map (uint8
     (H, W)); 'gt_seg_map' joins seg_fields.
@@ -31,6 +33,9 @@ class LoadPointAnnotations(BaseTransform):
         classes: Names of the dataset's own classes, in their order. Needed where the file names classes.
         data_root: Where the data lies, for datasets that give no img_name; the name is img_path relative to it.
         allow_empty: Whether an image may have no point in the file. It then has no label at all.
+        frame: What the coordinates of an image with an EXIF orientation count in: 'shown', the image as viewers show it
+            and as it is loaded; or 'stored', its pixels as they lie in the file, for files of points written by a
+            program that ignores the orientation.
         ignore_index: Marks pixels without a label.
 
     Raises:
@@ -44,12 +49,16 @@ class LoadPointAnnotations(BaseTransform):
         classes: Sequence[str] | None = None,
         data_root: str | None = None,
         allow_empty: bool = False,
+        frame: Frame = "shown",
         ignore_index: int = 255,
     ) -> None:
         self.file = str(file)
         self.classes = None if classes is None else list(classes)
         self.data_root = data_root
         self.allow_empty = allow_empty
+        check_frame(frame)
+        self.frame = frame
+        self.orientation_of: dict[str, int] = {}
         self.ignore_index = ignore_index
         self.points_of: dict[str, list[Point]] = {}
         self.index_of: dict[str | int, int] = {}
@@ -93,10 +102,13 @@ class LoadPointAnnotations(BaseTransform):
         label_map = results.get("label_map") or {}
         first: dict[tuple[int, int], Point] = {}
         labels: dict[tuple[int, int], int] = {}
+        orientation = 1 if self.frame == "shown" or shape is None else self._orientation(results["img_path"])
+        shown = None if shape is None else (shape[0], shape[1])
+        size = None if shown is None else swap_size(shown, orientation)  # in the frame of the points
         for point in points:
-            if shape is not None and not (0 <= point.x < shape[1] and 0 <= point.y < shape[0]):
+            if size is not None and not (0 <= point.x < size[1] and 0 <= point.y < size[0]):
                 raise UserError(
-                    f"{self.file}, line {point.line}: expected x in 0..{shape[1] - 1} and y in 0..{shape[0] - 1} inside"
+                    f"{self.file}, line {point.line}: expected x in 0..{size[1] - 1} and y in 0..{size[0] - 1} inside"
                     f" {name}, got x={point.x}, y={point.y}. Move the point, or remove it."
                 )
             index = self.index_of[point.label]
@@ -110,8 +122,15 @@ class LoadPointAnnotations(BaseTransform):
                     f"{self.file}, line {point.line}: expected one class for the pixel x={point.x}, y={point.y} of "
                     f"{name}, got {point.label!r} after {before.label!r} in line {before.line}. Remove one of them."
                 )
-            labels[point.y, point.x] = label_map.get(index, index)
+            x, y = (point.x, point.y) if shown is None else turn_point(point.x, point.y, shown, orientation)
+            labels[y, x] = label_map.get(index, index)
         return labels
+
+    def _orientation(self, path: str) -> int:
+        """Read the EXIF orientation of an image once."""
+        if path not in self.orientation_of:
+            self.orientation_of[path] = read_orientation(path)
+        return self.orientation_of[path]
 
     def _class_index(self, point: Point) -> int:
         """Look up a class by its name, or else read it as an index."""

@@ -42,21 +42,6 @@ def test_truncated_mask(root):
     assert "truncated" in problem.what
 
 
-def test_exif_turns_the_image_that_training_sees(root):
-    path = root / "images" / "1.jpg"
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.open(path).save(path, exif=exif)
-    problem = only(check(root).errors)
-    assert "is 8x6 (height x width)" in problem.what
-    assert "EXIF orientation (6)" in problem.fix
-    loader = {"type": "LoadImageFromFile", "color_type": "color_ignore_orientation"}
-    check(root, [loader, INDEX[1]]).raise_if_bad()
-    # As stock mmseg loads it:
-    results = build(root).pipeline.transforms[0]({"img_path": str(path)})
-    assert results["img"].shape == (8, 6, 3)
-
-
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "1", "LA"])
 def test_images_that_the_stock_loader_turns_into_three_channels(root, mode):
     suffix = ".tif" if mode == "CMYK" else ".png"

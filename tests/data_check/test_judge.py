@@ -122,3 +122,12 @@ def test_labels_of_the_loaders_own_ignore_index_are_not_labelled(root):
     assert report.errors == []
     assert (report.class_pixels, report.num_labelled_pixels) == ([47] * 3, 3 * 47)
     assert report.ignored_colors == {"#FFFFFF": 3}
+
+
+def test_labels_blurred_by_jpeg_name_the_command_that_fixes_them(root):
+    blocks = np.array([[0, 1], [2, 0]], np.uint8).repeat(3, 0).repeat(4, 1) * np.uint8(120)
+    for i in range(3):
+        Image.fromarray(blocks).save(root / "masks" / f"{i}.jpg", quality=50)
+    problem = check(root, seg_map_suffix=".jpg").errors[0]
+    assert problem.kind == "label outside the classes"
+    assert "python tools/fix_masks.py MASKS --out FIXED --values" in problem.fix

@@ -76,6 +76,7 @@ def test_steps_have_the_settings_and_build():
     assert (grow.radius, grow.tolerance, grow.sigma) == (4, 12, 0)
     clicked = LabelBudget.from_config({"file": "a.csv", "classes": ["a", "b"], "allow_empty": True}).steps()
     loader = {"type": "mmseg_ext.LoadPointAnnotations", "file": "a.csv", "classes": ("a", "b"), "allow_empty": True}
+    loader["frame"] = "shown"
     assert clicked == [loader]
 
 

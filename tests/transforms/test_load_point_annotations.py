@@ -167,3 +167,8 @@ def test_with_a_stock_dataset(small_dubai_root, tmp_path):
     labels = [dataset[i]["gt_seg_map"] for i in range(6)]
     assert [int((label != 255).sum()) for label in labels] == [0, 1, 0, 0, 0, 0]
     assert labels[1][2, 1] == 3
+
+
+def test_a_frame_that_does_not_exist(tmp_path):
+    with pytest.raises(UserError, match=r"`frame` to be 'shown'.* or 'stored'.* got 'disk'"):
+        LoadPointAnnotations(write(tmp_path, "a.png,0,0,0\n"), frame="disk")

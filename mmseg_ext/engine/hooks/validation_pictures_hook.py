@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-import mmcv
 import numpy as np
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, get_rank
@@ -13,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
 
+from mmseg_ext.engine.drawn_images import read_for_drawing
 from mmseg_ext.engine.hooks.hardest_images import HardestImages, HardImage
 from mmseg_ext.engine.run_progress import step_of
 from mmseg_ext.errors import UserError
@@ -140,7 +140,7 @@ class ValidationPicturesHook(Hook):
     def _draw(self, runner: Runner, sample: Any) -> np.ndarray:
         dataset = runner.val_dataloader.dataset
         palette = dataset.metainfo["palette"]
-        image_HWC = mmcv.imread(sample.img_path, channel_order="rgb")
+        image_HWC = read_for_drawing(dataset, sample.img_path)
         prediction_HW = as_array(sample.pred_sem_seg.data)
         columns = [("image", image_HWC)]
         if "gt_sem_seg" in sample:
@@ -183,18 +183,20 @@ class ValidationPicturesHook(Hook):
         for other in all_gather_object(self._hardest):
             self._hardest.merge(other)
         if get_rank() == 0:
-            meta = runner.val_dataloader.dataset.metainfo
+            dataset = runner.val_dataloader.dataset
+            meta = dataset.metainfo
             for index, images in sorted(self._hardest.of_class.items()):
-                rows = [self._draw_hard(image, meta["palette"]) for image in images]
+                rows = [self._draw_hard(image, dataset) for image in images]
                 name = re.sub(r"[^\w-]+", "_", meta["classes"][index])
                 picture = sheet(rows, _legend(meta, rows))
                 save_picture(self._folder(runner) / "hardest" / f"{name}.png", picture)
                 send_picture(runner, f"hardest/{name}", picture)
 
-    def _draw_hard(self, hard: HardImage, palette: Sequence[Sequence[int]]) -> np.ndarray:
+    def _draw_hard(self, hard: HardImage, dataset: Any) -> np.ndarray:
+        palette = dataset.metainfo["palette"]
         prediction_HW, truth_HW = unpack_labels(hard.prediction_png), unpack_labels(hard.truth_png)
         columns = [
-            (f"IoU {hard.iou:.1f} %, {Path(hard.img_path).name}", mmcv.imread(hard.img_path, channel_order="rgb")),
+            (f"IoU {hard.iou:.1f} %, {Path(hard.img_path).name}", read_for_drawing(dataset, hard.img_path)),
             ("labels", colorize(truth_HW, palette)),
             ("prediction", colorize(prediction_HW, palette)),
             ("errors", errors(prediction_HW, truth_HW)),
