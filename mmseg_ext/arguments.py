@@ -8,13 +8,13 @@ import difflib
 import functools
 import inspect
 import math
-import os
 import reprlib
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union
 
 from mmseg_ext.errors import UserError
@@ -47,12 +47,11 @@ Fraction = Annotated[float, Rule("a number in [0, 1]", lambda value: 0 <= value 
 OpenFraction = Annotated[float, Rule("a number between 0 and 1, exclusive", lambda value: 0 < value < 1)]
 FractionBelowOne = Annotated[float, Rule("a number in [0, 1)", lambda value: 0 <= value < 1)]
 LabelValue = Annotated[int, Rule("an int in 0..255", lambda value: 0 <= value <= 255)]
-NonEmptyStr = Annotated[str, Rule("a non-empty string", bool)]
-StrPath = Annotated[str | os.PathLike[str], Rule("a path", lambda value: bool(os.fspath(value)))]
+StrPath = Annotated[str | Path, Rule("a path", lambda value: True)]
 LossName = Annotated[str, Rule("a string that begins with 'loss_'", lambda value: value.startswith("loss_"))]
 ComponentConfig = Annotated[dict, Rule("a config, a dict with a `type`", lambda value: bool(value.get("type")))]
 
-_LISTS = (list, tuple, set, frozenset, Sequence, Collection, Iterable)
+_LISTS = (list, tuple, Sequence, Collection, Iterable)
 _WORDS = {
     bool: "True or False",
     int: "an int",
@@ -64,14 +63,17 @@ _shortened = reprlib.Repr()
 _shortened.maxstring = _shortened.maxother = 60
 
 
-def checked(target: T, corrections: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({})) -> T:
+def checked(
+    target: T, name: str | None = None, corrections: Mapping[str, Mapping[str, Any]] = types.MappingProxyType({})
+) -> T:
     """Check the arguments of every call of a function, or of every construction of a class and its subclasses.
 
     For a class the keywords are followed through ``**kwargs`` to the base classes. What a class passes to them by
-    itself is no argument: its attribute ``fixed_arguments`` names that.
+    itself is no argument: its attribute ``fixed_arguments`` names that, or an entry of `corrections`.
 
     Args:
         target: A function, or a class, whose ``__init__`` is replaced.
+        name: What the arguments are passed to, for messages; by default the name of the function or class.
         corrections: Annotations that replace those of base classes: ``{'mmcv.Resize': {'scale': …}}``.
 
     Returns:
@@ -95,25 +97,26 @@ def checked(target: T, corrections: Mapping[str, Mapping[str, Any]] = types.Mapp
         def checked_function(*args: Any, **kwargs: Any) -> Any:
             if target not in signatures:
                 signatures[target] = inspect.Signature(_annotated(target, {}))
-            _check_call(target.__name__, signatures[target], args, kwargs)
+            _check_call(name or target.__name__, signatures[target], args, kwargs)
             return target(*args, **kwargs)
 
         return typing.cast(T, checked_function)
 
-    own_init = vars(target).get("__init__")
+    cls: Any = target
+    own_init = vars(cls).get("__init__")
 
-    @functools.wraps(target.__init__)
+    @functools.wraps(cls.__init__)
     def checked_init(self: Any, *args: Any, **kwargs: Any) -> None:
         kind = type(self)
         if kind not in signatures:
-            signatures[kind] = _constructor_signature(kind.__mro__[kind.__mro__.index(target) :], corrections)
-        _check_call(kind.__name__, signatures[kind], args, kwargs)
+            signatures[kind] = constructor_signature(kind.__mro__[kind.__mro__.index(cls) :], corrections)
+        _check_call(name or kind.__name__, signatures[kind], args, kwargs)
         if own_init is None:
-            super(target, self).__init__(*args, **kwargs)  # type: ignore[misc]
+            super(cls, self).__init__(*args, **kwargs)
         else:
             own_init(self, *args, **kwargs)
 
-    target.__init__ = checked_init  # type: ignore[misc]
+    cls.__init__ = checked_init
     return target
 
 
@@ -153,7 +156,7 @@ def fits(value: Any, annotation: Any) -> bool:
         return any(fits(value, choice) for choice in args)
     if origin is Literal:
         return any(fits(value, type(choice)) and value == choice for choice in args)
-    kind = type(None) if annotation is None else origin or annotation
+    kind: Any = type(None) if annotation is None else origin or annotation
     # NumPy's truth values have this name, too; importing NumPy for them would make this module slow to import.
     is_bool = type(value).__name__.rstrip("_") == "bool"
     if kind is bool:
@@ -161,9 +164,10 @@ def fits(value: Any, annotation: Any) -> bool:
     if kind is int:
         return isinstance(value, Integral) and not is_bool
     if kind is float:
-        return isinstance(value, Real) and not is_bool and -math.inf < value < math.inf
+        return isinstance(value, Real) and not is_bool and value == value and value not in (math.inf, -math.inf)
     if kind in _LISTS:
-        return _list_fits(value, args, of_fixed_length=kind is tuple and Ellipsis not in args)
+        is_ordered = kind in (Collection, Iterable) or not isinstance(value, Set)
+        return is_ordered and _list_fits(value, args, of_fixed_length=kind is tuple and Ellipsis not in args)
     if not isinstance(kind, type):
         return True
     if issubclass(kind, Mapping):
@@ -242,9 +246,7 @@ def _annotated(function: Callable, corrections: Mapping[str, Any]) -> list[inspe
     return [parameter.replace(annotation=annotations.get(parameter.name, Any)) for parameter in parameters]
 
 
-def _constructor_signature(
-    bases: Iterable[type], corrections: Mapping[str, Mapping[str, Any]]
-) -> inspect.Signature:
+def constructor_signature(bases: Iterable[type], corrections: Mapping[str, Mapping[str, Any]]) -> inspect.Signature:
     """Join the signatures of the constructors that pass their keywords on, in the order of the bases."""
     kinds = inspect.Parameter
     found: dict[str, inspect.Parameter] = {}
@@ -258,14 +260,15 @@ def _constructor_signature(
         if base is object:
             break
         name = f"{init.__module__.partition('.')[0]}.{init.__qualname__.removesuffix('.__init__')}"
-        parameters = _annotated(init, corrections.get(name, {}))[1:]
+        corrected = corrections.get(name, {})
+        parameters = _annotated(init, corrected)[1:]
         for parameter in parameters:
             if parameter.kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD) or parameter.name in {*found, *fixed}:
                 continue
             if kinds.VAR_POSITIONAL not in passes_on:
                 parameter = parameter.replace(kind=kinds.KEYWORD_ONLY)
             found[parameter.name] = parameter
-        fixed |= {*vars(base).get("fixed_arguments", ())}
+        fixed |= {*vars(base).get("fixed_arguments", ()), *corrected.get("fixed_arguments", ())}
         variable = [p for p in parameters if p.kind in passes_on]
         passes_on &= {p.kind for p in variable}
         if kinds.VAR_KEYWORD not in passes_on:

@@ -38,7 +38,7 @@ class Registry(MMEngineRegistry):
     def _checked(component: Any) -> Any:
         # The annotations of other people's components were not written to be checked.
         ours = isinstance(component, type) and component.__module__.startswith(f"{SCOPE}.")
-        return checked(component, STOCK_ANNOTATIONS) if ours else component
+        return checked(component, corrections=STOCK_ANNOTATIONS) if ours else component
 
 
 DATASETS = Registry("dataset", parent=MMSEG_DATASETS, scope=SCOPE, locations=["mmseg_ext.datasets"])

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
+from torch import nn
+
 from mmseg_ext.arguments import (
     ComponentConfig,
     Fraction,
@@ -14,19 +16,23 @@ from mmseg_ext.arguments import (
     StrPath,
 )
 
-_Config = dict[str, Any] | None
+_Components = Annotated[Sequence[ComponentConfig], Rule("a list of configs, each a dict with a `type`", len)]
+_Optimizer = Annotated[Any, Rule("an optimizer", lambda value: hasattr(value, "param_groups"))]
+_PlainInt = Annotated[int, Rule("a positive int", lambda value: isinstance(value, int) and value > 0)]  # no NumPy
+_PlainShare = Annotated[float, Rule("a float in [0, 1]", lambda value: isinstance(value, float) and 0 <= value <= 1)]
+_LastStep = Annotated[int, Rule("an int of at least -1", lambda value: isinstance(value, int) and value >= -1)]
 _InitConfig = ComponentConfig | Sequence[ComponentConfig] | None
 # mmengine's Config is no Mapping, but metainfo may be one.
 _Metainfo = Annotated[Any, Rule("a dict", lambda value: isinstance(value, Mapping) or hasattr(value, "_cfg_dict"))]
-_Prefix = dict[str, StrPath | Literal[""] | None]
+_Prefix = dict[str, StrPath | None]
 
 STOCK_ANNOTATIONS: dict[str, dict[str, Any]] = {
     "mmseg.BaseSegDataset": {
-        "ann_file": StrPath | Literal[""],
+        "ann_file": str,
         "img_suffix": str,
         "seg_map_suffix": str,
         "metainfo": _Metainfo | None,
-        "data_root": StrPath | Literal[""] | None,
+        "data_root": StrPath | None,
         "data_prefix": _Prefix,
         "pipeline": Sequence[ComponentConfig | Callable],
         "max_refetch": NonNegativeInt,
@@ -40,8 +46,8 @@ STOCK_ANNOTATIONS: dict[str, dict[str, Any]] = {
     "mmseg.PackSegInputs": {"meta_keys": Sequence[str]},
     "mmseg.PhotoMetricDistortion": {
         "brightness_delta": NonNegativeFloat,
-        "contrast_range": tuple[float, float],
-        "saturation_range": tuple[float, float],
+        "contrast_range": tuple[NonNegativeFloat, NonNegativeFloat],
+        "saturation_range": tuple[NonNegativeFloat, NonNegativeFloat],
         "hue_delta": PositiveInt,
     },
     "mmcv.LoadImageFromFile": {"imdecode_backend": str | None},
@@ -62,12 +68,12 @@ STOCK_ANNOTATIONS: dict[str, dict[str, Any]] = {
         "out_channels": PositiveInt | None,
         "threshold": float | None,
         "dropout_ratio": Fraction,
-        "conv_cfg": _Config,
-        "norm_cfg": _Config,
-        "act_cfg": _Config,
+        "conv_cfg": ComponentConfig | None,
+        "norm_cfg": ComponentConfig | None,
+        "act_cfg": ComponentConfig | None,
         "in_index": int | Sequence[int],
         "input_transform": Literal["resize_concat", "multiple_select"] | None,
-        "loss_decode": ComponentConfig | Sequence[ComponentConfig],
+        "loss_decode": ComponentConfig | _Components,
         "ignore_index": int | None,
         "sampler": ComponentConfig | None,
         "align_corners": bool,
@@ -79,15 +85,27 @@ STOCK_ANNOTATIONS: dict[str, dict[str, Any]] = {
         "concat_input": bool,
         "dilation": PositiveInt,
     },
-    "mmseg.FPNHead": {"feature_strides": Sequence[PositiveInt]},
-    "mmseg.UPerHead": {"pool_scales": Sequence[PositiveInt]},
+    "mmseg.FPNHead": {"feature_strides": Sequence[PositiveInt], "fixed_arguments": ("input_transform",)},
+    "mmseg.UPerHead": {"pool_scales": Sequence[PositiveInt], "fixed_arguments": ("input_transform",)},
     "mmseg.EncoderDecoder": {
         "backbone": ComponentConfig,
-        "decode_head": ComponentConfig | Sequence[ComponentConfig],
+        "decode_head": ComponentConfig | _Components,
         "neck": ComponentConfig | None,
-        "auxiliary_head": ComponentConfig | Sequence[ComponentConfig] | None,
+        "auxiliary_head": ComponentConfig | _Components | None,
+        "data_preprocessor": ComponentConfig | nn.Module | None,
         "init_cfg": _InitConfig,
     },
     "mmengine.BaseModule": {"init_cfg": _InitConfig},
+    "mmengine.LRSchedulerMixin": {"optimizer": _Optimizer},
+    "mmengine.OneCycleParamScheduler": {
+        "total_steps": _PlainInt | None,
+        "pct_start": _PlainShare,
+        "anneal_strategy": Literal["cos", "linear"],
+        "div_factor": PositiveFloat,
+        "final_div_factor": PositiveFloat,
+        "begin": NonNegativeInt,
+        "end": PositiveInt,
+        "last_step": _LastStep,
+    },
     "mmengine.BaseMetric": {"collect_device": Literal["cpu", "gpu"], "collect_dir": StrPath | None},
 }

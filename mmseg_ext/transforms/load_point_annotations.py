@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmseg_ext.arguments import LabelValue, StrPath
 from mmseg_ext.data_check import LabelFileReport, Problem
 from mmseg_ext.errors import UserError
 from mmseg_ext.image_names import image_name
@@ -40,11 +41,11 @@ class LoadPointAnnotations(BaseTransform):
 
     def __init__(
         self,
-        file: str,
+        file: StrPath,
         classes: Sequence[str] | None = None,
-        data_root: str | None = None,
+        data_root: StrPath | None = None,
         allow_empty: bool = False,
-        ignore_index: int = 255,
+        ignore_index: LabelValue = 255,
     ) -> None:
         self.file = str(file)
         self.classes = None if classes is None else list(classes)

@@ -7,6 +7,7 @@ from typing import Any
 
 from mmcv.transforms import RandomResize as StockRandomResize
 
+from mmseg_ext.arguments import PositiveFloat, PositiveInt
 from mmseg_ext.registry import TRANSFORMS
 
 
@@ -20,8 +21,8 @@ class RandomResize(StockRandomResize):
 
     def __init__(
         self,
-        scale: tuple[int, int] | Sequence[tuple[int, int]],
-        ratio_range: tuple[float, float] | None = None,
+        scale: tuple[PositiveInt, PositiveInt] | Sequence[tuple[PositiveInt, PositiveInt]],
+        ratio_range: tuple[PositiveFloat, PositiveFloat] | None = None,
         resize_type: str = "mmseg_ext.Resize",
         **resize_kwargs: Any,
     ) -> None:

@@ -9,6 +9,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor, nn
 
+from mmseg_ext.arguments import ComponentConfig
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.regularizers import Regularizer, TrainingBatch
 from mmseg_ext.models.segmentors.blockwise_prediction import BlockwisePrediction
@@ -52,7 +53,7 @@ class SparseEncoderDecoder(BlockwisePrediction):
     def __init__(
         self,
         *args: Any,
-        regularizers: Sequence[dict] = (),
+        regularizers: Sequence[ComponentConfig] = (),
         teacher: dict | None = None,
         **kwargs: Any,
     ) -> None:
