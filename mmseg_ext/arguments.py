@@ -156,6 +156,8 @@ def fits(value: Any, annotation: Any) -> bool:
         return any(fits(value, choice) for choice in args)
     if origin is Literal:
         return any(fits(value, type(choice)) and value == choice for choice in args)
+    if annotation is Any:
+        return True
     kind: Any = type(None) if annotation is None else origin or annotation
     # NumPy's truth values have this name, too; importing NumPy for them would make this module slow to import.
     is_bool = type(value).__name__.rstrip("_") == "bool"
@@ -243,7 +245,10 @@ def _annotated(function: Callable, corrections: Mapping[str, Any]) -> list[inspe
     except (NameError, TypeError):  # names that exist for type checkers alone
         annotations = dict(corrections)
     parameters = inspect.signature(function).parameters.values()
-    return [parameter.replace(annotation=annotations.get(parameter.name, Any)) for parameter in parameters]
+    annotated = [parameter.replace(annotation=annotations.get(parameter.name, Any)) for parameter in parameters]
+    # Where None is the default and is refused nevertheless, the argument is required.
+    is_required = [p.name in corrections and p.default is None and not fits(None, p.annotation) for p in annotated]
+    return [p.replace(default=p.empty) if r else p for p, r in zip(annotated, is_required, strict=True)]
 
 
 def constructor_signature(bases: Iterable[type], corrections: Mapping[str, Mapping[str, Any]]) -> inspect.Signature:

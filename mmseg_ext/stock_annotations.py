@@ -1,6 +1,6 @@
 """What arguments of the stack's classes may be, where these do not say it, or say it wrongly."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from torch import nn
@@ -14,16 +14,32 @@ from mmseg_ext.arguments import (
     PositiveInt,
     Rule,
     StrPath,
+    fits,
 )
 
 _Components = Annotated[Sequence[ComponentConfig], Rule("a list of configs, each a dict with a `type`", len)]
 _Optimizer = Annotated[Any, Rule("an optimizer", lambda value: hasattr(value, "param_groups"))]
 _PlainInt = Annotated[int, Rule("a positive int", lambda value: isinstance(value, int) and value > 0)]  # no NumPy
 _PlainShare = Annotated[float, Rule("a float in [0, 1]", lambda value: isinstance(value, float) and 0 <= value <= 1)]
+_PlainShares = Annotated[
+    Sequence[_PlainShare],
+    Rule(
+        "a list of floats in [0, 1] that are 1 or less together",
+        lambda value: isinstance(value, list) and value and sum(value) <= 1,
+    ),
+]
+_PlainIndex = Annotated[int, Rule("an int", lambda value: isinstance(value, int))]
+_Direction = Literal["horizontal", "vertical", "diagonal"]
 _LastStep = Annotated[int, Rule("an int of at least -1", lambda value: isinstance(value, int) and value >= -1)]
 _InitConfig = ComponentConfig | Sequence[ComponentConfig] | None
-# mmengine's Config is no Mapping, but metainfo may be one.
-_Metainfo = Annotated[Any, Rule("a dict", lambda value: isinstance(value, Mapping) or hasattr(value, "_cfg_dict"))]
+
+
+def _is_metainfo(value: Any) -> bool:
+    # mmengine's Config, which is allowed, is no Mapping.
+    return hasattr(value, "get") and hasattr(value, "items") and fits(value.get("classes"), Sequence[str] | None)
+
+
+_Metainfo = Annotated[Any, Rule("a dict whose `classes` are a list of names", _is_metainfo)]
 _Prefix = dict[str, StrPath | None]
 
 STOCK_ANNOTATIONS: dict[str, dict[str, Any]] = {
@@ -52,17 +68,16 @@ STOCK_ANNOTATIONS: dict[str, dict[str, Any]] = {
     },
     "mmcv.LoadImageFromFile": {"imdecode_backend": str | None},
     "mmcv.RandomFlip": {
-        "prob": Fraction | Sequence[Fraction] | None,
+        "prob": _PlainShare | _PlainShares,
+        "direction": _Direction | Sequence[_Direction],
         "swap_seg_labels": Sequence[Sequence[int]] | None,
     },
     "mmcv.Resize": {
-        "scale": PositiveInt | tuple[PositiveInt, PositiveInt] | Literal[0] | None,
-        "scale_factor": PositiveFloat | tuple[PositiveFloat, PositiveFloat] | None,
         "interpolation": Literal["nearest", "bilinear", "bicubic", "area", "lanczos", "box", "hamming"],
         "backend": Literal["cv2", "pillow"],
     },
     "mmseg.BaseDecodeHead": {
-        "in_channels": PositiveInt | Sequence[PositiveInt],
+        "in_channels": _PlainInt | Sequence[PositiveInt],
         "channels": PositiveInt,
         "num_classes": PositiveInt,
         "out_channels": PositiveInt | None,
@@ -71,7 +86,7 @@ STOCK_ANNOTATIONS: dict[str, dict[str, Any]] = {
         "conv_cfg": ComponentConfig | None,
         "norm_cfg": ComponentConfig | None,
         "act_cfg": ComponentConfig | None,
-        "in_index": int | Sequence[int],
+        "in_index": _PlainIndex | Sequence[int],
         "input_transform": Literal["resize_concat", "multiple_select"] | None,
         "loss_decode": ComponentConfig | _Components,
         "ignore_index": int | None,
@@ -83,7 +98,7 @@ STOCK_ANNOTATIONS: dict[str, dict[str, Any]] = {
         "num_convs": NonNegativeInt,
         "kernel_size": PositiveInt,
         "concat_input": bool,
-        "dilation": PositiveInt,
+        "dilation": _PlainInt,
     },
     "mmseg.FPNHead": {"feature_strides": Sequence[PositiveInt], "fixed_arguments": ("input_transform",)},
     "mmseg.UPerHead": {"pool_scales": Sequence[PositiveInt], "fixed_arguments": ("input_transform",)},

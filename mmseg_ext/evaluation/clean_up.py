@@ -74,7 +74,7 @@ class CleanUp(BaseMetric):
 
     def __init__(
         self,
-        steps: Sequence[dict],
+        steps: Sequence[dict[str, Any]],
         metrics: ComponentConfig | Sequence[ComponentConfig],
         ignore_index: int = 255,
         **kwargs: Any,

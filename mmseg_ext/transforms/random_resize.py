@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from mmcv.transforms import RandomResize as StockRandomResize
 
-from mmseg_ext.arguments import PositiveFloat, PositiveInt
+from mmseg_ext.arguments import PositiveFloat, PositiveInt, Rule
 from mmseg_ext.registry import TRANSFORMS
+
+
+def is_transform(kind: str | type) -> bool:
+    """Whether a class, or the class that a name stands for, is registered or can be."""
+    return isinstance(kind, type) or (bool(kind) and isinstance(TRANSFORMS.get(kind), type))
+
+
+ResizeType = Annotated[str | type, Rule("a transform that resizes, by its name", is_transform)]
 
 
 @TRANSFORMS.register_module()
@@ -23,7 +31,7 @@ class RandomResize(StockRandomResize):
         self,
         scale: tuple[PositiveInt, PositiveInt] | Sequence[tuple[PositiveInt, PositiveInt]],
         ratio_range: tuple[PositiveFloat, PositiveFloat] | None = None,
-        resize_type: str = "mmseg_ext.Resize",
+        resize_type: ResizeType = "mmseg_ext.Resize",
         **resize_kwargs: Any,
     ) -> None:
         super().__init__(scale, ratio_range, resize_type, **resize_kwargs)

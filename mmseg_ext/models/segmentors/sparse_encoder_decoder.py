@@ -54,7 +54,7 @@ class SparseEncoderDecoder(BlockwisePrediction):
         self,
         *args: Any,
         regularizers: Sequence[ComponentConfig] = (),
-        teacher: dict | None = None,
+        teacher: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
