@@ -48,6 +48,7 @@ OpenFraction = Annotated[float, Rule("a number between 0 and 1, exclusive", lamb
 FractionBelowOne = Annotated[float, Rule("a number in [0, 1)", lambda value: 0 <= value < 1)]
 LabelValue = Annotated[int, Rule("an int in 0..255", lambda value: 0 <= value <= 255)]
 StrPath = Annotated[str | Path, Rule("a path", lambda value: True)]
+FilePath = Annotated[str | Path, Rule("the path of a file", lambda value: value != "")]
 LossName = Annotated[str, Rule("a string that begins with 'loss_'", lambda value: value.startswith("loss_"))]
 ComponentConfig = Annotated[dict, Rule("a config, a dict with a `type`", lambda value: bool(value.get("type")))]
 
@@ -85,10 +86,10 @@ def checked(
         ...     return text * count
         >>> repeat("a", 0)
         Traceback (most recent call last):
-        mmseg_ext.arguments.ArgumentError: repeat: expected count to be a positive int, got 0 (int)
+        mmseg_ext.arguments.ArgumentError: repeat: expected `count` to be a positive int, got 0 (int)
         >>> repeat("a", cout=3)
         Traceback (most recent call last):
-        mmseg_ext.arguments.ArgumentError: repeat: unexpected argument cout; did you mean count?
+        mmseg_ext.arguments.ArgumentError: repeat: unexpected argument `cout`. Did you mean `count`?
     """
     signatures: dict[Any, inspect.Signature] = {}  # made at the first call: that takes longer than the check itself
     if not isinstance(target, type):
@@ -135,8 +136,8 @@ def refuse_unknown(name: str, given: Iterable[str], known: Iterable[str]) -> Non
     for key in given:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known) or 'none'}"
-            raise ArgumentError(f"{name}: unexpected argument {key}; {hint}")
+            hint = f"Did you mean `{near[0]}`?" if near else f"It takes {', '.join(known) or 'none'}."
+            raise ArgumentError(f"{name}: unexpected argument `{key}`. {hint}")
 
 
 def fits(value: Any, annotation: Any) -> bool:
@@ -206,7 +207,7 @@ def describe(annotation: Any) -> str:
         *others, last = dict.fromkeys(map(describe, args))
         return f"{', '.join(others)} or {last}" if others else last
     if origin is Literal:
-        return f"one of {', '.join(map(repr, args))}" if len(args) > 1 else repr(args[0])
+        return f"one of {', '.join(map(repr, args))}" if len(args) > 2 else " or ".join(map(repr, args))
     kind = type(None) if annotation is None else origin or annotation
     if kind in _WORDS:
         return _WORDS[kind]
@@ -235,7 +236,7 @@ def _check_call(name: str, signature: inspect.Signature, args: tuple, kwargs: Ma
         if not fits(value, parameter.annotation):
             got = " ".join(_shortened.repr(value).split())
             expected = describe(parameter.annotation)
-            raise ArgumentError(f"{name}: expected {key} to be {expected}, got {got} ({type(value).__name__})")
+            raise ArgumentError(f"{name}: expected `{key}` to be {expected}, got {got} ({type(value).__name__})")
 
 
 def _annotated(function: Callable, corrections: Mapping[str, Any]) -> list[inspect.Parameter]:

@@ -48,7 +48,7 @@ NEEDED = {
     "MLflowVisBackend": {"save_dir": "runs"},
     "MultiScaleDeformableAttention": {"embed_dims": 8},
     "OneCycleLR": {
-        "optimizer": torch.optim.SGD([{"params": [nn.Parameter(torch.zeros(1))], "initial_lr": 1.0}], lr=1.0),
+        "optimizer": torch.optim.SGD([{"params": [nn.Parameter(torch.zeros(1))], "initial_lr": 1.0, "max_lr": 1.0, "min_lr": 0.1}], lr=1.0),
         "eta_max": 1.0,
         "total_steps": 9,
     },

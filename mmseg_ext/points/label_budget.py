@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, Literal
 
-from mmseg_ext.arguments import NonNegativeFloat, PositiveInt, StrPath, checked, refuse_unknown
+from mmseg_ext.arguments import NonNegativeFloat, PositiveInt, FilePath, checked, refuse_unknown
 from mmseg_ext.errors import UserError
 
 SPARSE_LABELS = "sparse_labels"
@@ -78,10 +78,10 @@ class LabelBudget:
     strategy: Literal["uniform", "class_balanced"] = "uniform"
     seed: int = 0
     resample: bool = False
-    file: StrPath | None = None
+    file: FilePath | None = None
     classes: tuple[str, ...] | None = None
     allow_empty: bool = False
-    areas: StrPath | None = None
+    areas: FilePath | None = None
     grow: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmseg_ext.arguments import LabelValue, StrPath
+from mmseg_ext.arguments import FilePath, LabelValue, StrPath
 from mmseg_ext.data_check import LabelFileReport, Problem
 from mmseg_ext.errors import UserError
 from mmseg_ext.image_names import image_name
@@ -41,7 +41,7 @@ class LoadPointAnnotations(BaseTransform):
 
     def __init__(
         self,
-        file: StrPath,
+        file: FilePath,
         classes: Sequence[str] | None = None,
         data_root: StrPath | None = None,
         allow_empty: bool = False,

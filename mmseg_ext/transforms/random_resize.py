@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from mmcv.transforms import BaseTransform
 from mmcv.transforms import RandomResize as StockRandomResize
 
 from mmseg_ext.arguments import PositiveFloat, PositiveInt, Rule
@@ -13,7 +14,8 @@ from mmseg_ext.registry import TRANSFORMS
 
 def is_transform(kind: str | type) -> bool:
     """Whether a class, or the class that a name stands for, is registered or can be."""
-    return isinstance(kind, type) or (bool(kind) and isinstance(TRANSFORMS.get(kind), type))
+    found = TRANSFORMS.get(kind) if isinstance(kind, str) and kind else kind
+    return isinstance(found, type) and issubclass(found, BaseTransform)
 
 
 ResizeType = Annotated[str | type, Rule("a transform that resizes, by its name", is_transform)]
