@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, Literal
 
-from mmseg_ext.arguments import NonNegativeFloat, PositiveInt, FilePath, checked, refuse_unknown
+from mmseg_ext.arguments import FilePath, NonNegativeFloat, PositiveInt, checked, refuse_unknown
 from mmseg_ext.errors import UserError
 
 SPARSE_LABELS = "sparse_labels"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from mmcv.transforms.utils import cache_randomness
@@ -32,7 +33,8 @@ class RandomCrop(StockRandomCrop):
         cat_max_ratio: PositiveFloat = 1.0,
         ignore_index: int = 255,
     ) -> None:
-        size = int(crop_size) if isinstance(crop_size, Integral) else tuple(map(int, crop_size))
+        size: Any = crop_size  # stock takes none but Python's own numbers, and a tuple of them
+        size = int(size) if isinstance(size, Integral) else tuple(map(int, size))
         super().__init__(crop_size=size, cat_max_ratio=cat_max_ratio, ignore_index=ignore_index)
 
     @cache_randomness

@@ -60,10 +60,11 @@ class Resize(StockResize):
     ) -> None:
         if scale is None and scale_factor is None:
             raise UserError(f"{type(self).__name__}: expected scale or scale_factor, got neither")
-        if scale_factor is not None:
-            is_single = isinstance(scale_factor, Real)
-            scale_factor = float(scale_factor) if is_single else tuple(map(float, scale_factor))
-        super().__init__(int(scale) if isinstance(scale, Integral) else scale, scale_factor, *args, **kwargs)
+        # Stock takes none but Python's own numbers, and a tuple of them.
+        factors: Any = scale_factor
+        if factors is not None:
+            factors = float(factors) if isinstance(factors, Real) else tuple(map(float, factors))
+        super().__init__(int(scale) if isinstance(scale, Integral) else scale, factors, *args, **kwargs)
 
     def _resize_img(self, results: dict) -> None:
         """Resize ``results['img']`` and note how much it grew."""

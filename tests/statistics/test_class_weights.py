@@ -86,5 +86,5 @@ def test_what_names_no_weights_is_refused(tmp_path):
         with pytest.raises(UserError, match="two classes, both above zero"):
             pos_weight_of(weights)
     for weight in (-1.0, float("nan"), float("inf")):
-        with pytest.raises(UserError, match="`class_weight` to be a list .each item a non-negative number."):
+        with pytest.raises(UserError, match=r"`class_weight` to be a list \(each item a non-negative number\)"):
             PartialCrossEntropyLoss(class_weight=[1.0, weight])

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Any
 
 from mmseg_ext.errors import UserError
 
 
-def as_list(value: int | Sequence[int]) -> list[int]:
+def as_list(value: Any) -> list[int]:
     """Put a single number into a list."""
-    return [int(value)] if isinstance(value, Integral) else [*value]
+    return [int(value)] if isinstance(value, Integral) else list(map(int, value))
 
 
 def check_head_arguments(
