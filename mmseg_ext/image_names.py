@@ -8,7 +8,7 @@ from typing import Any
 from mmseg_ext.errors import UserError
 
 
-def image_name(results: Mapping[str, Any], data_root: str | None, transform: str) -> str:
+def image_name(results: Mapping[str, Any], data_root: str | Path | None, transform: str) -> str:
     """Name an image by its path relative to the data root, with forward slashes.
 
     Args:

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmengine.logging import print_log
 
+from mmseg_ext.arguments import OpenFraction, PositiveInt, StrPath
 from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
 from mmseg_ext.datasets.holdout import hold_out
 from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
@@ -15,7 +16,6 @@ from mmseg_ext.errors import UserError
 from mmseg_ext.registry import DATASETS
 
 MASK_SUFFIXES = (*LABEL_SUFFIXES, ".jpg", ".jpeg")  # JPEG: so that its blurred values are said, not that it is missing
-SPLITS = ("all", "train", "val")
 FIX = "Put the images there, or set `data_root`, `images` and `masks`; data/README.md shows the tree."
 
 
@@ -52,28 +52,24 @@ class BinaryMaskDataset(NamedSegDataset):
             another factor or incomplete, or an argument is out of range.
     """
 
+    fixed_arguments = ("has_masks",)
+
     def __init__(
         self,
-        data_root: str,
-        images: str = "images",
-        masks: str | None = "masks",
-        split: str = "all",
-        holdout: float = 0.2,
+        data_root: StrPath,
+        images: StrPath = "images",
+        masks: StrPath | None = "masks",
+        split: Literal["all", "train", "val"] = "all",
+        holdout: OpenFraction = 0.2,
         foreground: str = "foreground",
         image_tail: str = "",
         mask_tail: str = "",
-        factor: int = 1,
+        factor: PositiveInt = 1,
         original_labels: bool = False,
-        original_root: str | None = None,
+        original_root: StrPath | None = None,
         verify: bool = True,
         **kwargs: Any,
     ) -> None:
-        if split not in SPLITS:
-            raise UserError(f"Expected `split` to be one of {', '.join(SPLITS)}, got {split!r}.")
-        if not 0 < holdout < 1:
-            raise UserError(f"Expected `holdout` between 0 and 1, got {holdout}. To take all images set split='all'.")
-        if not isinstance(factor, int) or factor < 1:
-            raise UserError(f"Expected `factor` to be a whole number, 1 or more, got {factor!r}.")
         if original_labels and masks is None:
             raise UserError("Expected `masks` with original_labels=True, got None.")
         self.images, self.masks = images, masks
@@ -81,9 +77,9 @@ class BinaryMaskDataset(NamedSegDataset):
         self.image_tail, self.mask_tail = image_tail, mask_tail
         self.factor, self.original_labels = factor, original_labels
         self.original_root, self.verify = original_root, verify
-        kwargs.setdefault(
-            "metainfo", {"classes": ("background", foreground), "palette": [[230, 230, 230], [220, 20, 60]]}
-        )
+        if kwargs.get("metainfo") is None:
+            palette = [[230, 230, 230], [220, 20, 60]]
+            kwargs["metainfo"] = {"classes": ("background", foreground), "palette": palette}
         if len(kwargs["metainfo"].get("classes", ())) != 2:
             raise UserError(f"Expected `metainfo` with two classes, background first, got {kwargs['metainfo']!r}.")
         super().__init__(data_root=data_root, has_masks=masks is not None, **kwargs)

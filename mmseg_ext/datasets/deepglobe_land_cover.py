@@ -2,8 +2,9 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from mmseg_ext.arguments import PositiveInt, StrPath
 from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
 from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
 from mmseg_ext.errors import UserError
@@ -64,23 +65,19 @@ class DeepGlobeLandCoverDataset(NamedSegDataset):
         "palette": [[0, 255, 255], [255, 255, 0], [255, 0, 255], [0, 255, 0], [0, 0, 255], [255, 255, 255]],
     }
 
+    fixed_arguments = ("img_suffix", "seg_map_suffix", "has_masks")
+
     def __init__(
         self,
-        data_root: str | None = None,
-        split: str = "train",
-        fold: int = 0,
-        factor: int = 1,
+        data_root: StrPath | None = None,
+        split: Literal["train", "val", "all", "official_valid", "official_test"] = "train",
+        fold: Literal[0, 1, 2, 3, 4] = 0,
+        factor: PositiveInt = 1,
         original_labels: bool = False,
-        original_root: str | None = None,
+        original_root: StrPath | None = None,
         verify: bool = True,
         **kwargs: Any,
     ) -> None:
-        if split not in SPLIT_FOLDERS:
-            raise UserError(f"Expected `split` to be one of {', '.join(SPLIT_FOLDERS)}, got {split!r}.")
-        if fold not in range(NUM_FOLDS):
-            raise UserError(f"Expected `fold` to be one of 0, 1, 2, 3, 4, got {fold!r}.")
-        if not isinstance(factor, int) or factor < 1:
-            raise UserError(f"Expected `factor` to be a whole number, 1 or more, got {factor!r}.")
         self.split, self.fold, self.factor = split, fold, factor
         self.original_labels, self.original_root, self.verify = original_labels, original_root, verify
         data_root = data_root or (ORIGINAL if factor == 1 else f"{ORIGINAL}_ds_{factor}")

@@ -1,16 +1,15 @@
 """ADE20K at a fraction of its resolution."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmseg.datasets import ADE20KDataset
 
+from mmseg_ext.arguments import StrPath
 from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
 from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
-from mmseg_ext.errors import UserError
 from mmseg_ext.registry import DATASETS
 
-FACTORS = (1, 2, 4, 8)
 ORIGINAL = "data/ade/ADEChallengeData2016"
 SPLIT_FOLDERS = {"train": "training", "val": "validation"}
 FIX = "Unpack ADEChallengeData2016.zip there, or set `data_root`; data/README.md shows the tree."
@@ -44,20 +43,18 @@ class DownsampledADE20KDataset(NamedSegDataset):
 
     METAINFO = ADE20KDataset.METAINFO
 
+    fixed_arguments = ("img_suffix", "seg_map_suffix", "reduce_zero_label")
+
     def __init__(
         self,
-        factor: int,
-        data_root: str | None = None,
-        split: str = "train",
+        factor: Literal[1, 2, 4, 8],
+        data_root: StrPath | None = None,
+        split: Literal["train", "val"] = "train",
         original_labels: bool = False,
-        original_root: str | None = None,
+        original_root: StrPath | None = None,
         verify: bool = True,
         **kwargs: Any,
     ) -> None:
-        if factor not in FACTORS:
-            raise UserError(f"Expected `factor` to be one of {', '.join(map(str, FACTORS))}, got {factor!r}.")
-        if split not in SPLIT_FOLDERS:
-            raise UserError(f"Expected `split` to be one of {', '.join(SPLIT_FOLDERS)}, got {split!r}.")
         self.factor = factor
         self.split = split
         self.original_labels = original_labels

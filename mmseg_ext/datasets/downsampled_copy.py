@@ -24,7 +24,7 @@ class DownsampledCopy:
     """
 
     def __init__(
-        self, root: Path, factor: int, layout: str, source: str, original: str | None = None, verify: bool = True
+        self, root: Path, factor: int, layout: str, source: str, original: str | Path | None = None, verify: bool = True
     ) -> None:
         self.root, self.factor = root, factor
         self.record: dict[str, Any] | None = None

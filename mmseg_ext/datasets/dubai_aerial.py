@@ -1,8 +1,9 @@
 """Semantic segmentation of aerial imagery: Dubai, 72 satellite images with colour masks."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from mmseg_ext.arguments import PositiveInt, StrPath
 from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
 from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
 from mmseg_ext.errors import UserError
@@ -49,23 +50,19 @@ class DubaiAerialDataset(NamedSegDataset):
         "palette": [[0x3C, 0x10, 0x98], [0x84, 0x29, 0xF6], [0x6E, 0xC1, 0xE4], [0xFE, 0xDD, 0x3A], [0xE2, 0xA9, 0x29]],
     }
 
+    fixed_arguments = ("img_suffix", "seg_map_suffix")
+
     def __init__(
         self,
-        data_root: str | None = None,
-        split: str = "train",
-        fold: int = 0,
-        factor: int = 1,
+        data_root: StrPath | None = None,
+        split: Literal["train", "val", "all"] = "train",
+        fold: Literal[0, 1, 2] = 0,
+        factor: PositiveInt = 1,
         original_labels: bool = False,
-        original_root: str | None = None,
+        original_root: StrPath | None = None,
         verify: bool = True,
         **kwargs: Any,
     ) -> None:
-        if split not in ("train", "val", "all"):
-            raise UserError(f"Expected `split` to be one of train, val, all, got {split!r}.")
-        if fold not in range(NUM_FOLDS):
-            raise UserError(f"Expected `fold` to be one of 0, 1, 2, got {fold!r}.")
-        if not isinstance(factor, int) or factor < 1:
-            raise UserError(f"Expected `factor` to be a whole number, 1 or more, got {factor!r}.")
         self.split = split
         self.fold = fold
         self.factor = factor

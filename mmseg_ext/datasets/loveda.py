@@ -1,15 +1,17 @@
 """LoveDA: land cover of three Chinese cities at 0.3 m, urban and rural."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from mmseg_ext.arguments import FractionBelowOne, StrPath
 from mmseg_ext.datasets.holdout import hold_out
 from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import DATASETS
 
-SCENES = ("urban", "rural")
+Scene = Literal["urban", "rural"]
+SCENES: tuple[Scene, ...] = ("urban", "rural")
 SPLIT_FOLDERS = {"train": "Train", "holdout": "Train", "val": "Val", "test": "Test"}
 FIX = "Unpack LoveDA's Train.zip, Val.zip and Test.zip there, or set `data_root`; data/README.md shows the tree."
 
@@ -51,21 +53,19 @@ class LoveDADataset(NamedSegDataset):
         ],
     }
 
+    fixed_arguments = ("img_suffix", "seg_map_suffix", "reduce_zero_label", "has_masks")
+
     def __init__(
         self,
-        data_root: str = "data/loveDA",
-        split: str = "train",
-        scenes: Sequence[str] = SCENES,
-        holdout: float = 0.0,
+        data_root: StrPath = "data/loveDA",
+        split: Literal["train", "val", "test", "holdout"] = "train",
+        scenes: Scene | Collection[Scene] = SCENES,
+        holdout: FractionBelowOne = 0.0,
         **kwargs: Any,
     ) -> None:
-        if split not in SPLIT_FOLDERS:
-            raise UserError(f"Expected `split` to be one of {', '.join(SPLIT_FOLDERS)}, got {split!r}.")
         scenes = [scenes] if isinstance(scenes, str) else list(scenes)
-        if not scenes or not set(scenes) <= set(SCENES):
-            raise UserError(f"Expected `scenes` to hold 'urban', 'rural' or both, got {scenes!r}.")
-        if not 0 <= holdout < 1:
-            raise UserError(f"Expected `holdout` in [0, 1), got {holdout}.")
+        if not scenes:
+            raise UserError("Expected `scenes` to hold 'urban', 'rural' or both, got none.")
         if split == "holdout" and holdout == 0:
             raise UserError("Expected `holdout` > 0 with split='holdout', got 0. Set the share, e.g. holdout=0.1.")
         self.split = split

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
+from mmseg_ext.arguments import PositiveFloat, StrPath
 from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
 from mmseg_ext.datasets.label_steps import with_label_budget, without_label_loading
 from mmseg_ext.errors import UserError
@@ -87,8 +88,8 @@ class NamedSegDataset(BaseSegDataset):
         *args: Any,
         labels: dict | None = None,
         has_masks: bool = True,
-        cache_dir: str | None = None,
-        cache_gb: float = 10.0,
+        cache_dir: StrPath | None = None,
+        cache_gb: PositiveFloat = 10.0,
         **kwargs: Any,
     ) -> None:
         self.label_budget = None if labels is None else LabelBudget.from_config(labels)

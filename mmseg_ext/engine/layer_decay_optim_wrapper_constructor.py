@@ -1,12 +1,14 @@
 """Learning rates that fall from the head to the first layer of a vision transformer."""
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Annotated, Any
 
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
+from mmseg_ext.arguments import Rule, checked
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
@@ -48,6 +50,17 @@ def count_layers(names: Iterable[str]) -> int:
     return max(layers) + 1
 
 
+OptimWrapperConfig = Annotated[
+    dict, Rule("a dict with an `optimizer`", lambda value: isinstance(value.get("optimizer"), Mapping))
+]
+DecayRate = Annotated[float, Rule("a number above 0 and at most 1", lambda value: 0 < value <= 1)]
+
+
+@partial(checked, name="paramwise_cfg")
+def _read_settings(decay_rate: DecayRate = 0.8) -> dict[str, float]:
+    return {"decay_rate": decay_rate}
+
+
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """Multiplies the learning rate of layer i of a backbone of n blocks by ``decay_rate ** (n + 1 - i)``.
@@ -68,12 +81,8 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         paramwise_cfg=dict(decay_rate=0.8), optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05))``.
     """
 
-    def __init__(self, optim_wrapper_cfg: dict[str, Any], paramwise_cfg: dict[str, Any] | None = None) -> None:
-        settings = {"decay_rate": 0.8, **(paramwise_cfg or {})}
-        if set(settings) != {"decay_rate"}:
-            raise UserError(f"Expected `paramwise_cfg` to hold decay_rate alone, got {', '.join(sorted(settings))}.")
-        if not 0 < settings["decay_rate"] <= 1:
-            raise UserError(f"Expected a `decay_rate` above 0 and at most 1, got {settings['decay_rate']!r}.")
+    def __init__(self, optim_wrapper_cfg: OptimWrapperConfig, paramwise_cfg: dict[str, Any] | None = None) -> None:
+        settings = _read_settings(**(paramwise_cfg or {}))
         super().__init__(optim_wrapper_cfg, settings)
         if self.base_lr is None:
             raise UserError("Expected `lr` in optim_wrapper.optimizer for layer-wise learning-rate decay, found none.")

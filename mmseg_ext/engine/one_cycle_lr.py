@@ -19,6 +19,8 @@ class OneCycleLR(MMEngineOneCycleLR):
         **kwargs: As for mmengine's.
     """
 
+    fixed_arguments = ("param_name",)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
 

@@ -8,6 +8,7 @@ import torch
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import MMLogger
 
+from mmseg_ext.arguments import ComponentConfig, fits
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.morphology import CleanUpStep, clean_up_map
 from mmseg_ext.evaluation.segmentation_metric import Counts, SegmentationMetric
@@ -72,15 +73,18 @@ class CleanUp(BaseMetric):
     default_prefix = None
 
     def __init__(
-        self, steps: Sequence[dict], metrics: dict | Sequence[dict], ignore_index: int = 255, **kwargs: Any
+        self,
+        steps: Sequence[dict[str, Any]],
+        metrics: ComponentConfig | Sequence[ComponentConfig],
+        ignore_index: int = 255,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._steps: list[tuple[Any, dict]] = []
         for step in steps:
             settings = dict(step)
             classes = settings.pop("classes", None)
-            unknown = settings.keys() - {"opening", "closing", "max_hole", "min_area"}
-            if classes is None or unknown or not settings:
+            if not fits(classes, str | int | Sequence[str | int]) or not settings:
                 raise UserError(
                     "Expected steps of `classes` and any of `opening`, `closing`, `max_hole`, `min_area` for CleanUp, "
                     f"got {dict(step)}."

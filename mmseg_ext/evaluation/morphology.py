@@ -5,13 +5,15 @@ Shape suffixes: H height, W width.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.arguments import NonNegativeInt, checked
 
 
+@partial(checked, name="clean-up step")
 @dataclass(frozen=True)
 class CleanUpStep:
     """The clean-up of one class, in this order; all in pixels, 0 for nothing.
@@ -28,17 +30,11 @@ class CleanUpStep:
         UserError: A number is negative or not whole.
     """
 
-    class_index: int
-    opening: int = 0
-    closing: int = 0
-    max_hole: int = 0
-    min_area: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("opening", "closing", "max_hole", "min_area"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 0:
-                raise UserError(f"Expected `{name}` of a clean-up step in whole pixels, at least 0, got {value!r}.")
+    class_index: NonNegativeInt
+    opening: NonNegativeInt = 0
+    closing: NonNegativeInt = 0
+    max_hole: NonNegativeInt = 0
+    min_area: NonNegativeInt = 0
 
 
 def _disk(radius: int) -> np.ndarray:

@@ -5,13 +5,14 @@ Shape suffixes: C classes, h, w pixels of the copy, H, W pixels of the original.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MMLogger
 from torch import Tensor
 
+from mmseg_ext.arguments import ComponentConfig
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.segmentation_metric import Counts, SegmentationMetric
 from mmseg_ext.registry import METRICS, TRANSFORMS
@@ -77,15 +78,13 @@ class OriginalResolutionMetric(SegmentationMetric):
 
     def __init__(
         self,
-        load_labels: dict,
-        upsample: str = "logits",
+        load_labels: ComponentConfig,
+        upsample: Literal["logits", "labels"] = "logits",
         matrix_file: str | None = "confusion_matrix_original.json",
         prefix: str = "original",
         **kwargs: Any,
     ) -> None:
         super().__init__(matrix_file=matrix_file, prefix=prefix, **kwargs)
-        if upsample not in ("logits", "labels"):
-            raise UserError(f"Expected `upsample` to be 'logits' or 'labels', got {upsample!r}.")
         self.load_labels = TRANSFORMS.build(load_labels)
         self.upsample = upsample
         self._warned: set[str] = set()

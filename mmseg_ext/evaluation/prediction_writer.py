@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
+from mmseg_ext.arguments import StrPath
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
 from mmseg_ext.masks.class_maps import as_array, pack_labels
@@ -30,7 +31,7 @@ class PredictionWriter(BaseMetric):
 
     default_prefix = None
 
-    def __init__(self, output_dir: str, data_root: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, output_dir: StrPath, data_root: StrPath | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.output_dir = Path(output_dir)
         self.data_root = data_root

@@ -1,14 +1,14 @@
 """One confusion matrix a run, and every score from it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from mmengine.logging import MMLogger
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.arguments import OpenFraction
 from mmseg_ext.evaluation.boundary_iou import boundary_scores, count_boundary
 from mmseg_ext.evaluation.current_run import is_validation, log_folder, num_iterations
 from mmseg_ext.evaluation.reports.class_report import log_class_scores
@@ -19,7 +19,7 @@ from mmseg_ext.registry import METRICS
 from mmseg_ext.scores.confusion_matrix import count_confusion, mean_scores, scores_of_classes
 
 MEANS = ("aAcc", "mIoU", "mAcc")
-FURTHER_MEANS = ("mDice", "mFscore", "mPrecision", "mRecall", "mBIoU")
+MeanName = Literal["aAcc", "mIoU", "mAcc", "mDice", "mFscore", "mPrecision", "mRecall", "mBIoU"]
 
 
 @dataclass
@@ -78,18 +78,14 @@ class SegmentationMetric(SummingMetric):
 
     def __init__(
         self,
-        metrics: Sequence[str] | str = (),
+        metrics: MeanName | Collection[MeanName] = (),
         ignore_index: int = 255,
         matrix_file: str | None = "confusion_matrix.json",
-        boundary_width: float = 0.02,
+        boundary_width: OpenFraction = 0.02,
         **kwargs: Any,
     ) -> None:
         super().__init__(ignore_index, **kwargs)
         metrics = [metrics] if isinstance(metrics, str) else list(metrics)
-        if not set(metrics) <= {*MEANS, *FURTHER_MEANS}:
-            raise UserError(f"Expected `metrics` among {', '.join(FURTHER_MEANS)}, got {metrics}.")
-        if not 0 < boundary_width < 1:
-            raise UserError(f"Expected `boundary_width` between 0 and 1, such as 0.02, got {boundary_width}.")
         self.metrics = tuple(dict.fromkeys([*MEANS, *metrics]))
         self.matrix_file = matrix_file
         self.boundary_width = boundary_width

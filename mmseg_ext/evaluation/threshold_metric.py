@@ -1,15 +1,18 @@
 """The threshold of one sigmoid channel."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from mmengine.logging import MMLogger
 
+from mmseg_ext.arguments import Rule
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.current_run import is_validation
 from mmseg_ext.evaluation.summing_metric import SummingMetric
 from mmseg_ext.registry import METRICS
-from mmseg_ext.scores.binary_threshold import CRITERIA, ThresholdCurve, count_probabilities
+from mmseg_ext.scores.binary_threshold import Criterion, ThresholdCurve, count_probabilities
+
+NumBins = Annotated[int, Rule("a power of two, such as 1024", lambda value: value >= 2 and not value & (value - 1))]
 
 
 @METRICS.register_module()
@@ -43,12 +46,10 @@ class ThresholdMetric(SummingMetric):
 
     default_prefix = "binary"
 
-    def __init__(self, criterion: str = "IoU", num_bins: int = 1024, ignore_index: int = 255, **kwargs: Any) -> None:
+    def __init__(
+        self, criterion: Criterion = "IoU", num_bins: NumBins = 1024, ignore_index: int = 255, **kwargs: Any
+    ) -> None:
         super().__init__(ignore_index, **kwargs)
-        if criterion not in CRITERIA:
-            raise UserError(f"Expected `criterion` among {', '.join(CRITERIA)}, got {criterion!r}.")
-        if num_bins < 2 or num_bins & (num_bins - 1):
-            raise UserError(f"Expected `num_bins` to be a power of two, such as 1024, got {num_bins}.")
         self.criterion = criterion
         self.num_bins = num_bins
         self.curve: ThresholdCurve | None = None

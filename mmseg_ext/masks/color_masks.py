@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmseg_ext.arguments import LabelValue
 from mmseg_ext.errors import MAX_LISTED, UserError
 from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
 from mmseg_ext.masks.mask_meaning import FIX_BLURRED, MaskMeaning
@@ -21,8 +22,11 @@ Color = tuple[int, int, int]
 COLOR_THRESHOLD = 128
 """The lowest value that stands for 255, where colours are only nearly those of the classes."""
 
+ColorLike = str | tuple[LabelValue, LabelValue, LabelValue]
+"""A colour as configs give it: '#RRGGBB', or three integers."""
 
-def parse_color(color: str | Sequence[int]) -> Color:
+
+def parse_color(color: ColorLike) -> Color:
     """Read a colour given as ``'#3C1098'`` or as three integers in 0..255.
 
     Example:

@@ -6,13 +6,13 @@ This module needs nothing but the standard library, so that importing it is chea
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from functools import partial
+from typing import Any, Literal
 
+from mmseg_ext.arguments import FilePath, NonNegativeFloat, PositiveInt, checked, refuse_unknown
 from mmseg_ext.errors import UserError
 
 SPARSE_LABELS = "sparse_labels"
@@ -36,49 +36,26 @@ Frame = Literal["shown", "stored"]
 EXAMPLES = "dict(num_points=20) or dict(file='points.csv')"
 
 
-def check_sampling(num_points: Any, per: Any = "image", strategy: Any = "uniform") -> None:
-    """Check the settings of `SamplePoints`.
+def check_sampling(per: str, strategy: str) -> None:
+    """Check that the settings of `SamplePoints` fit together.
 
     Raises:
-        UserError: One is out of range, or they do not fit together.
+        UserError: They do not.
     """
-    if not isinstance(num_points, Integral) or isinstance(num_points, bool) or num_points < 1:
-        raise UserError(f"Expected `num_points` of at least 1, got {num_points!r}.")
-    if per not in ("image", "class"):
-        raise UserError(f"Expected `per` to be 'image' or 'class', got {per!r}.")
-    if strategy not in ("uniform", "class_balanced"):
-        raise UserError(f"Expected `strategy` to be 'uniform' or 'class_balanced', got {strategy!r}.")
     if per == "class" and strategy == "class_balanced":
         raise UserError("Expected strategy='uniform' with per='class', which is balanced already.")
 
 
-def check_frame(frame: Any) -> None:
-    """Check the frame of the coordinates of points.
+@partial(checked, name="labels.grow")
+def check_growing(radius: PositiveInt = 16, tolerance: NonNegativeFloat = 12, sigma: NonNegativeFloat = 2.0) -> None:
+    """Check the settings of `GrowPoints`; the annotations do.
 
     Raises:
-        UserError: It is neither of the two.
+        UserError: One is unknown or out of range.
     """
-    if frame not in get_args(Frame):
-        raise UserError(
-            f"Expected `frame` to be 'shown', as viewers show the image, or 'stored', before its EXIF orientation, got "
-            f"{frame!r}."
-        )
 
 
-def check_growing(radius: Any = 16, tolerance: Any = 12, sigma: Any = 2.0) -> None:
-    """Check the settings of `GrowPoints`.
-
-    Raises:
-        UserError: One is out of range.
-    """
-    numbers = isinstance(radius, Integral) and isinstance(tolerance, Real) and isinstance(sigma, Real)
-    if not numbers or radius < 1 or tolerance < 0 or sigma < 0:
-        raise UserError(
-            f"Expected `radius` of at least 1, `tolerance` and `sigma` of at least 0, got "
-            f"{radius!r}, {tolerance!r} and {sigma!r}."
-        )
-
-
+@partial(checked, name="labels")
 @dataclass(frozen=True)
 class LabelBudget:
     """Which labels are trained on.
@@ -101,17 +78,17 @@ class LabelBudget:
         UserError: A setting has the wrong type, is out of range, or does not fit another.
     """
 
-    num_points: int | None = None
+    num_points: PositiveInt | None = None
     per: Literal["image", "class"] = "image"
     strategy: Literal["uniform", "class_balanced"] = "uniform"
     seed: int = 0
     resample: bool = False
-    file: str | None = None
+    file: FilePath | None = None
     classes: tuple[str, ...] | None = None
     allow_empty: bool = False
     frame: Frame = "shown"
-    areas: str | None = None
-    grow: Mapping[str, float] | None = None
+    areas: FilePath | None = None
+    grow: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.num_points is not None and self.file is not None:
@@ -120,23 +97,12 @@ class LabelBudget:
                 "out; on the command line labels.num_points=None does it."
             )
         if self.num_points is not None:
-            check_sampling(self.num_points, self.per, self.strategy)
-        if not isinstance(self.seed, Integral) or isinstance(self.seed, bool):
-            raise UserError(f"Expected `seed` to be a whole number, got {self.seed!r}.")
-        check_frame(self.frame)
-        for name in ("resample", "allow_empty"):
-            if not isinstance(getattr(self, name), bool):
-                raise UserError(f"Expected `{name}` to be True or False, got {getattr(self, name)!r}.")
-        for name in ("file", "areas"):
-            path = getattr(self, name)
-            if path is not None and not (isinstance(path, str) and path):
-                raise UserError(f"Expected `{name}` to be the path of a file, got {path!r}.")
-        named = isinstance(self.classes, tuple) and all(isinstance(name, str) for name in self.classes)
-        if self.classes is not None and not named:
-            raise UserError(f"Expected `classes` to be a list of names, got {self.classes!r}.")
+            check_sampling(self.per, self.strategy)
         if self.grow is not None:
-            _refuse_unknown(self.grow, STEP_SETTINGS["GrowPoints"], "labels.grow")
             check_growing(**self.grow)
+        for name, convert in (("file", os.fspath), ("areas", os.fspath), ("classes", tuple)):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, convert(getattr(self, name)))
 
     @classmethod
     def from_config(cls, labels: Any) -> LabelBudget:
@@ -151,7 +117,7 @@ class LabelBudget:
                 f"Expected `labels` to be a dict such as {EXAMPLES}, got {labels!r}. Leave it out to train on "
                 "all labels."
             )
-        _refuse_unknown(labels, [item.name for item in fields(cls)], "labels")
+        refuse_unknown("labels", labels, [item.name for item in fields(cls)])
         given: dict[str, Any] = {key: value for key, value in labels.items() if value is not None}
         if "num_points" not in given and "file" not in given:
             raise UserError(f"Expected `labels` with `num_points` or `file`, as in {EXAMPLES}, got {dict(labels)!r}.")
@@ -169,11 +135,6 @@ class LabelBudget:
                 raise UserError(f"Expected `grow` to be True or a dict such as dict(radius=16), got {grow!r}.")
             if grow is not False:
                 given["grow"] = {} if grow is True else {k: v for k, v in grow.items() if v is not None}
-        if isinstance(given.get("classes"), Sequence) and not isinstance(given["classes"], str):
-            given["classes"] = tuple(given["classes"])
-        for name in ("file", "areas"):
-            if isinstance(given.get(name), os.PathLike):
-                given[name] = os.fspath(given[name])
         return cls(**given)
 
     @property
@@ -270,8 +231,6 @@ def _budget_of_steps(pipeline: Any) -> LabelBudget | None:
         if first not in settings:
             raise UserError(f"Expected {name} with `{first}`, got {dict(step)!r}.")
         found = settings if name in POINT_STEPS else {**found, **settings}
-    if found.get("classes") is not None:
-        found["classes"] = tuple(found["classes"])
     return LabelBudget(**found) if found else None
 
 
@@ -294,11 +253,3 @@ def name_of(step: Any) -> str:
     """
     kind = step.get("type", "") if isinstance(step, Mapping) else type(step)
     return kind.__name__ if isinstance(kind, type) else str(kind).rpartition(".")[2]
-
-
-def _refuse_unknown(given: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"Did you mean `{near[0]}`?" if near else f"It takes {', '.join(known)}."
-            raise UserError(f"Expected settings that `{where}` has, got {name!r}. {hint}")

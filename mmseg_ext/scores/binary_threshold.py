@@ -5,18 +5,18 @@ Shape suffixes: B bins, T thresholds; 2 is background and foreground.
 
 import io
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmseg_ext.errors import UserError
 from mmseg_ext.scores.percentages import percent
 
 PIECE = 2**20
 """Pixels that are counted at a time."""
 
-CRITERIA = ("IoU", "F1", "mIoU")
+Criterion = Literal["IoU", "F1", "mIoU"]
 
 
 def count_probabilities(
@@ -110,7 +110,7 @@ class ThresholdCurve:
         recall_T, precision_T = np.append(recall_T, 100.0), np.append(precision_T, 100 * share)
         return float((np.diff(recall_T, prepend=0) * precision_T).sum() / 100)
 
-    def best(self, criterion: str = "IoU") -> int | None:
+    def best(self, criterion: Criterion = "IoU") -> int | None:
         """Return the index of the best threshold: the middle one of the first consecutive best thresholds.
 
         Args:
@@ -120,8 +120,6 @@ class ThresholdCurve:
         Returns:
             None where no label is foreground: no threshold is better than another.
         """
-        if criterion not in CRITERIA:
-            raise UserError(f"Expected `criterion` among {', '.join(CRITERIA)}, got {criterion!r}.")
         true_positives, _, false_negatives, _ = self.confusion_T4[0]
         if true_positives + false_negatives == 0:
             return None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmseg_ext.arguments import NonNegativeFloat, fits
 from mmseg_ext.errors import UserError
 
 FORMULAS = ("median_frequency", "inverse_square_root", "effective_number")
@@ -113,6 +114,8 @@ def read_class_weights(text: str) -> list[float]:
         raise UserError(
             f"Expected the statistics of a dataset in {path}, got something else ({error!r}). {hint}"
         ) from error
+    if not fits(weights, Sequence[NonNegativeFloat]):
+        raise UserError(f"Expected weights that are finite and not negative in {path}, got {weights}. {hint}")
     return weights
 
 

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmseg_ext.arguments import NonNegativeFloat, PositiveInt
 from mmseg_ext.errors import UserError
-from mmseg_ext.points.label_budget import check_growing
 from mmseg_ext.registry import TRANSFORMS
 
 
@@ -76,8 +76,13 @@ class GrowPoints(BaseTransform):
         UserError: A setting is out of range, or the image is not of 8 bits or of another size than its labels.
     """
 
-    def __init__(self, radius: int = 16, tolerance: float = 12, sigma: float = 2.0, ignore_index: int = 255) -> None:
-        check_growing(radius, tolerance, sigma)
+    def __init__(
+        self,
+        radius: PositiveInt = 16,
+        tolerance: NonNegativeFloat = 12,
+        sigma: NonNegativeFloat = 2.0,
+        ignore_index: int = 255,
+    ) -> None:
         self.radius, self.tolerance, self.sigma = radius, tolerance, sigma
         self.ignore_index = ignore_index
 

@@ -1,11 +1,15 @@
 """Masks whose classes are colours, saved so that the colours are only nearly those of the classes."""
 
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
+from mmseg_ext.arguments import LabelValue, Rule
 from mmseg_ext.errors import UserError
-from mmseg_ext.masks.color_masks import COLOR_THRESHOLD
+from mmseg_ext.masks.color_masks import COLOR_THRESHOLD, ColorLike
 from mmseg_ext.registry import TRANSFORMS
 from mmseg_ext.transforms.load_color_annotations import LoadColorAnnotations
+
+Threshold = Annotated[int, Rule("an int in 1..255", lambda value: 1 <= value <= 255)]
 
 
 @TRANSFORMS.register_module()
@@ -28,15 +32,13 @@ class LoadBinarizedColorAnnotations(LoadColorAnnotations):
 
     def __init__(
         self,
-        palette: Sequence[str | Sequence[int]],
-        ignore_index: int = 255,
-        ignore_colors: Sequence[str | Sequence[int]] = (),
-        unknown: str = "error",
-        threshold: int = COLOR_THRESHOLD,
+        palette: Sequence[ColorLike],
+        ignore_index: LabelValue = 255,
+        ignore_colors: Sequence[ColorLike] = (),
+        unknown: Literal["error", "ignore"] = "error",
+        threshold: Threshold = COLOR_THRESHOLD,
     ) -> None:
         super().__init__(palette, ignore_index, ignore_colors, unknown)
-        if not 1 <= threshold <= 255:
-            raise UserError(f"Expected `threshold` in 1..255, got {threshold}.")
         mixed = [color for color in (*self.palette, *self.ignore_colors) if not set(color) <= {0, 255}]
         if mixed:
             raise UserError(f"Expected colours of 0 and 255 alone, as thresholding leaves them, got {mixed[0]}.")

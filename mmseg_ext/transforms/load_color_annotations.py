@@ -1,11 +1,13 @@
 """Masks whose classes are colours."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from mmcv.transforms import BaseTransform
 
+from mmseg_ext.arguments import LabelValue
 from mmseg_ext.errors import UserError
-from mmseg_ext.masks.color_masks import Color, ColorMeaning, format_color, parse_color
+from mmseg_ext.masks.color_masks import Color, ColorLike, ColorMeaning, format_color, parse_color
 from mmseg_ext.masks.decoded_cache import cached
 from mmseg_ext.registry import TRANSFORMS
 
@@ -31,13 +33,11 @@ class LoadColorAnnotations(BaseTransform):
 
     def __init__(
         self,
-        palette: Sequence[str | Sequence[int]],
-        ignore_index: int = 255,
-        ignore_colors: Sequence[str | Sequence[int]] = (),
-        unknown: str = "error",
+        palette: Sequence[ColorLike],
+        ignore_index: LabelValue = 255,
+        ignore_colors: Sequence[ColorLike] = (),
+        unknown: Literal["error", "ignore"] = "error",
     ) -> None:
-        if unknown not in ("error", "ignore"):
-            raise UserError(f"Expected `unknown` to be 'error' or 'ignore', got {unknown!r}.")
         self.palette: list[Color] = [parse_color(c) for c in palette]
         self.class_of = list(range(len(self.palette)))
         self.ignore_colors: list[Color] = [parse_color(c) for c in ignore_colors]

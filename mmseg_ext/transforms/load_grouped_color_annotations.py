@@ -1,8 +1,11 @@
 """Colour masks, several colours of which are one class."""
 
 from collections.abc import Sequence
+from typing import Literal
 
+from mmseg_ext.arguments import LabelValue
 from mmseg_ext.errors import UserError
+from mmseg_ext.masks.color_masks import ColorLike
 from mmseg_ext.registry import TRANSFORMS
 from mmseg_ext.transforms.load_color_annotations import LoadColorAnnotations
 
@@ -25,12 +28,12 @@ class LoadGroupedColorAnnotations(LoadColorAnnotations):
 
     def __init__(
         self,
-        groups: Sequence[Sequence[str | Sequence[int]]],
-        ignore_index: int = 255,
-        ignore_colors: Sequence[str | Sequence[int]] = (),
-        unknown: str = "error",
+        groups: Sequence[Sequence[ColorLike]],
+        ignore_index: LabelValue = 255,
+        ignore_colors: Sequence[ColorLike] = (),
+        unknown: Literal["error", "ignore"] = "error",
     ) -> None:
-        if not groups or not all(groups):
+        if not len(groups) or not all(map(len, groups)):
             raise UserError(f"Expected `groups` to list the colours of every class, got {groups!r}.")
         super().__init__([color for group in groups for color in group], ignore_index, ignore_colors, unknown)
         self.class_of = [index for index, group in enumerate(groups) for _ in group]

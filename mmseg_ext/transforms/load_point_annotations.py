@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmseg_ext.arguments import FilePath, LabelValue, StrPath
 from mmseg_ext.data_check import LabelFileReport, Problem
 from mmseg_ext.errors import UserError
 from mmseg_ext.image_names import image_name
 from mmseg_ext.masks.orientation import read_orientation, swap_size, turn_point
-from mmseg_ext.points.label_budget import Frame, check_frame
+from mmseg_ext.points.label_budget import Frame
 from mmseg_ext.points.point_files import Point, read_points
 from mmseg_ext.registry import TRANSFORMS
 
@@ -45,18 +46,17 @@ class LoadPointAnnotations(BaseTransform):
 
     def __init__(
         self,
-        file: str,
+        file: FilePath,
         classes: Sequence[str] | None = None,
-        data_root: str | None = None,
+        data_root: StrPath | None = None,
         allow_empty: bool = False,
         frame: Frame = "shown",
-        ignore_index: int = 255,
+        ignore_index: LabelValue = 255,
     ) -> None:
         self.file = str(file)
         self.classes = None if classes is None else list(classes)
         self.data_root = data_root
         self.allow_empty = allow_empty
-        check_frame(frame)
         self.frame = frame
         self.orientation_of: dict[str, int] = {}
         self.ignore_index = ignore_index

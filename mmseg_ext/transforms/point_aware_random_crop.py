@@ -2,7 +2,7 @@
 
 from mmcv.transforms.utils import cache_randomness
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.arguments import PositiveFloat, PositiveInt
 from mmseg_ext.registry import TRANSFORMS
 from mmseg_ext.transforms.labelled_crops import draw_labelled_crop
 from mmseg_ext.transforms.random_crop import RandomCrop
@@ -28,14 +28,12 @@ class PointAwareRandomCrop(RandomCrop):
 
     def __init__(
         self,
-        crop_size: int | tuple[int, int],
-        cat_max_ratio: float = 1.0,
+        crop_size: PositiveInt | tuple[PositiveInt, PositiveInt],
+        cat_max_ratio: PositiveFloat = 1.0,
         ignore_index: int = 255,
-        min_points: int = 1,
+        min_points: PositiveInt = 1,
     ) -> None:
         super().__init__(crop_size=crop_size, cat_max_ratio=cat_max_ratio, ignore_index=ignore_index)
-        if min_points < 1:
-            raise UserError(f"Expected `min_points` of at least 1, got {min_points}.")
         self.min_points = min_points
 
     @cache_randomness

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+from typing import Any
+
 import numpy as np
 from mmcv.transforms.utils import cache_randomness
 from mmseg.datasets.transforms import RandomCrop as StockRandomCrop
 
+from mmseg_ext.arguments import PositiveFloat, PositiveInt
 from mmseg_ext.points.label_budget import SPARSE_LABELS
 from mmseg_ext.registry import TRANSFORMS
 from mmseg_ext.transforms.label_counts import is_mixed
@@ -23,8 +27,14 @@ class RandomCrop(StockRandomCrop):
     the command line gives.
     """
 
-    def __init__(self, crop_size: int | tuple[int, int], cat_max_ratio: float = 1.0, ignore_index: int = 255) -> None:
-        size = crop_size if isinstance(crop_size, int) else tuple(crop_size)
+    def __init__(
+        self,
+        crop_size: PositiveInt | tuple[PositiveInt, PositiveInt],
+        cat_max_ratio: PositiveFloat = 1.0,
+        ignore_index: int = 255,
+    ) -> None:
+        size: Any = crop_size  # stock takes none but Python's own numbers, and a tuple of them
+        size = int(size) if isinstance(size, Integral) else tuple(map(int, size))
         super().__init__(crop_size=size, cat_max_ratio=cat_max_ratio, ignore_index=ignore_index)
 
     @cache_randomness

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+from mmcv.transforms import BaseTransform
 from mmcv.transforms import RandomResize as StockRandomResize
 
+from mmseg_ext.arguments import PositiveFloat, PositiveInt, Rule
 from mmseg_ext.registry import TRANSFORMS
+
+
+def is_transform(kind: str | type) -> bool:
+    """Whether a class, or the class that a name stands for, is registered or can be."""
+    found = TRANSFORMS.get(kind) if isinstance(kind, str) and kind else kind
+    return isinstance(found, type) and issubclass(found, BaseTransform)
+
+
+ResizeType = Annotated[str | type, Rule("a transform that resizes, by its name", is_transform)]
 
 
 @TRANSFORMS.register_module()
@@ -20,9 +31,9 @@ class RandomResize(StockRandomResize):
 
     def __init__(
         self,
-        scale: tuple[int, int] | Sequence[tuple[int, int]],
-        ratio_range: tuple[float, float] | None = None,
-        resize_type: str = "mmseg_ext.Resize",
+        scale: tuple[PositiveInt, PositiveInt] | Sequence[tuple[PositiveInt, PositiveInt]],
+        ratio_range: tuple[PositiveFloat, PositiveFloat] | None = None,
+        resize_type: ResizeType = "mmseg_ext.Resize",
         **resize_kwargs: Any,
     ) -> None:
         super().__init__(scale, ratio_range, resize_type, **resize_kwargs)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
+from typing import Any, Literal
+
 import mmcv
 import numpy as np
 from mmcv.image import rescale_size
 from mmseg.datasets.transforms import Resize as StockResize
 
+from mmseg_ext.arguments import PositiveFloat, PositiveInt
+from mmseg_ext.errors import UserError
 from mmseg_ext.points.label_budget import SPARSE_LABELS
 from mmseg_ext.points.resizing import resize_points
 from mmseg_ext.registry import TRANSFORMS
@@ -35,7 +40,31 @@ class Resize(StockResize):
     instead, so that each stays one pixel: :func:`move_points`. Points that were grown are regions, resized as in stock.
 
     OpenCV resizes, as in stock. An array that has the size already is handed on without a copy.
+
+    Args:
+        scale: Width and height, or one number for both.
+        scale_factor: Factor on both, or on width and height.
+        *args: As for mmseg's.
+        **kwargs: As for mmseg's.
+
+    Raises:
+        UserError: There is neither `scale` nor `scale_factor`.
     """
+
+    def __init__(
+        self,
+        scale: PositiveInt | tuple[PositiveInt, PositiveInt] | Literal[0] | None = None,
+        scale_factor: PositiveFloat | tuple[PositiveFloat, PositiveFloat] | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        if scale is None and scale_factor is None:
+            raise UserError(f"{type(self).__name__}: expected scale or scale_factor, got neither")
+        # Stock takes none but Python's own numbers, and a tuple of them.
+        factors: Any = scale_factor
+        if factors is not None:
+            factors = float(factors) if isinstance(factors, Real) else tuple(map(float, factors))
+        super().__init__(int(scale) if isinstance(scale, Integral) else scale, factors, *args, **kwargs)
 
     def _resize_img(self, results: dict) -> None:
         """Resize ``results['img']`` and note how much it grew."""

@@ -3,6 +3,7 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmseg_ext.arguments import PositiveInt, StrPath
 from mmseg_ext.image_names import image_name
 from mmseg_ext.points.label_budget import check_sampling
 from mmseg_ext.points.sampling import Per, Strategy, keep_points, seed_of_sample
@@ -34,15 +35,15 @@ class SamplePoints(BaseTransform):
 
     def __init__(
         self,
-        num_points: int,
+        num_points: PositiveInt,
         per: Per = "image",
         strategy: Strategy = "uniform",
         seed: int = 0,
         resample: bool = False,
-        data_root: str | None = None,
+        data_root: StrPath | None = None,
         ignore_index: int = 255,
     ) -> None:
-        check_sampling(num_points, per, strategy)
+        check_sampling(per, strategy)
         self.num_points = num_points
         self.per = per
         self.strategy = strategy

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmseg_ext.arguments import FilePath, StrPath
 from mmseg_ext.data_check import Problem
 from mmseg_ext.errors import UserError
 from mmseg_ext.image_names import image_name
@@ -41,7 +42,7 @@ class WeighLabels(BaseTransform):
     gives_label_weights = True
     """Heads have to take them, or they would have no effect."""
 
-    def __init__(self, areas: str, data_root: str | None = None, ignore_index: int = 255) -> None:
+    def __init__(self, areas: FilePath, data_root: StrPath | None = None, ignore_index: int = 255) -> None:
         self.areas = str(areas)
         self.data_root = data_root
         self.ignore_index = ignore_index

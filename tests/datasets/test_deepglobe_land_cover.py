@@ -109,9 +109,9 @@ def test_a_downsampled_copy_is_read_by_its_factor(root, tmp_path):
             {"split": "all"},
             r"the mask .*101_mask\.png for the image",
         ),
-        (lambda r: None, {"split": "valid"}, "Expected `split` to be one of train, val, all, official_valid"),
-        (lambda r: None, {"fold": 5}, "Expected `fold`"),
-        (lambda r: None, {"factor": 0.5}, "Expected `factor`"),
+        (lambda r: None, {"split": "valid"}, "`split` to be one of 'train', 'val', 'all', 'official_valid'"),
+        (lambda r: None, {"fold": 5}, "expected `fold`"),
+        (lambda r: None, {"factor": 0.5}, "expected `factor`"),
         (lambda r: None, {"data_root": "nowhere"}, "data/README.md shows the tree"),
     ],
 )
@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_an_error_that_names_it(root, prepare, kwargs, mess
 
 @pytest.mark.parametrize(
     ("kwargs", "message"),
-    [({"palette": ["#0000FE"]}, "0 and 255 alone"), ({"threshold": 0}, r"`threshold` in 1\.\.255")],
+    [({"palette": ["#0000FE"]}, "0 and 255 alone"), ({"threshold": 0}, r"`threshold` to be an int in 1\.\.255")],
 )
 def test_the_loader_refuses_what_thresholding_never_leaves(kwargs, message):
     from mmseg_ext.transforms import LoadBinarizedColorAnnotations

@@ -80,11 +80,11 @@ def test_classes_are_stocks_150_and_other_is_ignored(tmp_path, mmseg_scope):
 def test_other_factors_are_refused(factor):
     with pytest.raises(UserError) as caught:
         DownsampledADE20KDataset(factor)
-    assert f"Expected `factor` to be one of 1, 2, 4, 8, got {factor!r}" in str(caught.value)
+    assert f"expected `factor` to be one of 1, 2, 4, 8, got {factor!r}" in str(caught.value)
 
 
 def test_other_splits_are_refused():
-    with pytest.raises(UserError, match="Expected `split` to be one of train, val, got 'test'"):
+    with pytest.raises(UserError, match="expected `split` to be 'train' or 'val', got 'test'"):
         DownsampledADE20KDataset(4, split="test")
 
 

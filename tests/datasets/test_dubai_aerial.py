@@ -60,11 +60,11 @@ def test_the_metainfo_is_what_the_masks_hold_not_what_classes_json_says():
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        ({"split": "test"}, ["`split`", "train, val, all", "'test'"]),
+        ({"split": "test"}, ["`split`", "'train', 'val', 'all'", "'test'"]),
         ({"fold": 3}, ["`fold`", "0, 1, 2", "3"]),
         ({"fold": -1}, ["`fold`", "-1"]),
         ({"fold": "0"}, ["`fold`", "'0'"]),
-        ({"factor": 0}, ["`factor`", "1 or more", "0"]),
+        ({"factor": 0}, ["`factor`", "a positive int", "0"]),
     ],
 )
 def test_arguments_out_of_range(small_dubai_root, arguments, parts):

@@ -98,9 +98,9 @@ def test_a_holdout_that_rounds_to_nothing_is_an_error(loveda_root):
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        ({"split": "training"}, ["`split`", "train, holdout, val, test", "'training'"]),
-        ({"scenes": ("urban", "desert")}, ["`scenes`", "'urban', 'rural' or both", "desert"]),
-        ({"scenes": ()}, ["`scenes`", "[]"]),
+        ({"split": "training"}, ["`split`", "'train', 'val', 'test', 'holdout'", "'training'"]),
+        ({"scenes": ("urban", "desert")}, ["`scenes`", "'urban' or 'rural'", "desert"]),
+        ({"scenes": ()}, ["`scenes`", "none"]),
         ({"holdout": 1.0}, ["`holdout`", "[0, 1)", "1.0"]),
         ({"holdout": -0.1}, ["`holdout`", "-0.1"]),
         ({"split": "holdout"}, ["`holdout` > 0", "holdout=0.1"]),

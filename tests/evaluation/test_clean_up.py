@@ -83,8 +83,8 @@ def test_classes_that_are_not_there(classes):
     [
         ({"min_area": 2}, "steps of `classes` and any of"),
         ({"classes": "all"}, "steps of `classes` and any of"),
-        ({"classes": "all", "min_size": 2}, "steps of `classes` and any of"),
-        ({"classes": "all", "min_area": -2}, "at least 0, got -2"),
+        ({"classes": "all", "min_size": 2}, "clean-up step: unexpected argument `min_size`"),
+        ({"classes": "all", "min_area": -2}, "`min_area` to be a non-negative int, got -2"),
     ],
 )
 def test_steps_that_make_no_sense(step, message):

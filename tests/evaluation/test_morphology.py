@@ -96,5 +96,5 @@ def test_steps_are_taken_in_order():
 
 @pytest.mark.parametrize("settings", [{"min_area": -1}, {"opening": 1.5}, {"max_hole": "all"}])
 def test_numbers_that_make_no_sense(settings):
-    with pytest.raises(UserError, match="in whole pixels, at least 0"):
+    with pytest.raises(UserError, match="to be a non-negative int, got"):
         CleanUpStep(1, **settings)

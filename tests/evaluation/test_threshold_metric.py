@@ -117,7 +117,7 @@ def test_what_cannot_be_scored_is_an_error(change, message):
 
 
 def test_settings_that_make_no_sense():
-    with pytest.raises(UserError, match="`criterion` among IoU, F1, mIoU, got 'acc'"):
+    with pytest.raises(UserError, match="`criterion` to be one of 'IoU', 'F1', 'mIoU', got 'acc'"):
         ThresholdMetric("acc")
     with pytest.raises(UserError, match="power of two, such as 1024, got 1000"):
         ThresholdMetric(num_bins=1000)

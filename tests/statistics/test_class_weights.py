@@ -78,9 +78,13 @@ def test_what_names_no_weights_is_refused(tmp_path):
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(UserError, match="got something else"):
         read_class_weights(f"{tmp_path / 'other.json'}:median_frequency")
+    for weight in ("Infinity", "NaN", "-1"):
+        (tmp_path / "other.json").write_text(f'{{"weights": {{"median_frequency": [1, {weight}]}}}}')
+        with pytest.raises(UserError, match="finite and not negative"):
+            read_class_weights(f"{tmp_path / 'other.json'}:median_frequency")
     for weights in ([0.0, 1.0], [1.0, 0.0], [1.0, 1.0, 1.0]):
         with pytest.raises(UserError, match="two classes, both above zero"):
             pos_weight_of(weights)
-    for weight in (-1.0, float("nan")):
-        with pytest.raises(UserError, match="non-negative `class_weight`"):
+    for weight in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(UserError, match=r"`class_weight` to be a list \(each item a non-negative number\)"):
             PartialCrossEntropyLoss(class_weight=[1.0, weight])

@@ -88,7 +88,7 @@ def test_the_input_stays_as_it_was():
 
 @pytest.mark.parametrize("settings", [{"radius": 0}, {"tolerance": -1}, {"sigma": -0.5}])
 def test_settings_out_of_range(settings):
-    with pytest.raises(UserError, match="radius"):
+    with pytest.raises(UserError, match="GrowPoints: expected"):
         GrowPoints(**settings)
 
 

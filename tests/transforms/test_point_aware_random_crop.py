@@ -219,5 +219,5 @@ def test_all_label_fields_are_cropped_alike_and_another_ignore_index_counts():
 
 
 def test_wrong_min_points():
-    with pytest.raises(UserError, match="`min_points` of at least 1, got 0"):
+    with pytest.raises(UserError, match="`min_points` to be a positive int, got 0"):
         PointAwareRandomCrop((4, 4), min_points=0)

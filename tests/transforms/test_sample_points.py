@@ -165,7 +165,7 @@ def test_resampled_workers_do_not_draw_the_same(loveda_root, mmseg_scope):
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        ({"num_points": 0}, ["`num_points`", "at least 1", "0"]),
+        ({"num_points": 0}, ["`num_points`", "a positive int", "0"]),
         ({"num_points": -3}, ["`num_points`", "-3"]),
         ({"num_points": 1, "per": "pixel"}, ["`per`", "'image' or 'class'", "'pixel'"]),
         ({"num_points": 1, "strategy": "balanced"}, ["`strategy`", "'uniform' or 'class_balanced'", "'balanced'"]),

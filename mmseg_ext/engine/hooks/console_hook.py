@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
+from mmseg_ext.arguments import NonNegativeFloat
 from mmseg_ext.engine.best_score import best_score, numbers_of, update_best_score
 from mmseg_ext.engine.next_command import command_to_compare, command_to_test
 from mmseg_ext.engine.result_table import result_table
@@ -33,7 +34,7 @@ class ConsoleHook(Hook):
 
     priority = "LOW"  # before CheckpointHook, whose checkpoints hold the best score
 
-    def __init__(self, metric: str = "mIoU", interval: float = 20.0) -> None:
+    def __init__(self, metric: str = "mIoU", interval: NonNegativeFloat = 20.0) -> None:
         self.metric = metric
         self.interval = interval
         self.console = Console(highlight=False, soft_wrap=True)

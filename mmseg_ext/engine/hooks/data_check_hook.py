@@ -11,6 +11,7 @@ from mmengine.runner import BaseLoop
 from mmseg.models.losses import CrossEntropyLoss
 from torch import nn
 
+from mmseg_ext.arguments import NonNegativeInt
 from mmseg_ext.data_check import DataReport, Problem, check_dataset, raise_for_problems, transforms_of
 from mmseg_ext.errors import UserError
 from mmseg_ext.points.label_budget import LabelBudget, budget_of
@@ -48,11 +49,11 @@ class DataCheckHook(Hook):
     def __init__(
         self,
         enabled: bool = True,
-        num_workers: int | None = None,
+        num_workers: NonNegativeInt | None = None,
         use_cache: bool = True,
         cache_dir: str | os.PathLike | None = None,
         allow_palette: bool = False,
-        max_shown: int = 10,
+        max_shown: NonNegativeInt = 10,
         show_progress: bool = True,
     ) -> None:
         self.enabled = enabled

@@ -10,6 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmseg_ext.arguments import NonNegativeInt, PositiveInt
 from mmseg_ext.engine.hooks.validation_pictures_hook import path_below
 from mmseg_ext.engine.random_state import kept_random_state
 from mmseg_ext.masks.class_maps import as_array
@@ -41,7 +42,7 @@ class PointPicturesHook(Hook):
 
     priority = "LOW"
 
-    def __init__(self, num_images: int = 4, height: int = 256) -> None:
+    def __init__(self, num_images: NonNegativeInt = 4, height: PositiveInt = 256) -> None:
         self.num_images = num_images
         self.height = height
         self._images: list[PointImage] = []

@@ -7,6 +7,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmseg_ext.arguments import PositiveInt
 from mmseg_ext.engine.random_state import kept_random_state
 from mmseg_ext.pictures import SPARSE_SHARE, draw_labels, legend, panel, save_picture, sheet
 from mmseg_ext.registry import HOOKS
@@ -33,7 +34,7 @@ class TrainPicturesHook(Hook):
 
     priority = "LOW"
 
-    def __init__(self, num_images: int = 8, columns: int = 4) -> None:
+    def __init__(self, num_images: PositiveInt = 8, columns: PositiveInt = 4) -> None:
         self.num_images = num_images
         self.columns = columns
 

@@ -12,10 +12,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
 
+from mmseg_ext.arguments import NonNegativeInt, PositiveInt
 from mmseg_ext.engine.drawn_images import read_for_drawing
 from mmseg_ext.engine.hooks.hardest_images import HardestImages, HardImage
 from mmseg_ext.engine.run_progress import step_of
-from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
 from mmseg_ext.masks.class_maps import as_array, pack_labels, unpack_labels
 from mmseg_ext.pictures import colorize, draw_labels, errors, panel, save_picture, segmentation_legend, sheet
@@ -102,11 +102,13 @@ class ValidationPicturesHook(Hook):
 
     priority = "LOW"
 
-    def __init__(self, num_images: int = 6, height: int = 256, hardest: int = 0, min_pixels: int = 100) -> None:
-        if num_images < 0 or height < 1:
-            raise UserError(f"Expected `num_images` >= 0 and `height` >= 1, got {num_images} and {height}.")
-        if hardest < 0 or min_pixels < 1:
-            raise UserError(f"Expected `hardest` >= 0 and `min_pixels` >= 1, got {hardest} and {min_pixels}.")
+    def __init__(
+        self,
+        num_images: NonNegativeInt = 6,
+        height: PositiveInt = 256,
+        hardest: NonNegativeInt = 0,
+        min_pixels: PositiveInt = 100,
+    ) -> None:
         self.num_images = num_images
         self.height = height
         self.hardest = hardest

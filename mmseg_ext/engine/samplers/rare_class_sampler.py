@@ -6,6 +6,7 @@ Shape suffixes: C classes, N images.
 import itertools
 import logging
 from collections.abc import Iterator, Sequence, Sized
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.logging import print_log
 
+from mmseg_ext.arguments import PositiveFloat, PositiveInt, StrPath
 from mmseg_ext.errors import UserError
 from mmseg_ext.image_names import image_name
 from mmseg_ext.registry import DATA_SAMPLERS
@@ -64,18 +66,12 @@ class RareClassSampler(InfiniteSampler):
     def __init__(
         self,
         dataset: Sized,
-        statistics: str,
-        temperature: float = 0.01,
-        min_pixels: int = 3000,
+        statistics: StrPath,
+        temperature: PositiveFloat = 0.01,
+        min_pixels: PositiveInt = 3000,
         seed: int | None = None,
-        epoch_length: int | None = None,
+        epoch_length: PositiveInt | None = None,
     ) -> None:
-        if not temperature > 0:
-            raise UserError(f"Expected positive `temperature`, got {temperature}.")
-        if min_pixels < 1:
-            raise UserError(f"Expected `min_pixels` to be 1 or more, got {min_pixels}.")
-        if epoch_length is not None and epoch_length < 1:
-            raise UserError(f"Expected `epoch_length` to be 1 or more, or None, got {epoch_length}.")
         record = read_statistics(statistics)
         pixels_NC = _rows_of(dataset, record["images"], statistics)
         self.epoch_length = epoch_length
@@ -117,7 +113,7 @@ class RareClassSampler(InfiniteSampler):
         self.epoch = 0 if self.epoch_length is None else epoch
 
 
-def _rows_of(dataset: Any, table: dict[str, Sequence[int]], path: str) -> np.ndarray:
+def _rows_of(dataset: Any, table: dict[str, Sequence[int]], path: str | Path) -> np.ndarray:
     """Find the class pixels of each image of a dataset: (N, C)."""
     rows = []
     for index in range(len(dataset)):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mmseg_ext.arguments import StrPath
 from mmseg_ext.evaluation.submissions.label_map_submission import LabelMapSubmission
 from mmseg_ext.registry import METRICS
 
@@ -21,5 +22,5 @@ class ADE20KSubmission(LabelMapSubmission):
     num_classes = 150
     first_value = 1
 
-    def __init__(self, output: str = "ade20k", **kwargs: Any) -> None:
+    def __init__(self, output: StrPath = "ade20k", **kwargs: Any) -> None:
         super().__init__(output, **kwargs)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import MMLogger
 
+from mmseg_ext.arguments import StrPath
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.submissions.submission_writer import SubmissionWriter
 from mmseg_ext.files import replace_file
@@ -58,7 +59,9 @@ class LabelMapSubmission(SubmissionWriter):
     first_value = 0
     """What the file calls class 0."""
 
-    def __init__(self, output: str, **kwargs: Any) -> None:
+    fixed_arguments = ("keep_suffix",)
+
+    def __init__(self, output: StrPath, **kwargs: Any) -> None:
         super().__init__(output, keep_suffix=False, **kwargs)
 
     def check_classes(self, num_classes: int) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mmseg_ext.arguments import StrPath
 from mmseg_ext.evaluation.submissions.label_map_submission import LabelMapSubmission
 from mmseg_ext.registry import METRICS
 
@@ -22,5 +23,5 @@ class LoveDASubmission(LabelMapSubmission):
     default_prefix = "loveda"
     num_classes = 7
 
-    def __init__(self, output: str = "loveda.zip", **kwargs: Any) -> None:
+    def __init__(self, output: StrPath = "loveda.zip", **kwargs: Any) -> None:
         super().__init__(output, **kwargs)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mmseg_ext.arguments import NonNegativeInt, StrPath
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.submissions.submission_writer import SubmissionWriter
 from mmseg_ext.scores.percentages import percent
@@ -42,7 +43,7 @@ class MaskSubmission(SubmissionWriter):
         UserError: The dataset has no such class.
     """
 
-    def __init__(self, output: str, class_index: int = 1, **kwargs: Any) -> None:
+    def __init__(self, output: StrPath, class_index: NonNegativeInt = 1, **kwargs: Any) -> None:
         super().__init__(output, **kwargs)
         self.class_index = class_index
 

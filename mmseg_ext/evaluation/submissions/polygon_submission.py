@@ -1,7 +1,7 @@
 """Polygons as CSV with well-known text, and as GeoJSON."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 from mmengine.logging import MMLogger
 
+from mmseg_ext.arguments import NonNegativeFloat, NonNegativeInt, StrPath
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.submissions.mask_submission import MaskSubmission
 from mmseg_ext.evaluation.submissions.polygons import mask_to_polygons, polygons_to_mask
@@ -46,21 +47,17 @@ class PolygonSubmission(MaskSubmission):
 
     def __init__(
         self,
-        output: str = "polygons.csv",
-        class_index: int = 1,
-        tolerance: float = 0,
-        columns: Sequence[str] = ("ImageId", "PolygonWKT"),
+        output: StrPath = "polygons.csv",
+        class_index: NonNegativeInt = 1,
+        tolerance: NonNegativeFloat = 0,
+        columns: tuple[str, str] = ("ImageId", "PolygonWKT"),
         **kwargs: Any,
     ) -> None:
         super().__init__(output, class_index, **kwargs)
-        if len(columns) != 2:
-            raise UserError(f"Expected two `columns` of PolygonSubmission, got {list(columns)}.")
-        if not tolerance >= 0:
-            raise UserError(f"Expected `tolerance` of PolygonSubmission of at least 0 pixels, got {tolerance}.")
         if Path(output).suffix.lower() == ".geojson":
             raise UserError(f"Expected `output` of PolygonSubmission to name the CSV file, got {output}.")
         self.tolerance = tolerance
-        self.columns = tuple(columns)
+        self.columns = (columns[0], columns[1])
 
     def encode(self, prediction_HW: np.ndarray) -> bytes:
         """Return the polygons, as well-known binary."""

@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmseg_ext.arguments import NonNegativeInt, StrPath
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.submissions.mask_submission import MaskSubmission
 from mmseg_ext.evaluation.submissions.run_length import decode_rle, encode_rle
@@ -15,7 +16,7 @@ from mmseg_ext.files import replace_file
 from mmseg_ext.registry import METRICS
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
+def read_rows(path: Path, columns: tuple[str, str]) -> Iterator[tuple[str, str]]:
     """Read a CSV file of two columns, images and texts.
 
     Raises:
@@ -33,7 +34,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield row[0], row[1]
 
 
-def write_rows(path: Path, columns: Sequence[str], rows: Mapping[str, str]) -> None:
+def write_rows(path: Path, columns: tuple[str, str], rows: Mapping[str, str]) -> None:
     """Write a CSV file of two columns whole or not at all."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -62,15 +63,13 @@ class RLESubmission(MaskSubmission):
 
     def __init__(
         self,
-        output: str = "submission.csv",
-        class_index: int = 1,
-        columns: Sequence[str] = ("ImageId", "EncodedPixels"),
+        output: StrPath = "submission.csv",
+        class_index: NonNegativeInt = 1,
+        columns: tuple[str, str] = ("ImageId", "EncodedPixels"),
         **kwargs: Any,
     ) -> None:
         super().__init__(output, class_index, **kwargs)
-        if len(columns) != 2:
-            raise UserError(f"Expected two `columns` of RLESubmission, got {list(columns)}.")
-        self.columns = tuple(columns)
+        self.columns = (columns[0], columns[1])
 
     def encode(self, prediction_HW: np.ndarray) -> str:
         """Return the runs."""

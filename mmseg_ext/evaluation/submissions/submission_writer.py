@@ -14,6 +14,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
+from mmseg_ext.arguments import StrPath
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.current_run import log_folder
 from mmseg_ext.evaluation.submissions.compressed_map import CompressedMap
@@ -91,7 +92,7 @@ class SubmissionWriter(BaseMetric):
     separator = "/"
     """Between the folders of images that share a name."""
 
-    def __init__(self, output: str, ignore_index: int = 255, keep_suffix: bool = False, **kwargs: Any) -> None:
+    def __init__(self, output: StrPath, ignore_index: int = 255, keep_suffix: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.output = output
         self.ignore_index = ignore_index

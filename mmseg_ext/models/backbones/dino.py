@@ -5,7 +5,7 @@ Shape suffixes: N batch, C channels, H height, W width, h w height and width in 
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
 
+from mmseg_ext.arguments import Fraction, StrPath
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.backbones.dino_architectures import create_network, find_architecture
 from mmseg_ext.models.backbones.dino_formats import check_complete, find_backbone, to_timm
@@ -21,7 +22,6 @@ from mmseg_ext.models.backbones.trained_state import TrainedStateMixin, weights_
 from mmseg_ext.models.backbones.weight_files import read_weights
 from mmseg_ext.registry import MODELS
 
-PADS = ("center", "corner", None)
 TIMM_DOWNLOAD = "timm"
 
 
@@ -66,23 +66,19 @@ class DINO(TrainedStateMixin):
     def __init__(
         self,
         arch: str,
-        checkpoint: str | None = None,
+        checkpoint: StrPath | None = None,
         out_indices: int | Sequence[int] = -1,
         norm: bool = True,
         frozen: bool | int = True,
-        pad: str | None = "center",
-        pos_interp: str = "official",
-        drop_path_rate: float = 0.0,
+        pad: Literal["center", "corner"] | None = "center",
+        pos_interp: Literal["official", "timm"] = "official",
+        drop_path_rate: Fraction = 0.0,
         with_cp: bool = False,
         lora: Mapping[str, Any] | None = None,
         arch_overrides: Mapping[str, Any] | None = None,
         init_cfg: None = None,
     ) -> None:
         super().__init__()
-        if pad not in PADS:
-            raise UserError(f"Expected `pad` to be 'center', 'corner' or None, got {pad!r}.")
-        if pos_interp not in ("official", "timm"):
-            raise UserError(f"Expected `pos_interp` to be 'official' or 'timm', got {pos_interp!r}.")
         if init_cfg is not None:
             raise UserError(f"Expected the backbone's weights to be named by `checkpoint`, got init_cfg={init_cfg!r}.")
         self.arch, self.pad, self.with_cp = arch, pad, with_cp
@@ -93,7 +89,7 @@ class DINO(TrainedStateMixin):
         self.out_indices = self._checked_indices(out_indices)
         if checkpoint is not None:
             if checkpoint != TIMM_DOWNLOAD:
-                self._load(checkpoint)
+                self._load(str(checkpoint))
             self._pretrained_digest = weights_digest(self.network.state_dict().values())
         self.adapter.remove_unused(self.out_indices[-1] + 1, norm)
         self.num_frozen = self._freeze(frozen, lora)
@@ -226,7 +222,7 @@ class DINO(TrainedStateMixin):
                 )
             self.network.requires_grad_(False)
             num_frozen = 0 if frozen is True else frozen
-            count = adapt_blocks(self.blocks[num_frozen:], lora)
+            count = adapt_blocks(self.blocks[num_frozen:], **lora)
             print_log(f"DINO: {count} layers of {self.arch} are adapted by low rank.", "current")
             return num_frozen
         num_frozen = depth if frozen is True else int(frozen)

@@ -4,13 +4,14 @@ The library peft is not used. It wraps layers, but timm's attention of DINOv3 re
 directly, so the adaptation would have no effect, without an error. Here a layer stays an ``nn.Linear`` with its keys.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import torch.nn.functional as F
 from timm.models.eva import EvaAttention
 from torch import Tensor, nn
 
+from mmseg_ext.arguments import PositiveFloat, PositiveInt, checked
 from mmseg_ext.errors import UserError
 
 DEFAULT_TARGETS = ("attn.qkv", "attn.proj")
@@ -46,13 +47,20 @@ class LowRankLinear(nn.Linear):
         return super().forward(input) + F.linear(F.linear(input, self.lora_a), self.lora_b) * self.scale
 
 
-def adapt_blocks(blocks: Iterable[nn.Module], settings: Mapping[str, Any]) -> int:
+@partial(checked, name="lora")
+def adapt_blocks(
+    blocks: Iterable[nn.Module],
+    rank: PositiveInt = 8,
+    alpha: PositiveFloat | None = None,
+    targets: str | Sequence[str] = DEFAULT_TARGETS,
+) -> int:
     """Add low-rank adaptations to transformer blocks, in place.
 
     Args:
         blocks: The blocks; their other parameters should be frozen already.
-        settings: `rank` (default 8), `alpha` (default: the rank) and `targets`, the ends of the names of the layers to
-            adapt (default 'attn.qkv' and 'attn.proj').
+        rank: Number of rows of A.
+        alpha: The adaptation is multiplied by alpha / rank; the rank by default.
+        targets: The ends of the names of the layers to adapt.
 
     Returns:
         The number of adapted layers.
@@ -60,14 +68,7 @@ def adapt_blocks(blocks: Iterable[nn.Module], settings: Mapping[str, Any]) -> in
     Raises:
         UserError: A setting is unknown or not positive, or no layer of a block has one of the names.
     """
-    unknown = set(settings) - {"rank", "alpha", "targets"}
-    if unknown:
-        raise UserError(f"Expected `lora` to hold rank, alpha and targets, got {', '.join(sorted(unknown))} as well.")
-    rank = settings.get("rank", 8)
-    alpha = settings.get("alpha", rank)
-    if not isinstance(rank, int) or isinstance(rank, bool) or rank < 1 or not alpha > 0:
-        raise UserError(f"Expected a `lora` of positive rank and alpha, got rank={rank!r}, alpha={alpha!r}.")
-    targets = settings.get("targets", DEFAULT_TARGETS)
+    alpha = rank if alpha is None else alpha
     targets = (targets,) if isinstance(targets, str) else tuple(targets)
     count = 0
     for block in blocks:

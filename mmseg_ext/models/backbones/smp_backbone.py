@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmseg_ext.arguments import PositiveInt
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import MODELS
 from mmseg_ext.stack import explained_download
@@ -142,7 +143,7 @@ class SMPBackbone(BaseModule):
         arch: str = "unet",
         encoder_name: str = "resnet34",
         encoder_weights: str | bool | None = None,
-        in_channels: int = 3,
+        in_channels: PositiveInt = 3,
         init_cfg: dict | list[dict] | None = None,
         **kwargs: Any,
     ) -> None:

@@ -7,6 +7,8 @@ from mmcv.cnn import build_norm_layer
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor
 
+from mmseg_ext.arguments import ComponentConfig, Fraction, PositiveInt
+from mmseg_ext.models.heads.head_arguments import as_list, check_head_arguments
 from mmseg_ext.registry import MODELS
 
 
@@ -33,23 +35,26 @@ class LinearHead(BaseDecodeHead):
         torch.Size([2, 3, 4, 5])
     """
 
+    fixed_arguments = ("channels", "input_transform")
+
     def __init__(
         self,
-        in_channels: int | Sequence[int],
-        num_classes: int,
+        in_channels: PositiveInt | Sequence[PositiveInt],
+        num_classes: PositiveInt,
         in_index: int | Sequence[int] | None = None,
-        dropout_ratio: float = 0.1,
-        norm_cfg: dict[str, Any] | None = None,
+        dropout_ratio: Fraction = 0.1,
+        norm_cfg: ComponentConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        widths = [in_channels] if isinstance(in_channels, int) else list(in_channels)
-        if in_index is None:
-            in_index = list(range(len(widths)))
+        widths = as_list(in_channels)
+        indices = list(range(len(widths))) if in_index is None else as_list(in_index)
+        name, out_channels = type(self).__name__, kwargs.get("out_channels")
+        check_head_arguments(name, widths, num_classes, indices, "resize_concat", out_channels)
         super().__init__(
             in_channels=widths,
             channels=sum(widths),
             num_classes=num_classes,
-            in_index=[in_index] if isinstance(in_index, int) else list(in_index),
+            in_index=indices,
             input_transform="resize_concat",
             dropout_ratio=dropout_ratio,
             norm_cfg=norm_cfg or {"type": "SyncBN"},

@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.model import BaseModule
 from mmseg.models.decode_heads import Mask2FormerHead as MMSegMask2FormerHead
 
+from mmseg_ext.arguments import PositiveInt
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.layers import MultiScaleDeformableAttention
 from mmseg_ext.registry import MODELS
@@ -28,7 +29,7 @@ class Mask2FormerHead(MMSegMask2FormerHead):
         Cheng et al., Masked-attention Mask Transformer for Universal Image Segmentation, CVPR 2022.
     """
 
-    def __init__(self, num_classes: int, **kwargs: Any) -> None:
+    def __init__(self, num_classes: PositiveInt, **kwargs: Any) -> None:
         if MMSegMask2FormerHead.__mro__[1] is BaseModule:  # mmseg's base class if mmdet cannot be imported
             raise UserError(
                 "Expected mmdet's models for Mask2Former; they could not be imported when mmseg.models was. Call "

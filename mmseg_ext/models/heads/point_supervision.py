@@ -10,6 +10,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.models.heads.head_arguments import check_head_arguments
 from mmseg_ext.models.losses.partial_cross_entropy_loss import PartialCrossEntropyLoss
 from mmseg_ext.models.resampling.interpolation import interpolate_at
 from mmseg_ext.models.resampling.label_resolution import label_resolution_cross_entropy
@@ -112,6 +113,9 @@ class PointSupervision(BaseDecodeHead):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("loss_decode", {"type": "mmseg_ext.PartialCrossEntropyLoss"})
+        given = {**dict(zip(("in_channels", "channels"), args, strict=False)), **kwargs}
+        fitting = ("in_channels", "num_classes", "in_index", "input_transform", "out_channels")
+        check_head_arguments(type(self).__name__, **{key: given[key] for key in fitting if key in given})
         super().__init__(*args, **kwargs)
         name = type(self).__name__
         if self.sampler is not None:

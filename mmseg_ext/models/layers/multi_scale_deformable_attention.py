@@ -8,6 +8,8 @@ from mmengine.model import BaseModule, constant_init, xavier_init
 from mmengine.utils import deprecated_api_warning
 from torch import Tensor, nn
 
+from mmseg_ext.arguments import Fraction, PositiveFloat, PositiveInt
+from mmseg_ext.errors import UserError
 from mmseg_ext.models.layers.compiled_deformable_attention import AttentionSizes, level_starts, trusted_op
 from mmseg_ext.models.layers.deformable_attention import compute_dtype, multi_scale_deformable_attention
 from mmseg_ext.registry import MODELS
@@ -34,7 +36,7 @@ class MultiScaleDeformableAttention(BaseModule):
         value_proj_ratio: Number of channels of the projected values, as a multiple of `embed_dims`.
 
     Raises:
-        ValueError: The number of channels is no multiple of `num_heads`.
+        UserError: The number of channels is no multiple of `num_heads`.
 
     Reference:
         Zhu et al., Deformable DETR, ICLR 2021, section 4.1.
@@ -47,22 +49,22 @@ class MultiScaleDeformableAttention(BaseModule):
 
     def __init__(
         self,
-        embed_dims: int = 256,
-        num_heads: int = 8,
-        num_levels: int = 4,
-        num_points: int = 4,
-        im2col_step: int = 64,
-        dropout: float = 0.1,
+        embed_dims: PositiveInt = 256,
+        num_heads: PositiveInt = 8,
+        num_levels: PositiveInt = 4,
+        num_points: PositiveInt = 4,
+        im2col_step: PositiveInt = 64,
+        dropout: Fraction = 0.1,
         batch_first: bool = False,
         norm_cfg: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
-        value_proj_ratio: float = 1.0,
+        value_proj_ratio: PositiveFloat = 1.0,
     ) -> None:
         super().__init__(init_cfg)
         value_dims = int(embed_dims * value_proj_ratio)
         for name, channels in (("embed_dims", embed_dims), ("embed_dims * value_proj_ratio", value_dims)):
             if channels % num_heads:
-                raise ValueError(f"Expected `{name}` to be a multiple of num_heads={num_heads}, got {channels}.")
+                raise UserError(f"Expected `{name}` to be a multiple of num_heads={num_heads}, got {channels}.")
         self.embed_dims = embed_dims
         self.num_heads = num_heads
         self.num_levels = num_levels

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmseg_ext.arguments import NonNegativeFloat
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.losses.partial_loss import PartialLoss
 from mmseg_ext.models.precision import at_least_float32
@@ -81,13 +82,13 @@ class PartialBinaryCrossEntropyLoss(PartialLoss):
     takes_labelled_pixels = True
     """The loss is the same for a list of the labelled pixels as for the whole map."""
 
-    def __init__(self, pos_weight: float | str = 1.0, loss_weight: float = 1.0, loss_name: str = "loss_pbce") -> None:
+    def __init__(
+        self, pos_weight: NonNegativeFloat | str = 1.0, loss_weight: float = 1.0, loss_name: str = "loss_pbce"
+    ) -> None:
         super().__init__(None, loss_weight, loss_name)
         self._pos_weight = pos_weight
         if isinstance(pos_weight, str) and parse_weights_file(pos_weight)[0].is_file():
             self._pos_weight = pos_weight_of(read_class_weights(pos_weight))
-        if not isinstance(self._pos_weight, str) and not self._pos_weight >= 0:
-            raise UserError(f"Expected non-negative `pos_weight`, got {self._pos_weight}.")
 
     @property
     def pos_weight(self) -> float:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmseg_ext.arguments import NonNegativeFloat
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.losses.partial_loss import PartialLoss
 from mmseg_ext.models.precision import at_least_float32
@@ -82,7 +83,7 @@ class PartialCrossEntropyLoss(PartialLoss):
 
     def __init__(
         self,
-        class_weight: Sequence[float] | str | None = None,
+        class_weight: Sequence[NonNegativeFloat] | str | None = None,
         loss_weight: float = 1.0,
         loss_name: str = "loss_pce",
     ) -> None:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmseg_ext.arguments import NonNegativeFloat, PositiveFloat
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.losses.partial_loss import PartialLoss
 from mmseg_ext.models.precision import at_least_float32
@@ -107,14 +108,12 @@ class PartialDiceLoss(PartialLoss):
     def __init__(
         self,
         use_sigmoid: bool = False,
-        class_weight: Sequence[float] | str | None = None,
+        class_weight: Sequence[NonNegativeFloat] | str | None = None,
         loss_weight: float = 1.0,
-        eps: float = 1e-3,
+        eps: PositiveFloat = 1e-3,
         loss_name: str = "loss_pdice",
     ) -> None:
         super().__init__(class_weight, loss_weight, loss_name)
-        if not eps > 0:
-            raise UserError(f"Expected positive `eps`, got {eps}.")
         self.use_sigmoid = use_sigmoid
         self.eps = eps
 

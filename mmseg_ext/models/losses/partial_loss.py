@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mmseg_ext.errors import UserError
 from mmseg_ext.statistics.class_weights import parse_weights_file, read_class_weights
 
 
@@ -35,8 +34,6 @@ class PartialLoss(nn.Module):
                 weights, self._missing_weights = None, class_weight
         else:
             weights = class_weight
-        if weights is not None and not all(weight >= 0 for weight in weights):
-            raise UserError(f"Expected non-negative `class_weight`, got {list(weights)}.")
         self.loss_weight = loss_weight
         self._loss_name = loss_name
         self._class_weight_C: Tensor | None

@@ -9,6 +9,7 @@ from mmcv.cnn import ConvModule, build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmseg_ext.arguments import ComponentConfig, PositiveInt
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import MODELS
 
@@ -57,9 +58,9 @@ class UNetDecoder(BaseModule):
 
     def __init__(
         self,
-        in_channels: Sequence[int],
-        channels: Sequence[int] = (64, 128, 256, 512),
-        norm_cfg: dict[str, Any] | None = None,
+        in_channels: Sequence[PositiveInt],
+        channels: Sequence[PositiveInt] = (64, 128, 256, 512),
+        norm_cfg: ComponentConfig | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)

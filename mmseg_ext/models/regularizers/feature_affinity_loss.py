@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, normalize
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.arguments import LossName, NonNegativeInt, PositiveFloat
 from mmseg_ext.models.precision import at_least_float32
 from mmseg_ext.models.regularizers.regularizer import Regularizer, TrainingBatch
 from mmseg_ext.registry import MODELS
@@ -106,14 +106,12 @@ class FeatureAffinityLoss(Regularizer):
     def __init__(
         self,
         in_index: int = -1,
-        temperature: float = 0.1,
+        temperature: PositiveFloat = 0.1,
         loss_weight: float = 0.1,
-        loss_name: str = "loss_affinity",
-        start: int = 0,
+        loss_name: LossName = "loss_affinity",
+        start: NonNegativeInt = 0,
     ) -> None:
         super().__init__(loss_weight, loss_name, start)
-        if temperature <= 0:
-            raise UserError(f"Expected `temperature` above 0, got {temperature}.")
         self.in_index = in_index
         self.temperature = temperature
 

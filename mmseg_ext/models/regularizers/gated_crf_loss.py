@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.arguments import LossName, NonNegativeInt, PositiveFloat, PositiveInt
 from mmseg_ext.models.precision import at_least_float32
 from mmseg_ext.models.regularizers.regularizer import Regularizer, TrainingBatch
 from mmseg_ext.registry import MODELS
@@ -112,16 +112,14 @@ class GatedCRFLoss(Regularizer):
 
     def __init__(
         self,
-        xy: float = 6.0,
-        rgb: float = 0.1,
-        radius: int = 5,
+        xy: PositiveFloat = 6.0,
+        rgb: PositiveFloat = 0.1,
+        radius: PositiveInt = 5,
         loss_weight: float = 0.1,
-        loss_name: str = "loss_gated_crf",
-        start: int = 0,
+        loss_name: LossName = "loss_gated_crf",
+        start: NonNegativeInt = 0,
     ) -> None:
         super().__init__(loss_weight, loss_name, start)
-        if min(xy, rgb) <= 0 or radius < 1:
-            raise UserError(f"Expected `xy` and `rgb` above 0 and `radius` of at least 1, got {xy}, {rgb}, {radius}.")
         self.xy, self.rgb, self.radius = xy, rgb, radius
 
     def compute(self, batch: TrainingBatch) -> Tensor:

@@ -6,7 +6,7 @@ Shape suffixes: N batch, C classes, h and w height and width of the logits.
 import torch
 from torch import Tensor
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.arguments import LossName, NonNegativeInt, PositiveFloat
 from mmseg_ext.models.precision import at_least_float32
 from mmseg_ext.models.regularizers.regularizer import Regularizer, TrainingBatch
 from mmseg_ext.registry import MODELS
@@ -70,14 +70,12 @@ class PottsLoss(Regularizer):
 
     def __init__(
         self,
-        sigma: float | None = None,
+        sigma: PositiveFloat | None = None,
         loss_weight: float = 6.0,
-        loss_name: str = "loss_potts",
-        start: int = 0,
+        loss_name: LossName = "loss_potts",
+        start: NonNegativeInt = 0,
     ) -> None:
         super().__init__(loss_weight, loss_name, start)
-        if sigma is not None and sigma <= 0:
-            raise UserError(f"Expected `sigma` above 0, or None, got {sigma}.")
         self.sigma = sigma
 
     def compute(self, batch: TrainingBatch) -> Tensor:

@@ -11,20 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 
-from mmseg_ext.errors import UserError
 from mmseg_ext.models.precision import at_least_float32
-
-
-def check_loss_settings(loss_name: str, start: int) -> None:
-    """Check settings that all additional losses have.
-
-    Raises:
-        UserError: `loss_name` does not begin with 'loss_', or `start` is negative.
-    """
-    if not loss_name.startswith("loss_"):
-        raise UserError(f"Expected `loss_name` to begin with 'loss_', got '{loss_name}': it would not be trained on.")
-    if start < 0:
-        raise UserError(f"Expected `start` of at least 0 iterations, got {start}.")
 
 
 class TrainingBatch(NamedTuple):
@@ -76,7 +63,6 @@ class Regularizer(nn.Module, ABC):
 
     def __init__(self, loss_weight: float, loss_name: str, start: int = 0) -> None:
         super().__init__()
-        check_loss_settings(loss_name, start)
         self.loss_weight = loss_weight
         self.loss_name = loss_name
         self.start = start

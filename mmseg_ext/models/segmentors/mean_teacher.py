@@ -6,10 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.arguments import LossName, NonNegativeInt, OpenFraction, PositiveFloat, checked
 from mmseg_ext.models.regularizers import TrainingBatch
 from mmseg_ext.models.regularizers.collision_cross_entropy import collision_cross_entropy
-from mmseg_ext.models.regularizers.regularizer import check_loss_settings
 
 
 def last_logits(output: Tensor | Sequence[Tensor]) -> Tensor:
@@ -17,6 +16,7 @@ def last_logits(output: Tensor | Sequence[Tensor]) -> Tensor:
     return output if isinstance(output, Tensor) else output[-1]
 
 
+@checked
 class MeanTeacher(nn.Module):
     """Moving average of the network; its prediction for the flipped image is the target for unlabelled pixels.
 
@@ -44,20 +44,15 @@ class MeanTeacher(nn.Module):
     def __init__(
         self,
         student: dict[str, nn.Module],
-        momentum: float = 0.001,
-        start: int = 0,
-        temperature: float = 1.0,
+        momentum: OpenFraction = 0.001,
+        start: NonNegativeInt = 0,
+        temperature: PositiveFloat = 1.0,
         flip: bool = True,
         predicts: bool = True,
         loss_weight: float = 0.3,
-        loss_name: str = "loss_teacher",
+        loss_name: LossName = "loss_teacher",
     ) -> None:
         super().__init__()
-        if not 0 < momentum < 1:
-            raise UserError(f"Expected the teacher's `momentum` between 0 and 1, such as 0.001, got {momentum}.")
-        if temperature <= 0:
-            raise UserError(f"Expected the teacher's `temperature` above 0, got {temperature}.")
-        check_loss_settings(loss_name, start)
         self.start = start
         self.temperature = temperature
         self.flip = flip

@@ -12,6 +12,7 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from mmseg_ext.arguments import ComponentConfig
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import MODELS
 
@@ -57,7 +58,7 @@ class SegTTAModel(BaseTTAModel):
         **kwargs: Passed to mmengine's BaseTTAModel.
     """
 
-    def __init__(self, module: dict | nn.Module, **kwargs: Any) -> None:
+    def __init__(self, module: ComponentConfig | nn.Module, **kwargs: Any) -> None:
         super().__init__(module, **kwargs)
         if hasattr(self.module, "keep_logits"):
             self.module.keep_logits = True

@@ -9,6 +9,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.utils import SampleList, add_prefix
 from torch import Tensor, nn
 
+from mmseg_ext.arguments import ComponentConfig
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.regularizers import Regularizer, TrainingBatch
 from mmseg_ext.models.segmentors.blockwise_prediction import BlockwisePrediction
@@ -52,8 +53,8 @@ class SparseEncoderDecoder(BlockwisePrediction):
     def __init__(
         self,
         *args: Any,
-        regularizers: Sequence[dict] = (),
-        teacher: dict | None = None,
+        regularizers: Sequence[ComponentConfig] = (),
+        teacher: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)

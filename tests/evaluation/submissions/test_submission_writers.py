@@ -255,9 +255,9 @@ def test_the_same_image_twice_is_one_row_unless_predictions_differ(tmp_path):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"type": "RLESubmission", "columns": ["id"]}, "two `columns`"),
-        ({"type": "PolygonSubmission", "columns": ["id"]}, "two `columns`"),
-        ({"type": "PolygonSubmission", "tolerance": -1}, "at least 0 pixels, got -1"),
+        ({"type": "RLESubmission", "columns": ["id"]}, "`columns` to be a list .a string, a string., got"),
+        ({"type": "PolygonSubmission", "columns": ["id"]}, "`columns` to be a list .a string, a string., got"),
+        ({"type": "PolygonSubmission", "tolerance": -1}, "`tolerance` to be a non-negative number, got -1"),
         ({"type": "PolygonSubmission", "output": "a.geojson"}, "name the CSV file"),
     ],
 )

@@ -73,7 +73,7 @@ def test_settings_and_the_names_in_the_log():
     assert loss(logits, labels, avg_factor=None).item() == pytest.approx(expected.item())
     assert loss.loss_name == "loss_pbce"
     assert loss.takes_labelled_pixels
-    with pytest.raises(UserError, match="non-negative `pos_weight`, got -1"):
+    with pytest.raises(UserError, match="`pos_weight` to be a non-negative number or a string, got -1"):
         PartialBinaryCrossEntropyLoss(pos_weight=-1)
     with pytest.raises(UserError, match=r"Expected one channel, got 2\. Set the head's `out_channels=1`"):
         loss(torch.zeros(1, 2, 3, 3), torch.zeros(1, 3, 3, dtype=torch.long))

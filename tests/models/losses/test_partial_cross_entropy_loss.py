@@ -198,7 +198,7 @@ def test_class_weight_is_a_setting_not_a_weight():
 
 
 def test_wrong_class_weights_are_refused():
-    with pytest.raises(UserError, match="non-negative `class_weight`") as caught:
+    with pytest.raises(UserError, match=r"`class_weight` to be a list \(each item a non-negative number\)") as caught:
         PartialCrossEntropyLoss([1.0, -0.5])
     assert "-0.5" in str(caught.value)
     logits, labels = make_batch(30)

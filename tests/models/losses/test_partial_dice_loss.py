@@ -133,7 +133,8 @@ def test_settings():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "part"), [({"class_weight": [1, -1]}, "non-negative"), ({"eps": 0}, "positive `eps`, got 0")]
+    ("arguments", "part"),
+    [({"class_weight": [1, -1]}, "non-negative"), ({"eps": 0}, "`eps` to be a positive number, got 0")],
 )
 def test_wrong_settings(arguments, part):
     with pytest.raises(UserError, match=part):
