@@ -55,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = make_parser().parse_args(argv)
     from mmseg_ext.errors import UserError
+    from mmseg_ext.escaping import accept_any_text, printable
 
     from .metric_names import metric_name
-    from .records import printable
     from .score_table import TableOptions
     from .table_writing import read_tables, write_files
     from .terminal import print_tables, progress_bar
@@ -70,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         baseline=arguments.baseline,
         filters=tuple(arguments.filter),
     )
+    accept_any_text()
     formats = ["md", *(name for name in ("csv", "json", "html") if getattr(arguments, name))]
     try:
         with progress_bar() as progress:
