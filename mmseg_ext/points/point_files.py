@@ -13,7 +13,6 @@ read as they were written, to the letter.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -24,6 +23,7 @@ from mmseg_ext.errors import UserError
 from mmseg_ext.escaping import csv_cell, printable, text_of_csv_cell
 from mmseg_ext.files import replace_file
 from mmseg_ext.json_text import parse_json
+from mmseg_ext.overwriting import refuse_other_file
 from mmseg_ext.points.coordinates import CoordinateReader
 from mmseg_ext.points.csv_tables import COLUMNS, CsvTable, line_error, write_csv
 from mmseg_ext.points.text_decoding import HOW_TO_SAVE, decode_text
@@ -120,33 +120,32 @@ def _encode(path: str | Path, text: str) -> bytes:
         ) from error
 
 
-def _json_line(value: Mapping[str, Any]) -> str:
+def _json_line(value: object) -> str:
     line = json.dumps(value, ensure_ascii=False)
     return f"{line if line.isprintable() else json.dumps(value)}\n"
 
 
-def refuse_other_file(path: str | Path, written_by: str) -> None:
-    """Make sure that a file which is to be written replaces none but points that the same command wrote.
+def check_target(path: str | Path, command: str) -> None:
+    """Check, before points are made, that they can be written and replace none but points of the same command.
 
     Args:
         path: The file to write.
-        written_by: Stands in the file under "written by".
+        command: Stands in its files under "written by".
 
     Raises:
-        UserError: There is a file of another origin, or one that was changed since.
+        UserError: The suffix is none of a file of points, or there is a file of another origin, or one that was
+            changed since.
     """
+
+    def is_own() -> bool:
+        try:
+            about = read_points(path).about
+        except UserError:
+            return False
+        return "sha256" in about and command in str(about.get("written by"))
+
     _format_of(path)
-    if not os.path.lexists(path):
-        return
-    try:
-        about = read_points(path).about
-    except UserError:
-        about = {}
-    if "sha256" not in about or written_by not in str(about.get("written by")):
-        raise UserError(
-            f"Expected no file at {path}, or one that {written_by} wrote and nobody changed, found another. Name "
-            "another file with --out, or remove it."
-        )
+    refuse_other_file(path, command, is_own)
 
 
 def read_points(path: str | Path) -> PointFile:
@@ -205,7 +204,9 @@ def _points_of_table(table: CsvTable, cleaner: "_Cleaner") -> list[Point]:
     return points
 
 
-def _rows_of_json_lines(path: str | Path, text: str, about: dict[str, Any]) -> Iterator[tuple[int, tuple]]:
+def _rows_of_json_lines(
+    path: str | Path, text: str, about: dict[str, Any]
+) -> Iterator[tuple[int, tuple[Any, Any, Any, Any]]]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -221,7 +222,7 @@ def _rows_of_json_lines(path: str | Path, text: str, about: dict[str, Any]) -> I
         missing = [name for name in COLUMNS if name not in row]
         if missing:
             raise line_error(path, number, f"the keys {', '.join(COLUMNS)}", f"none named {', '.join(missing)}")
-        yield number, tuple(row[name] for name in COLUMNS)
+        yield number, (row["image"], row["x"], row["y"], row["class"])
 
 
 class _Cleaner:
@@ -261,14 +262,10 @@ class _Cleaner:
             name = self.images[image] = self._clean_image(line, image, as_written)
         if isinstance(label, float) and label.is_integer():
             label = int(label)
-        if (
-            isinstance(label, bool)
-            or not isinstance(label, str | int)
-            or (isinstance(label, str) and not label.strip())
-        ):
-            raise line_error(self.path, line, "`class` to be a name or an index", repr(label))
-        if isinstance(label, str):
+        elif isinstance(label, str):
             label = self.labels.setdefault(label, text_of_csv_cell(label if as_written else label.strip()))
+        if isinstance(label, bool) or not isinstance(label, str | int) or label == "":
+            raise line_error(self.path, line, "`class` to be a name or an index", _shown(label))
         return Point(name, self._coordinate(line, "x", x), self._coordinate(line, "y", y), label, line)
 
     def _clean_image(self, line: int, image: str, as_written: bool) -> str:

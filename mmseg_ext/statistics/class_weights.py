@@ -5,13 +5,14 @@ Pure functions on numbers and on the JSON file of tools/dataset_stats.py.
 Shape suffixes: C classes.
 """
 
-import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.statistics.statistics_files import hint_to_write, read_record
 
 FORMULAS = ("median_frequency", "inverse_square_root", "effective_number")
 EFFECTIVE_NUMBER_BETA = 0.999
@@ -104,15 +105,16 @@ def read_class_weights(text: str) -> list[float]:
         UserError: The file is missing or no statistics file.
     """
     path, formula = parse_weights_file(text)
-    hint = f"Write it with: python tools/dataset_stats.py CONFIG --out {path}"
-    if not path.is_file():
-        raise UserError(f"Expected the statistics of the training images in {path}, found no file. {hint}")
+    record = read_record(path)
     try:
-        weights = [float(weight) for weight in json.loads(path.read_text())["weights"][formula]]
-    except (ValueError, KeyError, TypeError) as error:
+        weights = [float(weight) for weight in record["weights"][formula]]
+        fits = all(weight >= 0 and math.isfinite(weight) for weight in weights)
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UserError(
-            f"Expected the statistics of a dataset in {path}, got something else ({error!r}). {hint}"
+            f"Expected the statistics of a dataset in {path}, got something else ({error!r}). {hint_to_write(path)}"
         ) from error
+    if not fits:
+        raise UserError(f"Expected finite weights of at least 0 in {path}, got {weights}. {hint_to_write(path)}")
     return weights
 
 

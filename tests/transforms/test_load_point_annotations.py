@@ -63,7 +63,9 @@ def test_chosen_classes_are_mapped_and_the_others_ignored(tmp_path):
     ("row", "part"),
     [
         ("a.png,5,0,1", "expected x in 0..4 and y in 0..3 inside a.png, got x=5, y=0"),
-        ("a.png,0,4,1", "got x=0, y=4"),
+        ("a.png,0,4,1", "got x=0, y=4. Are x and y exchanged?"),
+        ("a.png,0,5,1", "got x=0, y=5. Move the point, or remove it."),
+        ("a.png,412345.6,5341234.1,1", "got x=412345, y=5341234. Are these map coordinates?"),
         ("a.png,-0.1,0,1", "got x=-1, y=0"),
         ("a.png,1,1,road", "expected one class for the pixel x=1, y=1 of a.png, got 'road' after 'land' in line 2"),
     ],
@@ -139,12 +141,14 @@ def test_the_check_before_training_finds_every_wrong_image(small_dubai_root, tmp
     dataset = dubai(small_dubai_root, file)
     report = check_dataset(dataset, use_cache=False)
     messages = [str(problem) for problem in report.errors]
-    assert len(messages) == len(dataset) == 8
-    outside = [m for m in messages if f"{file}, line 2: expected x in 0..7" in m]
-    assert len(outside) == 1
-    assert FIRST in outside[0]
-    assert sum("found none" in m for m in messages) == 7
+    assert len(dataset) == 8
+    outside, empty = messages
+    assert f"{file}, line 2: expected x in 0..7" in outside
+    assert FIRST in outside
+    assert f"it has no points in {file}; the file has points of 1 images, such as {FIRST!r}" in empty
+    assert "the same of 7 images" in empty
     assert not any(".." in m.replace("0..", "") for m in messages)
+    assert report.warnings == []
 
 
 @pytest.mark.usefixtures("mmseg_scope")
