@@ -157,8 +157,9 @@ def summarize(matrices: dict[tuple[int, int], Matrix]) -> dict:
 
 def format_summary(name: str, summary: dict) -> str:
     """Write a summary as a Markdown table, a row a seed; and one more where it has scores on the original labels."""
+    folds = ", ".join(map(str, summary["folds"]))
     lines = [
-        f"# {escape_markdown(name)}: folds {', '.join(map(str, summary['folds']))} added up, last iteration",
+        f"# {escape_markdown(name)}: folds {folds} added up, last iteration",
         "",
         *_table(summary),
     ]

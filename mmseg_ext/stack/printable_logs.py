@@ -13,7 +13,10 @@ def keep_logs_printable() -> None:
 
     def make_record(self: logging.Logger, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record = logging.Logger.makeRecord(self, *args, **kwargs)
-        text = record.getMessage()
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):  # the arguments do not fit: the handlers report it
+            return record
         safe = printable_lines(text)
         if safe != text:
             record.msg, record.args = safe, ()
