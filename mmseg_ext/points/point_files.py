@@ -162,7 +162,7 @@ def read_points(path: str | Path) -> PointFile:
         raise UserError(f"Cannot read the points {path}: {error.strerror}. Check the path.") from error
     except UserError as error:
         raise UserError(f"Cannot read the points {path}: it {error}") from error
-    cleaner = _Cleaner(path)
+    cleaner = _Cleaner(path, is_csv=kind == "csv")
     if kind == "csv":
         table = CsvTable(path, text)
         about = table.about
@@ -230,11 +230,12 @@ class _Cleaner:
 
     Attributes:
         images: Names of images, by their cells.
-        labels: Classes, by their cells; of CSV alone.
+        labels: Classes, by their cells.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, is_csv: bool) -> None:
         self.path = path
+        self.is_csv = is_csv
         self.images: dict[str, str] = {}
         self.labels: dict[str, str] = {}
         self._numbers = CoordinateReader()
@@ -263,14 +264,16 @@ class _Cleaner:
         if isinstance(label, float) and label.is_integer():
             label = int(label)
         elif isinstance(label, str):
-            label = self.labels.setdefault(label, text_of_csv_cell(label if as_written else label.strip()))
+            cell = label
+            label = cell if as_written else cell.strip()
+            label = self.labels[cell] = text_of_csv_cell(label) if self.is_csv else label
         if isinstance(label, bool) or not isinstance(label, str | int) or label == "":
             raise line_error(self.path, line, "`class` to be a name or an index", _shown(label))
         return Point(name, self._coordinate(line, "x", x), self._coordinate(line, "y", y), label, line)
 
     def _clean_image(self, line: int, image: str, as_written: bool) -> str:
         if as_written:
-            return image.removeprefix("./")
+            return image.removeprefix("./") if self.is_csv else image
         name = image.strip()
         if "\\" in name:
             name, self._has_backslashes = name.replace("\\", "/"), True
