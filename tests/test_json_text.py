@@ -9,7 +9,7 @@ from mmseg_ext.json_text import parse_json
     "text", ["[" * 200_000, '{"a":' * 100_000, "9" * 5000, "{", "", b"\xff\xfe\xff", b"\x81", "nul"]
 )
 def test_what_cannot_be_read_is_a_value_error(text):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"\w"):
         parse_json(text)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmseg_ext.downsampling.layouts import Failure, Pair
 from mmseg_ext.errors import UserError
+from mmseg_ext.image_names import name_bytes
 from mmseg_ext.json_text import parse_json
 
 RECORD_NAME = "dataset.json"
@@ -24,7 +25,7 @@ def copy_root(source: Path, factor: int) -> Path:
 
 def hash_names(names: Iterable[str]) -> str:
     """Hash a list of names, independent of their order: sha256 of the sorted names, one a line."""
-    return hashlib.sha256("".join(f"{name}\n" for name in sorted(names)).encode()).hexdigest()
+    return hashlib.sha256(name_bytes("".join(f"{name}\n" for name in sorted(names)))).hexdigest()
 
 
 def make_record(

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from mmseg_ext.errors import UserError
 from mmseg_ext.escaping import csv_cell, printable, text_of_csv_cell
 from mmseg_ext.files import replace_file
+from mmseg_ext.image_names import name_bytes
 from mmseg_ext.json_text import parse_json
 from mmseg_ext.overwriting import refuse_other_file
 from mmseg_ext.points.coordinates import CoordinateReader
@@ -75,7 +76,7 @@ def hash_points(points: Iterable[Point]) -> str:
         '6d967b22420e4e9a'
     """
     rows = sorted(json.dumps([p.image, p.x, p.y, str(p.label)], ensure_ascii=False) for p in points)
-    return hashlib.sha256("\n".join(rows).encode(errors="surrogatepass")).hexdigest()
+    return hashlib.sha256(name_bytes("\n".join(rows))).hexdigest()
 
 
 def write_points(path: str | Path, points: Iterable[Point], about: Mapping[str, Any] | None = None) -> str:

@@ -182,7 +182,7 @@ class LoadPointAnnotations(BaseTransform):
                 f"{self.file}, line {points[0].line}: expected a file name that one image below {root} has, got "
                 f"{bare!r}, which {len(found)} have: {shown}. {_HOW_TO_NAME}"
             )
-        _warn_once(f"{self.file} names images by their bare file names, such as {bare!r} for {name!r}.")
+        _warn_once(f"{self.file} names images by their bare file names; those that no other image has are read.")
         return points
 
     def _labels_of(self, results: Mapping, shape: Sequence[int] | None) -> dict[tuple[int, int], int]:
