@@ -181,13 +181,13 @@ def test_bare_file_names_are_read_where_one_image_has_them(small_dubai_root, tmp
     said = []
     monkeypatch.setattr("mmseg_ext.transforms.load_point_annotations.print_log", lambda text, *_: said.append(text))
     for path in sorted((small_dubai_root / "tile_2").rglob("image_part_003.*")):
-        path.rename(path.with_name(f"image_part_007{path.suffix}"))
-    names = ["image_part_003.jpg", "image_part_007.jpg"]
+        path.rename(path.with_name(f"image_part_009{path.suffix}"))
+    names = ["image_part_003.jpg", "image_part_009.jpg"]
     file = write(tmp_path, "".join(f"{name},1,2,water\n" for name in names))
     dataset = dubai(small_dubai_root, file, allow_empty=True)
     samples = [dataset[i] for i in range(len(dataset))]
     found = {sample["img_name"] for sample in samples if sample["gt_seg_map"][2, 1] == 4}
-    assert found == {"tile_1/images/image_part_003.jpg", "tile_2/images/image_part_007.jpg"}
+    assert found == {"tile_1/images/image_part_003.jpg", "tile_2/images/image_part_009.jpg"}
     assert len(said) == 1
     assert "by their bare file names" in said[0]
     assert [p.kind for p in check_dataset(dataset, use_cache=False).warnings] == ["nothing labelled"]
