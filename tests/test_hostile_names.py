@@ -146,6 +146,7 @@ def test_a_run_and_its_test(data, tmp_path, monkeypatch, capfd):
         "train_cfg": {"type": "IterBasedTrainLoop", "max_iters": 2, "val_interval": 2},
         "optim_wrapper": {"type": "OptimWrapper", "optimizer": {"type": "SGD", "lr": 0.01}},
         "param_scheduler": [],
+        "default_hooks": {"checkpoint": {"type": "CheckpointHook", "by_epoch": False, "interval": 2}},
         "crop_size": (48, 48),
     }
     base = [str(ROOT / "configs/_base_" / name) for name in ("models/fpn_r18w32.py", "default_runtime.py")]
@@ -159,12 +160,12 @@ def test_a_run_and_its_test(data, tmp_path, monkeypatch, capfd):
     path.write_text(text, encoding="utf-8")
     work_dir = tmp_path / "[/b]work\x1b[31m"
     status, shown = run("tools.train", [path, "--work-dir", work_dir], capfd)
-    assert status == 0
+    assert status == 0, shown
     assert "[/b]" in shown
     for log in work_dir.glob("*/*.log"):
         assert not FORBIDDEN & set(log.read_text(encoding="utf-8"))
     status, shown = run("tools.test", [path, work_dir / "iter_2.pth", "--work-dir", work_dir / "test"], capfd)
-    assert status == 0
+    assert status == 0, shown
     assert "?[31m|=x" in shown
     assert run("mmseg_ext.tables.command", [work_dir, "--out", tmp_path / "tables", "--html", "--csv"], capfd)[0] == 0
     Image.fromarray(np.full((48, 48), 200, np.uint8)).save(data / "masks" / "[/b].png")
