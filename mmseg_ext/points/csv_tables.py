@@ -35,6 +35,13 @@ def line_error(path: Any, line: int, expected: str, got: str, fix: str = "") -> 
     return UserError(f"{path}, line {line}: expected {expected}, got {shown}.{' ' + fix if fix else ''}")
 
 
+def _header_cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return [cell.strip().lower() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:  # a cell is too long for a name
+        return []
+
+
 class CsvTable:
     """The rows of a CSV file, one after the other.
 
@@ -95,7 +102,7 @@ class CsvTable:
                 self._note(stripped)
             elif stripped.strip(",;\t") and not _DELIMITER_LINE.fullmatch(line.strip()):
                 for delimiter in _DELIMITERS:
-                    header = [cell.strip().lower() for cell in next(csv.reader([line], delimiter=delimiter))]
+                    header = _header_cells(line, delimiter)
                     if all(header.count(name) == 1 for name in COLUMNS):
                         while not header[-1]:  # a spreadsheet fills up the shorter lines
                             header.pop()

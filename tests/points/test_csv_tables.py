@@ -99,6 +99,7 @@ def test_a_file_of_ours_that_a_spreadsheet_saved_again(tmp_path):
             "a.png,1,2,road\n",
             r"line 1: expected a header with image, x, y, class, got a\.png,1,2,road\. Write image,x,y",
         ),
+        (f"{'i' * 140_000},x,y,class\n", "line 1: expected a header with image, x, y, class, got iii"),
         ("image,x,x,y,class\na.png,1,1,2,road\n", "line 1: expected a header .* each of them once"),
         (f"image,x,y,class\na.png,1,2,{'r' * 131_073}\n", "line 2: expected cells of at most 131,072 characters"),
         ('image,x,y,class\na.png,1,2,"road\nb.png,1,2,road\n', "line 2: .* closing quotation mark, got unexpected end"),
