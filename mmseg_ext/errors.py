@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 
+from mmseg_ext.escaping import accept_any_text, printable_lines
+
 MAX_LISTED = 5
 
 
@@ -26,12 +28,13 @@ def run_command(command: Callable[[], int | None], stopped: str = "Stopped.") ->
         The status of `command`; 2 after a :class:`UserError`, whose message is printed to stderr without a traceback;
         130 after Ctrl-C; 141, without a message, where the reader of the output has ended, as in ``| head``.
     """
+    accept_any_text()
     try:
         status = command() or 0
         sys.stdout.flush()
         return status
     except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {printable_lines(error)}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write(f"\n{stopped}\n")

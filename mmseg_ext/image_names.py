@@ -34,3 +34,13 @@ def image_name(results: Mapping[str, Any], data_root: str | Path | None, transfo
         raise UserError(
             f"Expected images below {transform}(data_root={data_root!r}), got {results['img_path']}."
         ) from None
+
+
+def name_bytes(name: str) -> bytes:
+    r"""Encode a name to hash it: in UTF-8, also a file name that is not in UTF-8 on disk.
+
+    Example:
+        >>> name_bytes("caf\udce9.png")
+        b'caf\xed\xb3\xa9.png'
+    """
+    return name.encode(errors="surrogatepass")

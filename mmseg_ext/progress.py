@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from mmseg_ext.escaping import plain_console, printable
 
 
 class ProgressDisplay:
@@ -28,7 +29,7 @@ class ProgressDisplay:
         interval: float = 30.0,
         terminal: bool | None = None,
     ) -> None:
-        self.title, self.interval = title, interval
+        self.title, self.interval = printable(title), interval
         self.log = log or (lambda line: sys.stderr.write(f"{line}\n"))
         self.terminal = sys.stderr.isatty() if terminal is None else terminal
         self._next = time.monotonic() + delay
@@ -50,8 +51,9 @@ class ProgressDisplay:
             self._bar.update(self._task, completed=done, total=total)
         elif time.monotonic() >= self._next:
             if self.terminal:
-                columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-                self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+                title = TextColumn("{task.description}", markup=False)
+                columns = (title, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+                self._bar = Progress(*columns, console=plain_console(stderr=True), transient=True)
                 self._task = self._bar.add_task(self.title, completed=done, total=total)
                 self._bar.start()
             else:

@@ -8,7 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext import stack
-from mmseg_ext.errors import run_command
+from mmseg_ext.errors import UserError, run_command
+from mmseg_ext.escaping import printable
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -28,20 +29,26 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Read, count, write the file and the plots, print the table."""
+    if Path(args.out).suffix == ".png":
+        raise UserError(f"Expected --out to name a JSON file, got {args.out}. The plots lie beside it, as .png.")
     stack.prepare()
     from mmseg_ext.engine.launch import load_config
     from mmseg_ext.engine.statistics_collection import collect_statistics, format_class_weights
     from mmseg_ext.files import replace_file
+    from mmseg_ext.overwriting import refuse_other_file
     from mmseg_ext.progress import ProgressDisplay
+    from mmseg_ext.statistics.dataset_statistics import is_statistics
     from mmseg_ext.statistics.statistics_page import draw_statistics
 
+    page = Path(args.out).with_suffix(".png")
+    for path in (args.out, page):  # the plots are the command's own where the record beside them is
+        refuse_other_file(path, "tools/dataset_stats.py", lambda: is_statistics(args.out))
     dataset = load_config(args.config, cfg_options=args.cfg_options)[f"{args.split}_dataloader"]["dataset"]
     with ProgressDisplay("Counting labels") as progress:
         record = collect_statistics(dataset, progress, args.workers)
-    page = Path(args.out).with_suffix(".png")
     replace_file(args.out, json.dumps(record))
     replace_file(page, draw_statistics(record))
-    print(f"{args.out}: {record['dataset']}, {record['num_images']} images; plots: {page}")
+    print(printable(f"{args.out}: {record['dataset']}, {record['num_images']} images; plots: {page}"))
     print(format_class_weights(record))
 
 

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext import stack
 from mmseg_ext.errors import UserError, run_command
+from mmseg_ext.escaping import printable
 
 CONFIGS = {
     "all labels": "configs/demo/fpn_r18w32_1xb8-600_lovedademo-128x128.py",
@@ -52,7 +53,7 @@ def demo(args: argparse.Namespace) -> None:
     if args.iterations:
         options += [f"train_cfg.max_iters={args.iterations}", f"train_cfg.val_interval={args.iterations}"]
     begun = {"images": time.perf_counter()}
-    print(f"[1/4] Aerial images in LoveDA's layout, drawn into {args.data_root}", flush=True)
+    print(f"[1/4] Aerial images in LoveDA's layout, drawn into {printable(args.data_root)}", flush=True)
     generate_synthetic_aerial(args.data_root, num_train=args.images, num_val=-(-args.images // 3))
     for number, (name, config) in enumerate(CONFIGS.items(), start=2):
         begun[name] = time.perf_counter()
@@ -69,7 +70,7 @@ def demo(args: argparse.Namespace) -> None:
     spent = [f"{name} {format_seconds(marks[i + 1] - marks[i])}" for i, name in enumerate(begun)]
     spent.append(f"together {format_seconds(marks[-1] - marks[0])}")
     python, points = python_command(), CONFIGS["20 points"]
-    print(END.format(work_dir=args.work_dir, time=", ".join(spent), python=python, config=points))
+    print(END.format(work_dir=printable(args.work_dir), time=", ".join(spent), python=python, config=points))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext.errors import run_command
+from mmseg_ext.escaping import printable
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -56,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
         with ProgressDisplay(title) as progress:
             result = make_copies(**vars(options), progress=progress)
     except CopyStoppedError as error:
-        print(f"error: {error} Stopped there, as --strict asks.", file=sys.stderr)
+        print(printable(f"error: {error} Stopped there, as --strict asks."), file=sys.stderr)
         return 1
     for target in options.targets:
-        print(f"{target.root}: {result.num_images} images at 1/{target.factor}")
+        print(printable(f"{target.root}: {result.num_images} images at 1/{target.factor}"))
     print(f"{options.layout.name} tree, labels by {options.filters.labels}; {result.num_made} images made in this run")
     if result.num_turned:
         print(
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
             "--shard once all files are in one folder."
         )
     for failure in result.failed:
-        print(f"{os.path.join(args.source, failure.path)}: {failure.reason}", file=sys.stderr)
+        print(printable(f"{os.path.join(args.source, failure.path)}: {failure.reason}"), file=sys.stderr)
     if result.failed:
         print(f"{len(result.failed)} files were left out. Fix them and start the same command again.", file=sys.stderr)
     return 1 if result.failed else 0

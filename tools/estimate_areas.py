@@ -8,6 +8,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext import __version__, stack
 from mmseg_ext.errors import run_command
+from mmseg_ext.escaping import printable
+
+COMMAND = "tools/estimate_areas.py"
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -28,15 +31,17 @@ def run(args: argparse.Namespace) -> None:
     from mmseg_ext.engine.area_estimation import estimate_dataset_areas
     from mmseg_ext.engine.launch import load_config
     from mmseg_ext.files import replace_file
-    from mmseg_ext.points.areas import format_areas
+    from mmseg_ext.overwriting import refuse_other_file
+    from mmseg_ext.points.areas import format_areas, is_written_by
     from mmseg_ext.progress import ProgressDisplay
 
+    refuse_other_file(args.out, COMMAND, lambda: is_written_by(args.out, COMMAND))
     dataset = load_config(args.config, cfg_options=args.cfg_options).train_dataloader.dataset
     with ProgressDisplay("Estimating areas") as progress:
         estimated = estimate_dataset_areas(dataset, progress, args.workers)
-    about = {"written by": f"mmseg_ext {__version__}, tools/estimate_areas.py", "config": Path(args.config).name}
+    about = {"written by": f"mmseg_ext {__version__}, {COMMAND}", "config": Path(args.config).name}
     replace_file(args.out, format_areas(estimated.areas_of, estimated.classes, about))
-    print(f"{args.out}: {len(estimated.areas_of)} images, {estimated.num_points_C.sum()} points")
+    print(printable(f"{args.out}: {len(estimated.areas_of)} images, {estimated.num_points_C.sum()} points"))
     print(estimated.table())
 
 

@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext import __version__, stack
 from mmseg_ext.errors import run_command
+from mmseg_ext.escaping import printable
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -29,11 +30,12 @@ def run(args: argparse.Namespace) -> None:
     stack.prepare()
     from mmseg_ext.engine.launch import load_config
     from mmseg_ext.engine.point_sampling import sample_dataset
-    from mmseg_ext.points.point_files import write_points
+    from mmseg_ext.points.point_files import check_target, write_points
     from mmseg_ext.progress import ProgressDisplay
     from mmseg_ext.transforms import SamplePoints
 
     SamplePoints(args.num_points, args.per, args.strategy)  # refuses what does not fit together
+    check_target(args.out, "tools/sample_points.py")
     dataset = load_config(args.config)[f"{args.split}_dataloader"]["dataset"]
     settings = (args.num_points, args.per, args.strategy, args.seed)
     with ProgressDisplay("Sampling points") as progress:
@@ -48,9 +50,10 @@ def run(args: argparse.Namespace) -> None:
         "seed": args.seed,
     }
     digest = write_points(args.out, points, about)
-    print(f"{args.out}: {len(points)} points in {about['images']} images, seed {args.seed}, sha256 {digest}")
+    images = f"{len(points)} points in {about['images']} images"
+    print(printable(f"{args.out}: {images}, seed {args.seed}, sha256 {digest}"))
     if empty:
-        print(f"{len(empty)} images have no labelled pixel, such as {empty[0]}: load with allow_empty=True.")
+        print(printable(f"{len(empty)} images have no labelled pixel, such as {empty[0]}: load with allow_empty=True."))
 
 
 def main(argv: list[str] | None = None) -> int:

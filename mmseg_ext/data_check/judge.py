@@ -29,6 +29,7 @@ class LabelFileReport:
         ignored_colors: Pixels of each colour ('#RRGGBB') that is read as "not labelled".
         unknown_colors: Those of them that nobody named in the config.
         problems: What is wrong with the file.
+        shared: Problems that many files may have in the same words. Of each kind one is shown, with a count.
     """
 
     counts: dict[int, int] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class LabelFileReport:
     ignored_colors: dict[str, int] = field(default_factory=dict)
     unknown_colors: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    shared: list[Problem] = field(default_factory=list)
 
 
 @runtime_checkable

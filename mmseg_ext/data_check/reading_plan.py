@@ -97,7 +97,8 @@ def plan_reading(dataset: Any, allow_palette: bool = False) -> ReadingPlan:
     _plan_labels(plan, dataset, transforms, allow_palette or name in PALETTE_DATASETS)
     for transform in transforms:
         if isinstance(transform, ChecksEntries):
-            plan.errors += transform.check_entries(plan.entries)
+            for problem in transform.check_entries(plan.entries):
+                (plan.warnings if problem.is_warning else plan.errors).append(problem)
     return plan
 
 

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Any
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.escaping import printable
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,17 @@ class Problem:
         what: What is wrong, with the value; reads on after the path.
         fix: What to do about it, whole sentences.
         kind: Two or three words under which equal problems are counted.
+        is_warning: Whether training survives it.
     """
 
     path: str
     what: str
     fix: str = ""
     kind: str = "other"
+    is_warning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.what}. {self.fix}".rstrip()
+        return printable(f"{self.path}: {self.what}. {self.fix}".rstrip())
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmseg_ext.data_check.file_facts import ImageFacts
@@ -37,6 +37,7 @@ class Totals:
         self.labels: Counter[int] = Counter()  # as on disk, of index masks
         self.missing: list[Problem] = []
         self.unlabelled: list[str] = []
+        self.shared: dict[str, list[Problem]] = {}
         self.unknown: dict[str, tuple[int, list[str]]] = {}
         self.read_as_stored: list[str] = []
         self.turned_unlike_mask: list[str] = []
@@ -64,6 +65,8 @@ class Totals:
         if labels is None:
             return
         report.errors += labels.problems
+        for problem in labels.shared:
+            self.shared.setdefault(problem.kind, []).append(problem)
         where = mask_path or image_path
         if size and labels.size and size != labels.size:
             report.errors.append(_size_problem(where, labels.size, image_path, size, facts.image))
@@ -91,7 +94,7 @@ class Totals:
                 report.class_pixels[index] += count
                 report.class_images[index] += count > 0
         report.num_labelled_pixels += num_labelled
-        if not num_labelled and not labels.problems:
+        if not num_labelled and not labels.problems and not labels.shared:
             self.unlabelled.append(image_path)
         for color, count in labels.ignored_colors.items():
             report.ignored_colors[color] = report.ignored_colors.get(color, 0) + count
@@ -105,6 +108,11 @@ class Totals:
         report.errors += _missing_masks(self.missing, report.num_images)
         report.errors += self._off_by_one()
         self._judge_orientations()
+        for problems in self.shared.values():
+            first, paths = problems[0], [problem.path for problem in problems]
+            if len(paths) > 1:
+                first = replace(first, what=f"{first.what}; the same of {len(paths)} images: {_names(paths)}")
+            (report.warnings if first.is_warning else report.errors).append(first)
         for color, (count, paths) in sorted(self.unknown.items()):
             what = f"{color}, which no class has, is ignored: {count} pixels, in {_names(paths)}"
             fix = f"Name it in ignore_colors=['{color}'] if that is right."

@@ -8,6 +8,7 @@ from mmseg_ext.arguments import PositiveInt, StrPath
 from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
 from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
 from mmseg_ext.errors import UserError
+from mmseg_ext.image_names import name_bytes
 from mmseg_ext.registry import DATASETS
 
 NUM_FOLDS = 5
@@ -25,7 +26,7 @@ def fold_of(image_id: str) -> int:
         >>> [fold_of(i) for i in ("119", "606", "2334")]
         [1, 0, 0]
     """
-    return int.from_bytes(hashlib.sha256(image_id.encode()).digest()[:4], "big") % NUM_FOLDS
+    return int.from_bytes(hashlib.sha256(name_bytes(image_id)).digest()[:4], "big") % NUM_FOLDS
 
 
 @DATASETS.register_module()

@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
+from mmseg_ext.image_names import name_bytes
+
 
 def hold_out(names: Sequence[str], fraction: float) -> set[str]:
     """Choose the held-out share of a list of names.
@@ -18,5 +20,5 @@ def hold_out(names: Sequence[str], fraction: float) -> set[str]:
         >>> len(hold_out([f'{i}.png' for i in range(50)], 0.1))
         5
     """
-    ranked = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    ranked = sorted(names, key=lambda name: hashlib.sha256(name_bytes(name)).digest())
     return set(ranked[: round(len(ranked) * fraction)])

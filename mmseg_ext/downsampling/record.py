@@ -1,7 +1,6 @@
 """``dataset.json``: what a copy holds and how it was made. Written last: a copy that has it is complete."""
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 
 from mmseg_ext.downsampling.layouts import Failure, Pair
 from mmseg_ext.errors import UserError
+from mmseg_ext.image_names import name_bytes
+from mmseg_ext.json_text import parse_json
 
 RECORD_NAME = "dataset.json"
 STATE_FOLDER = ".downsampling"
@@ -24,7 +25,7 @@ def copy_root(source: Path, factor: int) -> Path:
 
 def hash_names(names: Iterable[str]) -> str:
     """Hash a list of names, independent of their order: sha256 of the sorted names, one a line."""
-    return hashlib.sha256("".join(f"{name}\n" for name in sorted(names)).encode()).hexdigest()
+    return hashlib.sha256(name_bytes("".join(f"{name}\n" for name in sorted(names)))).hexdigest()
 
 
 def make_record(
@@ -99,7 +100,7 @@ def read_record(root: str | Path, factor: int, layout: str, source: str | Path) 
             "verify=False to take the folder as it is."
         )
     try:
-        record = json.loads(path.read_text())
+        record = parse_json(path.read_bytes())
         found = {key: record[key] for key in ("format", "factor", "layout", "folders", "source")}
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"Expected the record of a copy in {path}, got something else ({error!r}). {fix}") from error

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmseg_ext.engine.loaded_samples import Progress, build_loading_dataset, map_samples
 from mmseg_ext.errors import UserError
+from mmseg_ext.escaping import escape_markdown
 from mmseg_ext.points.areas import AreaEvidence, estimate_areas, gather_evidence
 
 
@@ -28,7 +29,7 @@ class EstimatedAreas(NamedTuple):
         points_C = 100 * self.num_points_C / max(self.num_points_C.sum(), 1)
         areas_C = 100 * np.mean(list(self.areas_of.values()), axis=0)
         lines = ["| class | % of points | % of area, estimated |", "|---|---:|---:|"]
-        rows = zip(self.classes, points_C, areas_C, strict=True)
+        rows = zip(map(escape_markdown, self.classes), points_C, areas_C, strict=True)
         return "\n".join([*lines, *(f"| {name} | {points:.1f} | {area:.1f} |" for name, points, area in rows)])
 
 

@@ -3,6 +3,7 @@
 import ast
 import difflib
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def unread_variables(path: str | Path) -> list[str]:
 def _names_of(path: Path) -> tuple[list[str], set[str], list[Path]]:
     """Return the top-level names that a config file assigns, the names that it reads, and its base files."""
     # mmengine's {{_base_.name}} reads a base file's name, and is no Python.
-    tree = ast.parse(path.read_text(encoding="utf-8").replace("{{", "(").replace("}}", ")"))
+    tree = ast.parse(re.sub(r"\{\{\s*([\w.]+)\s*\}\}", r"(\1)", path.read_text(encoding="utf-8")))
     values = {
         target.id: statement.value
         for statement in tree.body

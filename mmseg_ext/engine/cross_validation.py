@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from mmseg_ext.engine.child_process import run_to_end
 from mmseg_ext.errors import UserError
+from mmseg_ext.escaping import escape_markdown
 from mmseg_ext.files import replace_file
 from mmseg_ext.scores.confusion_matrix import mean_scores, scores_of_classes
 
@@ -156,7 +157,12 @@ def summarize(matrices: dict[tuple[int, int], Matrix]) -> dict:
 
 def format_summary(name: str, summary: dict) -> str:
     """Write a summary as a Markdown table, a row a seed; and one more where it has scores on the original labels."""
-    lines = [f"# {name}: folds {', '.join(map(str, summary['folds']))} added up, last iteration", "", *_table(summary)]
+    folds = ", ".join(map(str, summary["folds"]))
+    lines = [
+        f"# {escape_markdown(name)}: folds {folds} added up, last iteration",
+        "",
+        *_table(summary),
+    ]
     if "original" in summary:
         lines += ["", "Predictions enlarged to the original labels:", "", *_table(summary["original"])]
     return "\n".join(lines) + "\n"
@@ -165,7 +171,7 @@ def format_summary(name: str, summary: dict) -> str:
 def _table(summary: dict) -> list[str]:
     classes = list(next(iter(summary["seeds"].values()))["IoU"])
     lines = [
-        "| seed | mIoU | mAcc | aAcc | " + " | ".join(classes) + " |",
+        "| seed | mIoU | mAcc | aAcc | " + " | ".join(map(escape_markdown, classes)) + " |",
         "|---" * (4 + len(classes)) + "|",
     ]
     for seed, scores in summary["seeds"].items():

@@ -1,7 +1,9 @@
 """Scores of evaluations as a table on the screen."""
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from mmseg_ext.escaping import printable
 
 
 def result_table(
@@ -33,6 +35,6 @@ def result_table(
     rows.append(("mean", "mIoU", "mAcc"))
     for name, iou, acc in rows:
         cells = [f"{scores.get(key, float('nan')):.2f}" for _, scores in sides for key in (iou, acc)]
-        table.add_row(escape(name), *cells, style="bold" if name == "mean" else None)
+        table.add_row(Text(printable(name)), *cells, style="bold" if name == "mean" else None)
     table.add_row("all pixels", *[c for _, s in sides for c in ("", f"{s.get('aAcc', float('nan')):.2f}")])
     return table

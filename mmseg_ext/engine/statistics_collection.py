@@ -5,6 +5,7 @@ from typing import Any
 
 from mmseg_ext.engine.loaded_samples import Progress, build_loading_dataset, map_samples
 from mmseg_ext.errors import UserError
+from mmseg_ext.escaping import escape_markdown
 from mmseg_ext.statistics.dataset_statistics import ImageStatistics, measure_image, summarize
 
 
@@ -48,5 +49,5 @@ def format_class_weights(record: Mapping[str, Any]) -> str:
     for index, name in enumerate(record["classes"]):
         share = 100 * record["class_pixels"][index] / max(record["num_labelled_pixels"], 1)
         weights = " | ".join(f"{record['weights'][formula][index]:.3f}" for formula in formulas)
-        lines.append(f"| {name} | {share:.2f} | {record['class_images'][index]} | {weights} |")
+        lines.append(f"| {escape_markdown(name)} | {share:.2f} | {record['class_images'][index]} | {weights} |")
     return "\n".join(lines)

@@ -26,6 +26,7 @@ import numpy as np
 from PIL import Image
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.image_names import name_bytes
 
 KEY = "decoded_cache"  # of a sample
 SUFFIX = ".array"
@@ -104,7 +105,7 @@ class DecodedCache:
 
     def _entry(self, path: str, kind: str) -> str:
         name = f"{DECODERS}\0{kind}\0{os.path.abspath(path)}"
-        return f"{self.folder}/{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}{SUFFIX}"
+        return f"{self.folder}/{hashlib.blake2b(name_bytes(name), digest_size=16).hexdigest()}{SUFFIX}"
 
     def _read(self, entry: str, stamp: tuple[int, int, int]) -> np.ndarray | None:
         """Map an entry; None where there is none, or one of another state of the file."""

@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import ImageFont
 
+from mmseg_ext.escaping import printable
+
 INK = (33, 37, 41)
 PAPER = (255, 255, 255)
 GAP = 8
@@ -16,7 +18,7 @@ def text_length(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -
 
 def fit_text(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     """One line that fits the width, shortened with an ellipsis; empty where not even that fits."""
-    text = " ".join(text.split())
+    text = printable(" ".join(text.split()))
     if text_length(text, font) <= width:
         return text
     low, high = 0, min(len(text), max(width, 0))  # no letter is narrower than a pixel

@@ -21,6 +21,7 @@ from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 
 from mmseg_ext.errors import UserError, out_of_range
+from mmseg_ext.json_text import parse_json
 
 SIGMAS_OF_COLOR = (2.0, 6.0)
 SIGMAS_OF_TEXTURE = (2.0, 6.0, 12.0)
@@ -171,6 +172,15 @@ def format_areas(areas_of: Mapping[str, Sequence[float]], classes: Sequence[str]
     return json.dumps({**about, "classes": list(classes), "images": images}, indent=1)
 
 
+def is_written_by(path: str | Path, command: str) -> bool:
+    """Whether a file holds areas that a command wrote."""
+    try:
+        read_areas(path)
+        return command in str(parse_json(Path(path).read_bytes()).get("written by"))
+    except UserError:
+        return False
+
+
 def read_areas(path: str | Path) -> dict[str, np.ndarray]:
     """Read the share of each class in each image, float32 (C,), by the image's name.
 
@@ -179,15 +189,17 @@ def read_areas(path: str | Path) -> dict[str, np.ndarray]:
     """
     hint = "Write it with tools/estimate_areas.py."
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        record = parse_json(Path(path).read_bytes())
     except FileNotFoundError:
         raise UserError(f"No areas at {path}. {hint}") from None
+    except OSError as error:
+        raise UserError(f"Cannot read the areas {path}: {error.strerror}.") from error
     except ValueError as error:
         raise UserError(f"{path}: Expected JSON, got {error}. {hint}") from error
     try:
         num_classes = len(record["classes"])
         areas_of = {name: np.array(areas, dtype=np.float32) for name, areas in record["images"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise UserError(f"{path}: Expected `classes` and `images`, a list of shares each. {hint}") from None
     for name, areas_C in areas_of.items():
         if areas_C.shape != (num_classes,) or not np.isfinite(areas_C).all() or (areas_C < 0).any():

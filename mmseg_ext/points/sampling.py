@@ -12,13 +12,15 @@ from typing import Literal
 
 import numpy as np
 
+from mmseg_ext.image_names import name_bytes
+
 Per = Literal["image", "class"]
 Strategy = Literal["uniform", "class_balanced"]
 
 
 def seed_of_sample(seed: int, name: str) -> int:
     """Hash (seed, image name) into 64 bits."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(hashlib.blake2b(name_bytes(f"{seed}\0{name}"), digest_size=8).digest(), "little")
 
 
 def pixel_ranks(positions_P: np.ndarray, sample_seed: int) -> np.ndarray:

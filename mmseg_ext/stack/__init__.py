@@ -11,6 +11,7 @@ from mmseg_ext.stack.downloads import download_error, explain_download_errors, e
 from mmseg_ext.stack.missing_weights import explain_missing_weights
 from mmseg_ext.stack.own_checkpoints import keep_to_own_checkpoints, last_checkpoint
 from mmseg_ext.stack.pip_install import forbid_pip_install
+from mmseg_ext.stack.printable_logs import keep_logs_printable
 from mmseg_ext.stack.safe_checkpoints import safe_checkpoints
 from mmseg_ext.stack.saved_checkpoints import remove_leftovers, save_whole_checkpoints
 from mmseg_ext.stack.stock_warnings import quiet, write_kept_warnings
@@ -23,6 +24,7 @@ __all__ = [
     "explained_download",
     "forbid_pip_install",
     "install_ops_stand_in",
+    "keep_logs_printable",
     "keep_to_own_checkpoints",
     "last_checkpoint",
     "parse_checkpoint_configs",
@@ -43,6 +45,7 @@ def prepare(trust_checkpoint: bool = False) -> None:
         trust_checkpoint: Let checkpoints run the code they hold. The last call decides.
     """
     quiet()
+    keep_logs_printable()
     install_ops_stand_in()
     forbid_pip_install()
     safe_checkpoints(trust=trust_checkpoint)

@@ -3,6 +3,8 @@
 import sys
 from typing import Any
 
+from mmseg_ext.escaping import printable
+
 
 def is_ours(function: Any) -> bool:
     """Whether the function is one of ours, put in place by an earlier call."""
@@ -18,5 +20,5 @@ def replace_everywhere(name: str, original: Any, replacement: Any) -> None:
 
 def one_line(text: object, limit: int = 200) -> str:
     """Write a text in one line of at most `limit` characters."""
-    line = " ".join(str(text).split())
+    line = printable(" ".join(str(text).split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"

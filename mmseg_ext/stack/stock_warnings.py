@@ -12,6 +12,7 @@ from importlib import import_module
 from types import FrameType
 from typing import Any
 
+from mmseg_ext.escaping import printable_lines
 from mmseg_ext.stack.replacement import is_ours, replace_everywhere
 
 OPENMMLAB = frozenset({"mmengine", "mmcv", "mmseg", "mmdet"})
@@ -85,6 +86,8 @@ def quiet() -> None:
     print_log = import_module("mmengine.logging.logger").print_log
 
     def print_log_from_info(msg: Any, logger: Any = None, level: int = logging.INFO) -> None:
+        if logger is None:  # goes to the screen as it is
+            msg = printable_lines(msg)
         if logger is not None or level >= logging.INFO:
             print_log(msg, logger, level)
 

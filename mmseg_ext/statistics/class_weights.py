@@ -5,7 +5,6 @@ Pure functions on numbers and on the JSON file of tools/dataset_stats.py.
 Shape suffixes: C classes.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from mmseg_ext.arguments import NonNegativeFloat, fits
 from mmseg_ext.errors import UserError
+from mmseg_ext.statistics.statistics_files import hint_to_write, read_record
 
 FORMULAS = ("median_frequency", "inverse_square_root", "effective_number")
 EFFECTIVE_NUMBER_BETA = 0.999
@@ -105,17 +105,15 @@ def read_class_weights(text: str) -> list[float]:
         UserError: The file is missing or no statistics file.
     """
     path, formula = parse_weights_file(text)
-    hint = f"Write it with: python tools/dataset_stats.py CONFIG --out {path}"
-    if not path.is_file():
-        raise UserError(f"Expected the statistics of the training images in {path}, found no file. {hint}")
+    record = read_record(path)
     try:
-        weights = [float(weight) for weight in json.loads(path.read_text())["weights"][formula]]
-    except (ValueError, KeyError, TypeError) as error:
+        weights = [float(weight) for weight in record["weights"][formula]]
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UserError(
-            f"Expected the statistics of a dataset in {path}, got something else ({error!r}). {hint}"
+            f"Expected the statistics of a dataset in {path}, got something else ({error!r}). {hint_to_write(path)}"
         ) from error
     if not fits(weights, Sequence[NonNegativeFloat]):
-        raise UserError(f"Expected weights that are finite and not negative in {path}, got {weights}. {hint}")
+        raise UserError(f"Expected finite weights of at least 0 in {path}, got {weights}. {hint_to_write(path)}")
     return weights
 
 

@@ -6,7 +6,6 @@ losses' ``class_weight='FILE:FORMULA'`` and by `RareClassSampler`.
 Shape suffixes: H height, W width, C classes, K colour channels, N images.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from mmseg_ext.statistics.class_weights import (
     inverse_square_root,
     median_frequency,
 )
+from mmseg_ext.statistics.statistics_files import hint_to_write, read_record
 
 FORMAT = 1
 
@@ -145,21 +145,29 @@ def read_statistics(path: str | Path) -> dict[str, Any]:
     Raises:
         UserError: The file is missing, or something else.
     """
-    path = Path(path)
-    hint = f"Write it with: python tools/dataset_stats.py CONFIG --out {path}"
-    if not path.is_file():
-        raise UserError(f"Expected the statistics of the training images in {path}, found no file. {hint}")
+    record = read_record(path)
+    hint = hint_to_write(path)
     try:
-        record = json.loads(path.read_text())
         num_classes = len(record["classes"])
-        fits = record["format"] == FORMAT and all(len(row) == num_classes for row in record["images"].values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        rows = [np.array(row, dtype=np.int64) for row in record["images"].values()]
+        fits = record["format"] == FORMAT and all(isinstance(name, str) for name in record["classes"])
+        fits = fits and all(row.shape == (num_classes,) and (row >= 0).all() for row in rows)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(
             f"Expected the statistics of a dataset in {path}, got something else ({error!r}). {hint}"
         ) from error
     if not fits:
         raise UserError(f"Expected statistics of format {FORMAT} in {path}, got others. {hint}")
     return dict(record)
+
+
+def is_statistics(path: str | Path) -> bool:
+    """Whether a file holds a record that tools/dataset_stats.py has written."""
+    try:
+        read_statistics(path)
+    except UserError:
+        return False
+    return True
 
 
 def rare_class_probabilities(class_pixels_C: np.ndarray, temperature: float = 0.01) -> np.ndarray:

@@ -71,9 +71,9 @@ def _join_order(argv: Sequence[str]) -> list[str]:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from mmseg_ext.escaping import printable
     from mmseg_ext.progress import ProgressDisplay
 
-    from .records import printable
     from .score_table import TableOptions
     from .table_writing import read_tables, write_files
     from .terminal import print_tables

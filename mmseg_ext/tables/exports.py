@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+from mmseg_ext.escaping import csv_cell
+
 from .columns import Row, Spread, Value
 from .score_table import ScoreTable
 
@@ -40,8 +42,7 @@ def _csv_record(table: ScoreTable, row: Row) -> dict[str, Any]:
 
 def _cell(value: Any) -> Any:
     """Keep a spreadsheet from taking a text for a formula; None becomes an empty cell."""
-    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return "" if value is None else f"'{value}" if is_formula else value
+    return "" if value is None else csv_cell(value)
 
 
 def to_json(table: ScoreTable) -> str:

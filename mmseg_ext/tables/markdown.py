@@ -2,21 +2,28 @@
 
 from collections.abc import Sequence
 
+from mmseg_ext.escaping import escape_markdown
+
 from .columns import write_number
 from .score_table import ScoreTable
 
 
 def to_markdown(table: ScoreTable) -> str:
     """Return a table as a Markdown page: headline, table, notes, per-class numbers where they are asked for."""
-    lines = [f"# {_escape(table.dataset)} scores", "", f"{_escape(table.headline)}. {_legend(table)}", ""]
-    titles = ["#", *(_escape(column.title) for column in table.columns)]
+    lines = [
+        f"# {escape_markdown(table.dataset)} scores",
+        "",
+        f"{escape_markdown(table.headline)}. {_legend(table)}",
+        "",
+    ]
+    titles = ["#", *(escape_markdown(column.title) for column in table.columns)]
     body = [
         [str(rank), *(_cell(column.key, column.cell(row)) for column in table.columns)]
         for rank, row in enumerate(table.rows, 1)
     ]
     lines += _table(titles, [True, *(column.is_number for column in table.columns)], body)
     if table.notes:
-        lines += ["", *(f"- {_escape(note)}" for note in table.notes)]
+        lines += ["", *(f"- {escape_markdown(note)}" for note in table.notes)]
     if table.options.per_class:
         lines += _class_tables(table)
     return "\n".join(lines) + "\n"
@@ -35,11 +42,11 @@ def _legend(table: ScoreTable) -> str:
 def _class_tables(table: ScoreTable) -> list[str]:
     lines: list[str] = []
     for kind in table.class_kinds():
-        lines += ["", f"## {_escape(kind)} per class, last evaluation, numbers of the rows above", ""]
+        lines += ["", f"## {escape_markdown(kind)} per class, last evaluation, numbers of the rows above", ""]
         with_scores = [(rank, row) for rank, row in enumerate(table.rows, 1) if kind in row.class_scores]
         titles = ["class", *(f"#{rank}" for rank, _ in with_scores)]
         body = [
-            [_escape(name), *(write_number(row.class_scores[kind].get(name)) for _, row in with_scores)]
+            [escape_markdown(name), *(write_number(row.class_scores[kind].get(name)) for _, row in with_scores)]
             for name in table.class_names(kind)
         ]
         lines += _table(titles, [False, *(True for _ in with_scores)], body)
@@ -66,12 +73,4 @@ def _line(cells: Sequence[str], widths: Sequence[int], is_number: Sequence[bool]
 def _cell(key: str, text: str) -> str:
     if key in ("config", "run") and text and not set("`\\") & set(text):
         return "`" + " ".join(text.replace("|", "\\|").split()) + "`"
-    return _escape(text)
-
-
-def _escape(text: str) -> str:
-    """Keep a text from being read as Markdown or HTML."""
-    text = " ".join(text.split())
-    for sign in "\\`*[]|":
-        text = text.replace(sign, f"\\{sign}")
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escape_markdown(text)

@@ -5,7 +5,9 @@ import re
 from collections.abc import Container, Iterable
 from functools import lru_cache
 
-from .records import Evaluation, printable
+from mmseg_ext.escaping import printable
+
+from .records import Evaluation
 
 ORIGINAL_PREFIX = "original/"
 """Prefix of the scores of a downsampled copy against its original labels: ``original/mIoU``."""

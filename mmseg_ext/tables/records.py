@@ -12,17 +12,6 @@ MAX_STEP = 10**12
 """Steps are below this number; a larger number in a log or a config is not read."""
 
 
-def printable(text: str) -> str:
-    r"""Return a text that any terminal and file can take: control characters and broken Unicode become ``?``.
-
-    Example:
-        >>> printable("fcn\udce9 \x1b[31mred")
-        'fcn? ?[31mred'
-    """
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
-
-
 @dataclass(slots=True)
 class Evaluation:
     """One evaluation of a model.

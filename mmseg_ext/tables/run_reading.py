@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.escaping import printable
 
 from .config_source import MAX_CONFIG_LENGTH, base_name
 from .dataset_names import dataset_from_words, factor_from_words
 from .json_logs import read_json_log
 from .log_discovery import WorkDir, find_work_dirs
 from .log_merging import join_evaluations, merge_parts, split_restarts
-from .records import LogPart, Run, Settings, printable
+from .records import LogPart, Run, Settings
 from .row_cache import RowCache
 from .run_settings import read_settings
 from .text_logs import read_text_log

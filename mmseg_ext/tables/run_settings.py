@@ -7,11 +7,12 @@ from dataclasses import fields
 from typing import Any
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.escaping import printable
 from mmseg_ext.points.label_budget import budget_of
 
 from .config_source import base_name, parse_chunks, split_assignments
 from .dataset_names import dataset_from_type, plain_type
-from .records import MAX_STEP, Settings, printable
+from .records import MAX_STEP, Settings
 
 _NOT_COMPARED = re.compile(
     "randomness|seed|load_from|resume|resume_from|launcher|log_level|vis_backends|visualizer|default_hooks|custom_hooks|"

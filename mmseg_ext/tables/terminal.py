@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mmseg_ext.escaping import plain_console
+
 from .columns import Column, write_number
 from .score_table import ScoreTable
 
@@ -32,7 +34,7 @@ def print_tables(tables: Sequence[ScoreTable], file: IO[str] | None = None, widt
     file = file or sys.stdout
     if width is None and not getattr(file, "isatty", lambda: False)():
         width = _FILE_WIDTH
-    console = Console(file=file, width=width, highlight=False, soft_wrap=False, markup=False, emoji=False)
+    console = plain_console(file=file, width=width, soft_wrap=False)
     for table in tables:
         columns, hidden = _fitting(table, console.width)
         console.print()

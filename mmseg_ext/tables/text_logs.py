@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mmseg_ext.escaping import printable
+
 from .config_source import base_name
 from .log_lines import LogLines
-from .records import Evaluation, LogPart, printable
+from .records import Evaluation, LogPart
 from .run_settings import read_settings
 from .score_rows import ClassTable, keep_class_values, make_evaluation, read_class_table
 

@@ -77,7 +77,7 @@ def test_ineffective_names_of_a_file(tmp_path):
     leaf = tmp_path / "leaf.py"
     leaf.write_text(
         "_base_ = './middle.py'\ndata_root = 'elsewhere'\noptim_wraper = dict()\nnote = 'mine'\nsize = 3\n"
-        "model = dict(x=size, y={{_base_.data_root}})\n"
+        "model = dict(x=size, y={{_base_.data_root}}, z={'a': {'b': {}}})\n"
     )
     lines = unread_variables(leaf)
     assert [line.split("`")[1] for line in lines] == ["data_root", "optim_wraper"]

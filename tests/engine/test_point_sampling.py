@@ -96,6 +96,20 @@ def test_datasets_that_cannot_be_sampled(small_dubai_root, change, part):
         sample_dataset(config, 3)
 
 
+@pytest.mark.usefixtures("mmseg_scope")
+def test_the_command_overwrites_its_own_files_alone(small_dubai_root, tmp_path, capsys, tool):
+    config = tmp_path / "leaf.py"
+    config.write_text(f"train_dataloader = dict(dataset={config_of(small_dubai_root)!r})\n")
+    out = tmp_path / "points.csv"
+    command = [str(config), "--num-points", "2", "--out", str(out)]
+    assert [tool.main(command) for _ in range(2)] == [0, 0]
+    for content in ("image,x,y,class\na.png,1,2,0\n", out.read_text().replace(",1,", ",2,"), "my diary"):
+        out.write_text(content)
+        assert tool.main(command) == 2
+        assert "Expected no file at" in capsys.readouterr().err
+        assert out.read_text() == content
+
+
 def test_wrong_use_of_the_command(tmp_path, capsys, tool):
     config = tmp_path / "leaf.py"
     config.write_text("train_dataloader = dict(dataset=dict(type='RepeatDataset'))\n")

@@ -142,6 +142,12 @@ def test_the_file_comes_back(tmp_path):
     ("text", "message"),
     [
         (None, "No areas at"),
+        ("[" * 200_000, "nested too deeply"),
+        ('{"classes": ["x"], "images": {"a": [' + "9" * 5000 + "]}}", "Expected JSON"),
+        ('{"classes": ["x"], "images": {"a": [1' + "0" * 400 + "]}}", "Expected `classes` and `images`"),
+        ('{"classes": ["x"], "images": {"a": [["y"]]}}', "Expected `classes` and `images`"),
+        ('{"classes": 3, "images": {}}', "Expected `classes` and `images`"),
+        ("\ufeff\x00", "Expected JSON"),
         ("{", "Expected JSON"),
         ("[]", "Expected `classes` and `images`"),
         ('{"classes": ["x"], "images": {"a": [1, 2]}}', "1 shares of at least 0 for a"),

@@ -71,7 +71,7 @@ HEADER = "image,x,y,class\n"
     ("name", "text", "line", "part"),
     [
         ("p.csv", "", 1, "a header with image, x, y, class, got nothing"),
-        ("p.csv", "# about: this\nimage;x;y;class\n", 2, "a header with image, x, y, class, got image;x;y;class"),
+        ("p.csv", "# about: this\nimage;x;y;label\n", 2, "a header with image, x, y, class, got image;x;y;label"),
         ("p.csv", f"{HEADER}a.png,1,2\n", 2, "4 columns, got 3"),
         ("p.csv", f"{HEADER}a.png,1,2,0\n# a word\n\na.png,one,2,0\n", 5, "`x` to be a number of pixels, got 'one'"),
         ("p.csv", f"{HEADER}a.png,1,nan,0\n", 2, "`y` to be a number of pixels, got 'nan'"),
@@ -96,11 +96,11 @@ def test_a_wrong_line_is_named(tmp_path, name, text, line, part):
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(UserError, match=r"Cannot read the points .*missing\.csv"):
         read_points(tmp_path / "missing.csv")
-    (tmp_path / "p.csv").write_bytes(b"image,x,y,class\n\xff\xfe,1,2,0\n")
+    (tmp_path / "p.csv").write_bytes(b"image,x,y,class\n\x81\xfe,1,2,0\n")
     with pytest.raises(UserError, match="text in UTF-8"):
         read_points(tmp_path / "p.csv")
     for act in (read_points, lambda path: write_points(path, POINTS)):
-        with pytest.raises(UserError, match=r"end in \.csv, \.jsonl, \.ndjson, got .*p\.txt"):
+        with pytest.raises(UserError, match=r"end in \.csv, \.tsv, \.jsonl, \.ndjson, got .*p\.txt"):
             act(tmp_path / "p.txt")
 
 

@@ -75,12 +75,14 @@ def test_what_names_no_weights_is_refused(tmp_path):
         PartialCrossEntropyLoss(class_weight="statistics.json")
     with pytest.raises(UserError, match=r"got 'statistics\.json:inverse'"):
         parse_weights_file("statistics.json:inverse")
-    (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(UserError, match="got something else"):
-        read_class_weights(f"{tmp_path / 'other.json'}:median_frequency")
-    for weight in ("Infinity", "NaN", "-1"):
-        (tmp_path / "other.json").write_text(f'{{"weights": {{"median_frequency": [1, {weight}]}}}}')
-        with pytest.raises(UserError, match="finite and not negative"):
+    weights = '{"weights": {"median_frequency": [%s]}}'
+    for content in ("{}", "[" * 200_000, "[]", weights % ("1" + "0" * 400), weights % '"x"'):
+        (tmp_path / "other.json").write_text(content)
+        with pytest.raises(UserError, match="got something else"):
+            read_class_weights(f"{tmp_path / 'other.json'}:median_frequency")
+    for number in ("-1", "NaN", "1e999"):
+        (tmp_path / "other.json").write_text(weights % number)
+        with pytest.raises(UserError, match="finite weights of at least 0"):
             read_class_weights(f"{tmp_path / 'other.json'}:median_frequency")
     for weights in ([0.0, 1.0], [1.0, 0.0], [1.0, 1.0, 1.0]):
         with pytest.raises(UserError, match="two classes, both above zero"):

@@ -120,10 +120,33 @@ def test_a_file_that_is_no_record_is_refused(tmp_path):
     path = tmp_path / "statistics.json"
     with pytest.raises(UserError, match=r"found no file\. Write it with: python tools/dataset_stats\.py"):
         read_statistics(path)
-    for content in ("[]", "{}", "no json"):
+    big = '{"format": 1, "classes": ["a"], "images": {"x": [1' + "0" * 400 + "]}}"
+    contents = ["[" * 200_000, "9" * 5000, big, '{"format": 1, "classes": ["a"], "images": {"x": [["y"]]}}', "\x00"]
+    for content in ("[]", "{}", "no json", *contents):
         path.write_text(content)
         with pytest.raises(UserError, match="got something else"):
             read_statistics(path)
-    path.write_text(json.dumps({"format": 1, "classes": ["a"], "images": {"x": [1, 2]}}))
-    with pytest.raises(UserError, match="format 1"):
+    for classes, row in ((["a"], [1, 2]), (["a"], [-1]), ([1], [1]), (["a"], 1)):
+        path.write_text(json.dumps({"format": 1, "classes": classes, "images": {"x": row}}))
+        with pytest.raises(UserError, match="format 1"):
+            read_statistics(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UserError, match="Cannot read the statistics"):
         read_statistics(path)
+
+
+def test_the_command_overwrites_its_own_files_alone(config, tmp_path, capsys):
+    from tools.dataset_stats import main
+
+    out = tmp_path / "found.json"
+    assert main([str(config), "--out", str(tmp_path / "found.png")]) == 2
+    out.with_suffix(".png").write_bytes(b"a photograph")
+    assert main([str(config), "--out", str(out)]) == 2
+    assert "Expected no file at" in capsys.readouterr().err
+    assert out.with_suffix(".png").read_bytes() == b"a photograph"
+    out.with_suffix(".png").unlink()
+    assert [main([str(config), "--out", str(out)]) for _ in range(2)] == [0, 0]
+    out.write_text("{}")
+    assert main([str(config), "--out", str(out)]) == 2
+    assert out.read_text() == "{}"

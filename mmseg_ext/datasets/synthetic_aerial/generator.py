@@ -12,6 +12,7 @@ from mmseg_ext.datasets.synthetic_aerial.png import encode_png, png_length
 from mmseg_ext.datasets.synthetic_aerial.scene import draw_scene
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
+from mmseg_ext.json_text import parse_json
 
 _GENERATOR = "mmseg_ext synthetic aerial"
 REVISION = 1  # raise it whenever the drawing changes, so that datasets drawn before are drawn anew
@@ -112,7 +113,7 @@ def _read_record(root: Path, record_path: Path) -> dict[str, object] | None:
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return None
     try:
-        found = json.loads(record_path.read_text(encoding="utf-8"))
+        found = parse_json(record_path.read_bytes())
     except (OSError, ValueError):
         found = None
     if not isinstance(found, dict) or found.get("generator") != _GENERATOR:

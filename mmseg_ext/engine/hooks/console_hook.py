@@ -6,9 +6,8 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
 from mmseg_ext.arguments import NonNegativeFloat
 from mmseg_ext.engine.best_score import best_score, numbers_of, update_best_score
@@ -16,6 +15,7 @@ from mmseg_ext.engine.next_command import command_to_compare, command_to_test
 from mmseg_ext.engine.result_table import result_table
 from mmseg_ext.engine.run_clock import RunClock, format_seconds
 from mmseg_ext.engine.run_summary import summarize_run, val_interval_of
+from mmseg_ext.escaping import plain_console, printable
 from mmseg_ext.registry import HOOKS
 
 _TIMES = ("time", "data_time")
@@ -37,7 +37,7 @@ class ConsoleHook(Hook):
     def __init__(self, metric: str = "mIoU", interval: NonNegativeFloat = 20.0) -> None:
         self.metric = metric
         self.interval = interval
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = plain_console(soft_wrap=True)
         self._progress: Progress | None = None
         self._task: Any = None
         self._clock = RunClock()
@@ -51,7 +51,7 @@ class ConsoleHook(Hook):
         for name, text in summarize_run(runner):
             self._print(name, text)
         if self.console.is_terminal:
-            columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}")]
+            columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}", markup=False)]
             self._progress = Progress(*columns, console=self.console)
             self._progress.start()
             self._task = self._progress.add_task("training", total=runner.max_iters, completed=runner.iter, text="")
@@ -97,7 +97,7 @@ class ConsoleHook(Hook):
         means = {name: v for name, v in numbers_of(self._last).items() if "." not in name and name not in _TIMES}
         shown = "  ".join(f"{name} {value:.2f}" for name, value in means.items())
         note = f"  (best {best['score']:.2f} at {best['iteration']:,})" if best else ""
-        self.console.print(f"[bold]evaluated[/] at {iteration:,}  {shown}{note}")
+        self.console.print(Text.assemble(("evaluated", "bold"), printable(f" at {iteration:,}  {shown}{note}")))
 
     def after_train(self, runner: Runner) -> None:
         """Print the result, where the time went, and what to type next."""
@@ -118,4 +118,4 @@ class ConsoleHook(Hook):
             self.console.print(result_table(metrics))
 
     def _print(self, name: str, text: str) -> None:
-        self.console.print(f"[bold]{name:<9}[/] {escape(text)}")
+        self.console.print(Text.assemble((f"{name:<9}", "bold"), printable(f" {text}")))

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmseg_ext.escaping import printable
+
 MAX_CLASSES = 30
 """More classes than these are too many to read; the rest are drawn as one."""
 
@@ -74,6 +76,7 @@ def draw_confusion_matrix(confusion_CC: np.ndarray, classes: Sequence[str], titl
     from matplotlib.figure import Figure
 
     matrix_CC, names = largest_confusions(confusion_CC, classes)
+    names = list(map(printable, names))
     names = [name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "…" for name in names]
     pixels_C = matrix_CC.sum(1)
     percent_CC = 100 * matrix_CC / np.maximum(pixels_C, 1)[:, None]
