@@ -169,6 +169,8 @@ def fits(value: Any, annotation: Any) -> bool:
     if kind is float:
         return isinstance(value, Real) and not is_bool and value == value and value not in (math.inf, -math.inf)
     if kind in _LISTS:
+        if kind is Iterable and not isinstance(value, Collection):  # its items would be used up
+            return isinstance(value, Iterable)
         is_ordered = kind in (Collection, Iterable) or not isinstance(value, Set)
         return is_ordered and _list_fits(value, args, of_fixed_length=kind is tuple and Ellipsis not in args)
     if not isinstance(kind, type):

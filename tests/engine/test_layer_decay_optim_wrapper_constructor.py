@@ -116,9 +116,9 @@ def test_a_step_is_taken_with_the_layers_rate():
 @pytest.mark.parametrize(
     ("paramwise", "message"),
     [
-        ({"decay_rate": 0}, "above 0 and at most 1, got 0"),
+        ({"decay_rate": 0}, "paramwise_cfg: expected `decay_rate` to be a number above 0 and at most 1, got 0"),
         ({"decay_rate": 1.5}, "above 0 and at most 1"),
-        ({"num_layers": 12}, "decay_rate alone, got decay_rate, num_layers"),
+        ({"num_layers": 12}, "paramwise_cfg: unexpected argument `num_layers`"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(paramwise, message):

@@ -57,5 +57,5 @@ def test_names_are_relative_to_the_data_root_where_they_lie_below_it():
     ids=lambda kwargs: next(iter(kwargs)),
 )
 def test_numbers_out_of_range_are_refused(kwargs):
-    with pytest.raises(UserError, match=f"`{next(iter(kwargs))}` >= "):
+    with pytest.raises(UserError, match=f"expected `{next(iter(kwargs))}` to be"):
         ValidationPicturesHook(**kwargs)

@@ -119,8 +119,8 @@ def test_the_registry_builds_it_from_the_scope_mmseg(statistics, mmseg_scope):
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"temperature": 0}, "positive `temperature`, got 0"),
-        ({"min_pixels": 0}, "`min_pixels` to be 1 or more"),
+        ({"temperature": 0}, "`temperature` to be a positive number, got 0"),
+        ({"min_pixels": 0}, "`min_pixels` to be a positive int, got 0"),
         ({"epoch_length": 0}, "`epoch_length`"),
         ({"statistics": "nowhere.json"}, "found no file"),
         ({"dataset": Images(["new.png"])}, r"the image new\.png of the dataset in .*statistics\.json"),

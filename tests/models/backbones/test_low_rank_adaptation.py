@@ -70,9 +70,9 @@ def test_frozen_blocks_get_no_adaptation():
 @pytest.mark.parametrize(
     ("lora", "message"),
     [
-        ({"rank": 0}, "positive rank and alpha, got rank=0"),
-        ({"rank": 2, "alpha": -1}, "positive rank and alpha"),
-        ({"rank": 2, "target": "qkv"}, "got target as well"),
+        ({"rank": 0}, "lora: expected `rank` to be a positive int, got 0"),
+        ({"rank": 2, "alpha": -1}, "lora: expected `alpha` to be a positive number or None, got -1"),
+        ({"rank": 2, "target": "qkv"}, "lora: unexpected argument `target`"),
         ({"targets": ["attn.query"]}, r"among attn\.qkv, attn\.proj, mlp\.fc1, mlp\.fc2, got 'attn\.query'"),
     ],
 )
