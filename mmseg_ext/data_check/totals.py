@@ -23,7 +23,7 @@ class EntryFacts:
     mask: MaskFacts | None = None
     custom: LabelFileReport | None = None
     problems: list[Problem] = field(default_factory=list)
-    fresh: list[tuple[str, os.stat_result, ImageFacts | MaskFacts]] = field(default_factory=list)
+    fresh: list[tuple[str, list[int], ImageFacts | MaskFacts]] = field(default_factory=list)
     num_read: int = 0
 
 
