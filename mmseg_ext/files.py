@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from mmseg_ext.errors import UserError
 
 
-def path_below(folder: str | Path, name: str | Path) -> Path:
+def join_below(folder: str | Path, name: str | Path) -> Path:
     """Join a folder and the name of a file that is to be written below it.
 
     Args:
@@ -25,12 +25,14 @@ def path_below(folder: str | Path, name: str | Path) -> Path:
         UserError: The path lies outside of the folder. Symbolic links are not followed.
 
     Example:
-        >>> path_below("out", "a/../b.png").as_posix()
+        >>> join_below("out", "a/../b.png").as_posix()
         'out/b.png'
     """
     path = Path(os.path.normpath(os.path.join(folder, name)))
     if not path.is_relative_to(os.path.normpath(folder)):
-        raise UserError(f"Expected a name below {folder} to write to, got {os.fspath(name)!r}. Correct the list of images.")
+        raise UserError(
+            f"Expected a name below {folder} to write to, got {os.fspath(name)!r}. Correct the list of images."
+        )
     return path
 
 

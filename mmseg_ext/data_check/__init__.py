@@ -12,6 +12,7 @@ from mmseg_ext.data_check.judge import (
     LabelFileReport,
     LoadsMasks,
 )
+from mmseg_ext.data_check.reading_plan import describe_empty
 from mmseg_ext.data_check.report import DataReport, Problem, raise_for_problems
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "LoadsMasks",
     "Problem",
     "check_dataset",
+    "describe_empty",
     "raise_for_problems",
     "transforms_of",
 ]

@@ -3,11 +3,10 @@
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from mmseg_ext.data_check.file_facts import ImageFacts
 from mmseg_ext.data_check.judge import LabelFileReport, LabelSpec, judge_image, judge_mask
-from mmseg_ext.data_check.reading_plan import ReadingPlan
+from mmseg_ext.data_check.reading_plan import ReadingPlan, list_suffixes
 from mmseg_ext.data_check.report import DataReport, Problem
 from mmseg_ext.masks.index_masks import IndexMeaning
 from mmseg_ext.masks.mask_facts import MaskFacts
@@ -132,10 +131,8 @@ def _missing_masks(missing: list[Problem], num_images: int) -> list[Problem]:
     if len(missing) < num_images or num_images < 2:
         return missing
     folder = os.path.dirname(missing[0].path)
-    suffixes: Counter[str] = Counter()
     if os.path.isdir(folder):
-        suffixes.update(Path(name).suffix for name in os.listdir(folder) if Path(name).suffix)
-        there = ", ".join(f"{n} *{s}" for s, n in suffixes.most_common(3)) or "no file"
+        there = list_suffixes(folder) or "no file"
         fix = f"The folder holds {there}: set seg_map_suffix to how the names of the masks end."
     else:
         fix = "The folder does not exist: set data_root and data_prefix=dict(seg_map_path=…) to where the masks are."

@@ -32,7 +32,7 @@ RUNNER_KEYS: set[str] = {
 } - {"self", "cfg"}
 """Top-level keys that the Runner or a command reads; every other one is a variable of the config files."""
 
-_REGISTRIES = (
+REGISTRIES = (
     *(MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, LOOPS),
     *(OPTIMIZERS, OPTIM_WRAPPERS, PARAM_SCHEDULERS, DATA_SAMPLERS, VISUALIZERS),
 )
@@ -162,7 +162,7 @@ def _arguments(node: Mapping) -> set[str] | None:
         return None
     component: Any = kind
     if isinstance(kind, str):
-        component = next((found for registry in _REGISTRIES if (found := _look_up(registry, kind)) is not None), None)
+        component = next((found for registry in REGISTRIES if (found := _look_up(registry, kind)) is not None), None)
     if component is None:
         return None
     names: set[str] = set()

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.files import path_below, replace_file
+from mmseg_ext.evaluation.current_run import report
+from mmseg_ext.files import join_below, replace_file
 from mmseg_ext.image_names import image_name
 from mmseg_ext.masks.class_maps import as_array, pack_labels
 from mmseg_ext.registry import METRICS
@@ -40,7 +40,7 @@ class PredictionWriter(BaseMetric):
         """Write one batch."""
         for sample in data_samples:
             image = Path(sample["img_path"])
-            path = path_below(self.output_dir, self._name(image).with_suffix(".png"))
+            path = join_below(self.output_dir, self._name(image).with_suffix(".png"))
             replace_file(path, pack_labels(as_array(sample["pred_sem_seg"]["data"])), sync=False)
             self.results.append((str(path), str(image)))
 
@@ -58,5 +58,5 @@ class PredictionWriter(BaseMetric):
                     f"Expected one image for {path}, got {image_of[path]} and {image}. Set `data_root`, the folder "
                     "that both lie below."
                 )
-        MMLogger.get_current_instance().info("%d predictions written to %s", len(image_of), self.output_dir)
+        report("%d predictions written to %s", len(image_of), self.output_dir)
         return {}

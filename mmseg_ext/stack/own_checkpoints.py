@@ -54,8 +54,7 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
         return None
     raise UserError(
         f"Expected the checkpoint {one_line(named)} that {pointer} names ({one_line(stored)!r}), found none, and no "
-        "other whole one. Put it there, or name a checkpoint with --cfg-options load_from=FILE, or another folder with "
-        "--work-dir."
+        "other whole one. Put it there, or name a checkpoint with --resume FILE, or another folder with --work-dir."
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import zipfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,6 +101,30 @@ def _check(file: Any) -> None:
 def is_trusted() -> bool:
     """Whether checkpoints may run the code that they hold."""
     return _is_trusted
+
+
+def read_checkpoint_meta(path: str | os.PathLike) -> dict[str, Any]:
+    """Read what mmengine writes about a run into its checkpoints, such as the config and the seed.
+
+    Args:
+        path: A file, whose tensors are not read, or an address.
+
+    Returns:
+        Empty where the checkpoint holds none.
+
+    Raises:
+        UserError: The file is damaged, or holds more than weights.
+    """
+    import torch
+    from mmengine.runner import CheckpointLoader
+
+    if os.path.isfile(path):
+        is_zip = zipfile.is_zipfile(path)  # files in torch's older format cannot be mapped
+        content = torch.load(path, map_location="cpu", weights_only=not _is_trusted, mmap=is_zip)
+    else:
+        content = CheckpointLoader.load_checkpoint(str(path), map_location="cpu")
+    meta = content.get("meta") if isinstance(content, dict) else None
+    return meta if isinstance(meta, dict) else {}
 
 
 def safe_checkpoints(trust: bool = False) -> None:
