@@ -117,7 +117,7 @@ def write_cache_file(path: str | Path, value: Any) -> None:
 
 
 def read_cache_file(path: str | Path) -> Any:
-    """Read what :func:`write_cache_file` wrote; None where the file is missing or is not byte for byte what it wrote."""
+    """Read what :func:`write_cache_file` wrote; None where the file is missing, or was changed since, by a byte."""
     try:
         with gzip.open(path) as file:
             content = file.read()

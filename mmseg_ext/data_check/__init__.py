@@ -5,7 +5,7 @@ pixels each has), `facts_cache` keeps them, `judge` compares them with what the 
 another palette or other classes are judged anew without reading a file again.
 """
 
-from mmseg_ext.data_check.check import check_dataset, transforms_of
+from mmseg_ext.data_check.check import check_dataset, images_of, transforms_of
 from mmseg_ext.data_check.judge import (
     ChecksEntries,
     ChecksLabelFile,
@@ -14,6 +14,7 @@ from mmseg_ext.data_check.judge import (
 )
 from mmseg_ext.data_check.reading_plan import describe_empty
 from mmseg_ext.data_check.report import DataReport, Problem, raise_for_problems
+from mmseg_ext.data_check.shared_images import shared_images
 
 __all__ = [
     "ChecksEntries",
@@ -24,6 +25,8 @@ __all__ = [
     "Problem",
     "check_dataset",
     "describe_empty",
+    "images_of",
     "raise_for_problems",
+    "shared_images",
     "transforms_of",
 ]

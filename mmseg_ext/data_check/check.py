@@ -92,6 +92,15 @@ def _unwrap(dataset: Any) -> Iterator[Any]:
             yield inner
 
 
+def images_of(dataset: Any) -> list[str]:
+    """List the images of a dataset, of all datasets inside wrappers, that lie on a disk of this machine."""
+    paths = []
+    for part in _unwrap(dataset):
+        if hasattr(part, "get_data_info"):
+            paths += [str(part.get_data_info(index).get("img_path") or "") for index in range(len(part))]
+    return [path for path in paths if path and "://" not in path]
+
+
 def transforms_of(dataset: Any) -> list[Any]:
     """List the transforms that samples of a dataset go through, of all datasets inside wrappers."""
     return [t for part in _unwrap(dataset) for t in list_transforms(getattr(part, "pipeline", None))]

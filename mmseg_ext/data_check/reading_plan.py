@@ -205,9 +205,7 @@ def describe_empty(dataset: Any) -> Problem:
     else:
         there = list_suffixes(images)
         hint = f" The folder holds {there}." if there else ""
-        fix = (
-            f"Put {wanted} there, or set data_root, data_prefix, img_suffix and seg_map_suffix to where they are.{hint}"
-        )
+        fix = f"Put {wanted} there, or set data_root, data_prefix, img_suffix and seg_map_suffix.{hint}"
     return Problem(images, what, fix, "no data")
 
 

@@ -8,6 +8,7 @@ from mmseg_ext.data_check.file_facts import ImageFacts
 from mmseg_ext.data_check.judge import LabelFileReport, LabelSpec, judge_image, judge_mask
 from mmseg_ext.data_check.reading_plan import ReadingPlan, list_suffixes
 from mmseg_ext.data_check.report import DataReport, Problem
+from mmseg_ext.masks.binary_masks import BinaryMeaning
 from mmseg_ext.masks.index_masks import IndexMeaning
 from mmseg_ext.masks.mask_facts import MaskFacts
 
@@ -32,7 +33,7 @@ class Totals:
     def __init__(self, plan: ReadingPlan, report: DataReport) -> None:
         self.plan, self.report = plan, report
         self.spec: LabelSpec = plan.spec
-        self.labels: Counter[int] = Counter()  # as on disk, of index masks
+        self.labels: Counter[int] = Counter()  # as on disk, of index and binary masks
         self.missing: list[Problem] = []
         self.unlabelled: list[str] = []
         self.unknown: dict[str, tuple[int, list[str]]] = {}
@@ -53,7 +54,7 @@ class Totals:
         labels = facts.custom
         if facts.mask is not None and mask_path is not None and plan.meaning is not None:
             labels = judge_mask(mask_path, facts.mask, plan.meaning, self.spec)
-            if isinstance(plan.meaning, IndexMeaning) and labels.counts:
+            if isinstance(plan.meaning, IndexMeaning | BinaryMeaning) and labels.counts:
                 self.labels.update(dict(zip(facts.mask.values, facts.mask.counts, strict=True)))
         if labels is None:
             return
@@ -90,6 +91,7 @@ class Totals:
         report, spec = self.report, self.spec
         report.errors += _missing_masks(self.missing, report.num_images)
         report.errors += self._off_by_one()
+        report.warnings += self._foreground_of_255()
         for color, (count, paths) in sorted(self.unknown.items()):
             what = f"{color}, which no class has, is ignored: {count} pixels, in {_names(paths)}"
             fix = f"Name it in ignore_colors=['{color}'] if that is right."
@@ -107,6 +109,8 @@ class Totals:
 
     def _off_by_one(self) -> list[Problem]:
         spec, classes = self.spec, len(self.spec.classes)
+        if not isinstance(self.plan.meaning, IndexMeaning):
+            return []
         folder = os.path.dirname(self.plan.entries[0].get("seg_map_path") or "")
         found = {v for v in self.labels if v not in spec.ignored}
         if spec.label_map or classes < 2 or not found:
@@ -125,6 +129,21 @@ class Totals:
             fix = "If the labels count from 0, set reduce_zero_label=False in the dataset."
             self.report.warnings.append(Problem(folder, what, fix, "labels count from 0"))
         return []
+
+    def _foreground_of_255(self) -> list[Problem]:
+        """Find masks of 0 and 255 that are read as 0, 1 and "not labelled"."""
+        meaning, classes = self.plan.meaning, self.spec.classes
+        if set(self.labels) != {0, 255} or len(classes) != 2 or self.spec.reduce_zero_label or self.spec.label_map:
+            return []
+        if isinstance(meaning, BinaryMeaning) and meaning.kind == "0/1":
+            fix = "If 255 is the foreground, set kind='0/255'."
+        elif isinstance(meaning, IndexMeaning):
+            fix = "If 255 is the foreground, load them with mmseg_ext.LoadBinaryAnnotations(kind='0/255')."
+        else:
+            return []
+        folder = os.path.dirname(self.plan.entries[0].get("seg_map_path") or "")
+        what = f"the masks hold 0 and 255 alone, and 255 means 'not labelled': no pixel is '{classes[1]}'"
+        return [Problem(folder, what, fix, "no foreground")]
 
 
 def _missing_masks(missing: list[Problem], num_images: int) -> list[Problem]:

@@ -1,7 +1,6 @@
 """``dataset.json``: what a copy holds and how it was made. Written last: a copy that has it is complete."""
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from mmseg_ext.downsampling.layouts import Failure, Pair
 from mmseg_ext.errors import UserError
+from mmseg_ext.files import read_json
 
 RECORD_NAME = "dataset.json"
 STATE_FOLDER = ".downsampling"
@@ -99,7 +99,7 @@ def read_record(root: str | Path, factor: int, layout: str, source: str | Path) 
             "verify=False to take the folder as it is."
         )
     try:
-        record = json.loads(path.read_text())
+        record = read_json(path)
         found = {key: record[key] for key in ("format", "factor", "layout", "folders", "source")}
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"Expected the record of a copy in {path}, got something else ({error!r}). {fix}") from error

@@ -64,7 +64,7 @@ def _unread_option(config: Config, key: str) -> str | None:
             node = node[int(part)]
         elif isinstance(node, Mapping):
             if part not in node:
-                known = _arguments(node) if path else RUNNER_KEYS
+                known = arguments_of(node) if path else RUNNER_KEYS
                 if known is None or part in known:
                     return None
                 return _line(key, part, [*node, *known])
@@ -155,7 +155,7 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from _leaves(value, f"{prefix}{key}.")
 
 
-def _arguments(node: Mapping) -> set[str] | None:
+def arguments_of(node: Mapping) -> set[str] | None:
     """List the arguments of the component that a config builds; None where any key may be read."""
     kind = node.get("type")
     if kind is None:

@@ -68,10 +68,10 @@ def _killed_worker(error: Exception, config: Config, runner: Runner | None) -> s
     batch, workers = loader.get("batch_size", 1), loader.get("num_workers", 0)
     how = found[1].split(". It is possible")[0].rstrip(". \n")
     what = "the shared memory (/dev/shm) was full" if "Bus error" in found[1] else "the memory ran out"
+    less = f"{key}.num_workers={workers // 2} {key}.batch_size={max(1, batch // 2)}"
     return (
         f"A data loading worker {how}, as the system does where {what}. {key}: {workers} workers with batches of "
-        f"{batch}. Use less memory: --cfg-options {key}.num_workers={workers // 2} {key}.batch_size={max(1, batch // 2)}"
-        ", or end other programs; go on with --resume."
+        f"{batch}. Use less memory: --cfg-options {less}, or end other programs; go on with --resume."
     )
 
 
@@ -158,9 +158,7 @@ def _no_data(error: Exception, config: Config, runner: Runner | None) -> str | N
     name = type(dataset).__name__
     ann_file = str(getattr(dataset, "ann_file", "") or "")
     if ann_file and not os.path.exists(ann_file):
-        return (
-            f"Expected the list of images `ann_file` of {name} at {ann_file}, found none. Set ann_file, or data_root."
-        )
+        return f"Expected the list of images `ann_file` of {name} at {ann_file}, found none. Set ann_file or data_root."
     prefix = getattr(dataset, "data_prefix", None) or {}
     missing = [f"{key}={value}" for key, value in prefix.items() if value and not os.path.exists(value)]
     if missing:

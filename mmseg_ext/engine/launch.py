@@ -270,7 +270,7 @@ def check_input_size(config: Config) -> None:
     crops = [step["crop_size"] for step in steps if "crop_size" in step]
     example = f"{tuple(crops[-1])}" if crops else "(512, 512)"
     raise UserError(
-        f"Expected one of `size` and `size_divisor` in model.data_preprocessor, got {' and '.join(given) or 'neither'}. "
+        f"Expected one of `size` and `size_divisor` in model.data_preprocessor, got {' and '.join(given) or 'none'}. "
         f"The images of a batch are padded to it: set size={example}, the size of the training crops."
     )
 

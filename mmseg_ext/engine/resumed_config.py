@@ -1,5 +1,6 @@
 """Whether a run that is resumed goes on with the config that it was begun with."""
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -107,19 +108,22 @@ def check_resumed_config(config: Config, checkpoint: str | Path, anyway: bool = 
     Raises:
         UserError: The config differs in what a score depends on.
     """
-    text = read_checkpoint_meta(checkpoint).get("cfg")
+    meta = read_checkpoint_meta(checkpoint)
+    text = meta.get("cfg")
     if not isinstance(text, str):
         return
     try:
         before = parse_config_text(text, source=str(checkpoint))
     except UserError as error:
-        print_log(f"The config is not compared with that of the run: {error}", "current", 30)
+        print_log(f"The config is not compared with that of the run: {error}", "current", logging.WARNING)
         return
+    if meta.get("seed") is not None:  # a run without a seed in its config has drawn one
+        before.randomness = {**(before.get("randomness") or {}), "seed": meta["seed"]}
     changes = changed_settings(before, config)
     if changes and not anyway:
         raise UserError(
             f"Expected the config that {checkpoint} was trained with, got another one: {list_changes(changes)}. A new "
-            "run needs another --work-dir. To go on with this config, add --resume-anyway: the score tables then say so."
+            "run needs another --work-dir. To go on with this config, add --resume-anyway: score tables then say so."
         )
     noted = [*before.get(ANYWAY_KEY, ()), *(key for key, _ in changes)]
     if noted:

@@ -39,7 +39,7 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
     """
     folder = Path(work_dir)
     pointer = folder / "last_checkpoint"
-    stored = pointer.read_text(errors="replace").strip() if pointer.is_file() else ""
+    stored = pointer.read_text(encoding="utf-8", errors="replace").strip() if pointer.is_file() else ""
     named = folder / (file_name(stored) or "?")
     if is_whole(named):
         return named

@@ -5,13 +5,14 @@ Pure functions on numbers and on the JSON file of tools/dataset_stats.py.
 Shape suffixes: C classes.
 """
 
-import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.files import read_json
 
 FORMULAS = ("median_frequency", "inverse_square_root", "effective_number")
 EFFECTIVE_NUMBER_BETA = 0.999
@@ -108,8 +109,10 @@ def read_class_weights(text: str) -> list[float]:
     if not path.is_file():
         raise UserError(f"Expected the statistics of the training images in {path}, found no file. {hint}")
     try:
-        weights = [float(weight) for weight in json.loads(path.read_text())["weights"][formula]]
-    except (ValueError, KeyError, TypeError) as error:
+        weights = [float(weight) for weight in read_json(path)["weights"][formula]]
+        if not weights or not all(map(math.isfinite, weights)):
+            raise ValueError("weights that are no numbers")
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UserError(
             f"Expected the statistics of a dataset in {path}, got something else ({error!r}). {hint}"
         ) from error

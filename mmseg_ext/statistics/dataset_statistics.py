@@ -6,7 +6,6 @@ losses' ``class_weight='FILE:FORMULA'`` and by `RareClassSampler`.
 Shape suffixes: H height, W width, C classes, K colour channels, N images.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import cv2
 import numpy as np
 
 from mmseg_ext.errors import UserError, out_of_range
+from mmseg_ext.files import read_json
 from mmseg_ext.statistics.class_weights import (
     EFFECTIVE_NUMBER_BETA,
     effective_number,
@@ -150,10 +150,11 @@ def read_statistics(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"Expected the statistics of the training images in {path}, found no file. {hint}")
     try:
-        record = json.loads(path.read_text())
+        record = read_json(path)
         num_classes = len(record["classes"])
-        fits = record["format"] == FORMAT and all(len(row) == num_classes for row in record["images"].values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        rows_NC = np.array([*record["images"].values()], dtype=np.int64)
+        fits = record["format"] == FORMAT and rows_NC.shape[1:] == (num_classes,) and rows_NC.min() >= 0
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(
             f"Expected the statistics of a dataset in {path}, got something else ({error!r}). {hint}"
         ) from error

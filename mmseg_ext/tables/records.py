@@ -167,8 +167,8 @@ class Run:
         tests: Evaluations outside training.
         done: Training iterations done.
         planned: Training iterations planned.
-        state: finished, running, stopped, stopped early (by EarlyStoppingHook), crashed, unfinished (cut or empty logs), ended (the logs do not say how many
-            iterations were planned) or tested.
+        state: finished, running, stopped, stopped early (by EarlyStoppingHook), crashed, unfinished (cut or empty),
+            ended (the logs do not say how many iterations were planned) or tested.
         started: Date and time of the first line.
         settings: What the config says.
         seconds_per_step: Time of a training iteration, in s.

@@ -39,7 +39,7 @@ _RESUMED = re.compile(r"resumed epoch:? *[0-9]+, iter:? *([0-9]{1,12})\b")
 _CHECKPOINT = re.compile(r"Saving checkpoint at ([0-9]{1,12}) iterations$")
 _PARAMETER = re.compile(r" - torch\.Size\(\[((?:[0-9]{1,9}(?:, [0-9]{1,9}){0,7})?)\]\)")
 _STOPPED_EARLY = re.compile(
-    r" - INFO - (?:the monitored metric did not improve in the last|Stopping threshold reached|Monitored metric \S+ = \S+ is infinite)"
+    r" - INFO - (?:the monitored metric did not improve|Stopping threshold reached|Monitored metric .* is infinite)"
 )
 """The three messages of mmengine's EarlyStoppingHook."""
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from mmseg_ext.engine.best_score import best_score, numbers_of, update_best_score
-from mmseg_ext.engine.next_command import command_to_compare, command_to_test
+from mmseg_ext.engine.next_command import command_to_compare, command_to_test, short_path
 from mmseg_ext.engine.result_table import result_table
 from mmseg_ext.engine.run_clock import RunClock, format_seconds
 from mmseg_ext.engine.run_summary import summarize_run, val_interval_of
@@ -68,7 +68,8 @@ class _ReportHandler(logging.Handler):
 class ConsoleHook(Hook):
     """Print a summary at the start, the progress with the time left, each evaluation in a line, the result at the end.
 
-    Of a test: what is tested, the progress, what was written where, all scores. Everything else that mmengine logs goes to the log file.
+    Of a test: what is tested, the progress, what was written where, all scores. Everything else that mmengine logs goes
+    to the log file.
 
     Args:
         metric: The score that decides which evaluation is the best, the higher the better.

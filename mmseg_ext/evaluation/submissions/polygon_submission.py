@@ -81,7 +81,7 @@ class PolygonSubmission(MaskSubmission):
     def read(self, path: Path, shapes: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, np.ndarray]]:
         """Read both files, compare them, and draw the polygons."""
         beside = path.with_suffix(".geojson")
-        features = json.loads(beside.read_text())["features"]
+        features = json.loads(beside.read_bytes())["features"]
         as_geojson = {
             feature["properties"]["image"]: shapely.from_geojson(json.dumps(feature["geometry"]))
             for feature in features

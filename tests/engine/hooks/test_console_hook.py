@@ -15,7 +15,7 @@ def test_the_console_shows_a_run_from_start_to_end(run_tiny, tmp_path, capsys, p
     )
     steps = [line for line in lines if line.startswith("iteration")]
     assert len(steps) == 4
-    assert re.fullmatch(r"iteration +3 of 4  75 %  0:\d\d left  \d\.\d\d s/iteration  loss \d+\.\d{3}", steps[2])
+    assert re.fullmatch(r"iteration +3 of 4  75 %  [\d:]+ left  \d+\.\d\d s/iteration  loss \d+\.\d{3}", steps[2])
     evaluated = [line for line in lines if line.startswith("evaluated")]
     assert len(evaluated) == 2
     assert "(best" in evaluated[0]
