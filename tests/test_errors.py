@@ -104,7 +104,7 @@ def test_an_error_of_the_system_without_a_name_and_a_known_cause_keeps_its_trace
 def test_a_screen_of_ascii_shows_any_name():
     code = (
         "import sys; from mmseg_ext.errors import run_command; "
-        "sys.exit(run_command(lambda: print('\u2192 \udce9 done')))"
+        "sys.exit(run_command(lambda: print('\\u2192 \\udce9 done')))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False

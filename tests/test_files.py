@@ -152,7 +152,7 @@ def test_a_name_outside_of_its_folder_is_refused(tmp_path, name):
 def test_a_file_that_is_no_json_is_one_kind_of_error(tmp_path, content):
     path = tmp_path / "a.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="Expecting|Unterminated|codec|deeply"):
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated|codec|deeply"):
         read_json(path)
     path.write_bytes('{"größe": 1}'.encode())
     assert read_json(path) == {"größe": 1}

@@ -69,7 +69,7 @@ def check_folds(config: Config) -> None:
         UserError: A dataset takes no `fold`, or the schedule counts epochs.
     """
     for loader in LOADERS:
-        dataset = config[loader].dataset
+        dataset = (config.get(loader) or {}).get("dataset") or {}
         known = arguments_of(dataset)
         if known is not None and "fold" not in known:
             raise UserError(

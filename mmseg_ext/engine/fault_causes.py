@@ -153,7 +153,7 @@ def _no_data(error: Exception, config: Config, runner: Runner | None) -> str | N
     dataset: Any = next((owner for owner in owners if hasattr(owner, "load_data_list")), None)
     if dataset is None:
         return None
-    if getattr(dataset, "data_list", None) == []:
+    if "concatenate" in str(error):  # mmengine, of an empty list
         return str(describe_empty(dataset))
     name = type(dataset).__name__
     ann_file = str(getattr(dataset, "ann_file", "") or "")
