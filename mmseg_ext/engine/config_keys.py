@@ -103,7 +103,7 @@ def unread_variables(path: str | Path) -> list[str]:
                 f"`{name}` is a variable that {Path(path).name} sets and does not read: its base files have been "
                 "loaded with their own value. Set the keys that hold the value."
             )
-        elif difflib.get_close_matches(name, RUNNER_KEYS, n=1, cutoff=0.85):
+        elif not name.endswith("_pipeline") and difflib.get_close_matches(name, RUNNER_KEYS, n=1, cutoff=0.85):
             lines.append(_line(name, name, RUNNER_KEYS))
     return lines
 

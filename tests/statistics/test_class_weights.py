@@ -75,9 +75,11 @@ def test_what_names_no_weights_is_refused(tmp_path):
         PartialCrossEntropyLoss(class_weight="statistics.json")
     with pytest.raises(UserError, match=r"got 'statistics\.json:inverse'"):
         parse_weights_file("statistics.json:inverse")
-    (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(UserError, match="got something else"):
-        read_class_weights(f"{tmp_path / 'other.json'}:median_frequency")
+    values = ("[]", "1", '["a"]', "[NaN]", "[1e400]", "[null]")
+    for content in ("{}", "[" * 100_000, *(f'{{"weights": {{"median_frequency": {value}}}}}' for value in values)):
+        (tmp_path / "other.json").write_text(content)
+        with pytest.raises(UserError, match="got something else"):
+            read_class_weights(f"{tmp_path / 'other.json'}:median_frequency")
     for weights in ([0.0, 1.0], [1.0, 0.0], [1.0, 1.0, 1.0]):
         with pytest.raises(UserError, match="two classes, both above zero"):
             pos_weight_of(weights)

@@ -6,7 +6,13 @@ from picture_files import save_picture_file
 from PIL import Image
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.statistics.dataset_statistics import measure_image, rare_class_probabilities, read_statistics, summarize
+from mmseg_ext.statistics.dataset_statistics import (
+    FORMAT,
+    measure_image,
+    rare_class_probabilities,
+    read_statistics,
+    summarize,
+)
 
 A_HW = np.array([[0, 0, 1], [255, 1, 1]], np.uint8)
 B_HW = np.array([[0, 0], [0, 2]], np.uint8)
@@ -120,7 +126,13 @@ def test_a_file_that_is_no_record_is_refused(tmp_path):
     path = tmp_path / "statistics.json"
     with pytest.raises(UserError, match=r"found no file\. Write it with: python tools/dataset_stats\.py"):
         read_statistics(path)
-    for content in ("[]", "{}", "no json"):
+    rows = ["[[1]]", '["a"]', "[-1]", "[null]", "1", "[1e400]"]
+    damaged = [f'{{"format": {FORMAT}, "classes": ["a"], "images": {{"x": {row}}}}}' for row in rows]
+    for content in damaged:
+        path.write_text(content)
+        with pytest.raises(UserError, match=r"statistics\.json"):
+            read_statistics(path)
+    for content in ("[]", "{}", "no json", "[" * 100_000):
         path.write_text(content)
         with pytest.raises(UserError, match="got something else"):
             read_statistics(path)

@@ -46,8 +46,9 @@ def stopping_reason(runner: Runner) -> str | None:
             f"{hook.monitor} has not improved by {abs(hook.min_delta):g} in the last {hook.wait_count} evaluations "
             f"(best {hook.best_score:.2f})"
         )
-    if hook.best_score == hook.best_score and hook.stopping_threshold is not None:
-        return f"{hook.monitor} has reached {hook.best_score:.2f}, the threshold is {hook.stopping_threshold:g}"
+    threshold = hook.stopping_threshold
+    if threshold is not None and hook.rule_map[hook.rule](hook.best_score, threshold):
+        return f"{hook.monitor} has reached {hook.best_score:.2f}, the threshold is {threshold:g}"
     return f"{hook.monitor} is not finite"
 
 
