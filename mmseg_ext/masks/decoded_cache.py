@@ -50,7 +50,7 @@ def pack_header(stamp: tuple[int, int, int], array: np.ndarray) -> bytes:
     """
     shape = (*array.shape, *[0] * (MAX_DIMENSIONS - array.ndim))
     values = (FORMAT, *stamp, array.dtype.str.encode(), array.ndim, *shape)
-    return HEADER.pack(*values, zlib.crc32(array, zlib.crc32(HEADER.pack(*values, 0))))
+    return HEADER.pack(*values, zlib.crc32(array.data, zlib.crc32(HEADER.pack(*values, 0))))
 
 
 def cached(results: Mapping[str, Any], path: str, kind: str, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -138,7 +138,7 @@ class DecodedCache:
             # An entry is not trusted: an array of another size would reach beyond the file.
             if num_dimensions > MAX_DIMENSIONS or HEADER.size + math.prod(shape) * kind.itemsize != len(mapped):
                 return None
-            array = np.ndarray(shape, kind, buffer=mapped, offset=HEADER.size)
+            array: np.ndarray = np.ndarray(shape, kind, buffer=mapped, offset=HEADER.size)
             if entry not in self._checked:
                 if pack_header(stamp, array) != mapped[: HEADER.size]:  # a disk or a person has changed it
                     return None

@@ -77,6 +77,7 @@ def test_ineffective_names_of_a_file(tmp_path):
     leaf = tmp_path / "leaf.py"
     leaf.write_text(
         "_base_ = './middle.py'\ndata_root = 'elsewhere'\noptim_wraper = dict()\nnote = 'mine'\nsize = 3\n"
+        "test_pipeline = []\n"  # of every config that a run has left in its work dir
         "model = dict(x=size, y={{_base_.data_root}})\n"
     )
     lines = unread_variables(leaf)
