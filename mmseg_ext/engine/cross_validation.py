@@ -70,6 +70,7 @@ def check_folds(config: Config) -> None:
     """
     for loader in LOADERS:
         dataset = (config.get(loader) or {}).get("dataset") or {}
+        kind = dataset.get("type")
         known = arguments_of(dataset)
         if known is not None and "fold" not in known:
             raise UserError(
