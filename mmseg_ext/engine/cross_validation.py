@@ -74,7 +74,7 @@ def check_folds(config: Config) -> None:
         known = arguments_of(dataset)
         if known is not None and "fold" not in known:
             raise UserError(
-                f"Expected a dataset with folds in {loader}, got {dataset['type']}, which takes no `fold`. Datasets with "
+                f"Expected a dataset with folds in {loader}, got {kind}, which takes no `fold`. Datasets with "
                 "folds: mmseg_ext.DubaiAerialDataset, mmseg_ext.DubaiBuildingsDataset."
             )
     if "max_iters" not in config.train_cfg:

@@ -79,9 +79,7 @@ class ScreenRunner(Runner):
 def _log_safely(handler: logging.FileHandler) -> None:
     """Let a log file take any name, and end the run where it cannot be written, instead of a traceback a line."""
     path = handler.baseFilename
-    stream: Any = handler.stream or handler._open()
-    stream.reconfigure(errors="backslashreplace")
-    handler.setStream(stream)
+    handler.stream.reconfigure(errors="backslashreplace")
 
     def fail(record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]
