@@ -79,7 +79,8 @@ class ScreenRunner(Runner):
 def _log_safely(handler: logging.FileHandler) -> None:
     """Let a log file take any name, and end the run where it cannot be written, instead of a traceback a line."""
     path = handler.baseFilename
-    handler.stream.reconfigure(errors="backslashreplace")
+    stream: Any = handler.stream
+    stream.reconfigure(errors="backslashreplace")
 
     def fail(record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]
