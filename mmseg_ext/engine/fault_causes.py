@@ -197,7 +197,7 @@ def _model(runner: Runner) -> Any:
 def _other_channels(error: Exception, config: Config, runner: Runner | None) -> str | None:
     """Find the part of a model whose `in_channels` are not those of the feature maps before it."""
     batch = getattr(runner, "last_batch", None)
-    if runner is None or not isinstance(batch, Mapping) or isinstance(error, UserError):
+    if runner is None or not isinstance(batch, Mapping) or isinstance(error, (UserError, OSError)):
         return None
     model = _model(runner).eval()
     try:
