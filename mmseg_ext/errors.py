@@ -1,11 +1,12 @@
 """Errors that a user can fix: their messages, and how commands report them."""
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable
 
-from mmseg_ext.escaping import accept_any_text, printable_lines
+from mmseg_ext.escaping import accept_any_text, printable, printable_lines
 
 MAX_LISTED = 5
 
@@ -17,6 +18,39 @@ class UserError(ValueError):
     """
 
 
+WRITTEN_BY_A_RUN = "where the run writes: its work dir, its output folder, the cache in ~/.cache/mmseg_ext"
+_FREE_SPACE = "Free some space there, or name another folder."
+_CORRECT_PERMISSIONS = "Correct the permissions, or name another folder."
+_FIXES = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EFBIG: "Name a folder on a disk that takes files of this size.",
+    errno.EROFS: _CORRECT_PERMISSIONS,
+    errno.EACCES: _CORRECT_PERMISSIONS,
+    errno.EPERM: _CORRECT_PERMISSIONS,
+    errno.EMFILE: "Allow more open files (ulimit -n), or use fewer workers.",
+    errno.ENOMEM: "Use fewer workers or a smaller batch.",
+    errno.EIO: "The disk or the network drive has failed: check it, and start again.",
+    errno.ESTALE: "The network drive has lost the file: start again.",
+    errno.ENOENT: "It may have been moved or removed: put it there, or name another.",
+}
+
+
+def describe_os_error(error: OSError) -> str | None:
+    """Say in one line what the system refused, for which file, and what to do; None where neither is known.
+
+    Example:
+        >>> describe_os_error(OSError(errno.EROFS, "Read-only file system", "/cd/log"))
+        '/cd/log: Read-only file system. Correct the permissions, or name another folder.'
+    """
+    fix = _FIXES.get(error.errno or 0, "")
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        if not fix:
+            return None
+        return f"{error.strerror}, {WRITTEN_BY_A_RUN}. {fix}"
+    return f"{os.fsdecode(error.filename)}: {error.strerror}. {fix}".rstrip()
+
+
 def run_command(command: Callable[[], int | None], stopped: str = "Stopped.") -> int:
     """Run a command and turn what ends it into an exit status.
 
@@ -25,8 +59,9 @@ def run_command(command: Callable[[], int | None], stopped: str = "Stopped.") ->
         stopped: Printed after Ctrl-C.
 
     Returns:
-        The status of `command`; 2 after a :class:`UserError`, whose message is printed to stderr without a traceback;
-        130 after Ctrl-C; 141, without a message, where the reader of the output has ended, as in ``| head``.
+        The status of `command`; 2 after a :class:`UserError` or a refusal of the system (:func:`describe_os_error`),
+        which is printed to stderr without a traceback; 130 after Ctrl-C; 141, without a message, where the reader of
+        the output has ended, as in ``| head``.
     """
     accept_any_text()
     try:
@@ -44,6 +79,12 @@ def run_command(command: Callable[[], int | None], stopped: str = "Stopped.") ->
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        line = describe_os_error(error)
+        if line is None:
+            raise
+        sys.stderr.write(f"error: {printable(line)}\n")
+        return 2
 
 
 def out_of_range(

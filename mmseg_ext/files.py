@@ -1,11 +1,39 @@
 """Files that are replaced whole or not at all."""
 
+import gzip
+import hashlib
+import json
 import os
 import secrets
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from mmseg_ext.errors import UserError
+
+
+def join_below(folder: str | Path, name: str | Path) -> Path:
+    """Join a folder and the name of a file that is to be written below it.
+
+    Args:
+        folder: The folder.
+        name: A relative path, such as one that a dataset's list holds.
+
+    Raises:
+        UserError: The path lies outside of the folder. Symbolic links are not followed.
+
+    Example:
+        >>> join_below("out", "a/../b.png").as_posix()
+        'out/b.png'
+    """
+    path = Path(os.path.normpath(os.path.join(folder, name)))
+    if not path.is_relative_to(os.path.normpath(folder)):
+        raise UserError(
+            f"Expected a name below {folder} to write to, got {os.fspath(name)!r}. Correct the list of images."
+        )
+    return path
 
 
 @contextmanager
@@ -51,7 +79,83 @@ def replace_file(path: str | Path, content: str | bytes, sync: bool = True) -> N
         path: The file to write or replace; parent folders are made.
         content: Text (written as UTF-8) or bytes.
         sync: Whether to wait until the content is on the disk.
+
+    Raises:
+        UserError: The text holds the name of a file that is not in UTF-8.
+        OSError: The file cannot be written; names `path`.
     """
-    data = content.encode() if isinstance(content, str) else content
+    try:
+        data = content.encode() if isinstance(content, str) else content
+    except UnicodeEncodeError as error:
+        name = ascii(error.object[max(0, error.start - 30) : error.end + 30])
+        raise UserError(f"Expected names in UTF-8 to write to {path}, got {name}. Rename the file.") from None
     with replacing_file(path, sync) as file:
         file.write(data)
+
+
+def refuse_other_file(path: str | Path, command: str, is_own: Callable[[], bool]) -> None:
+    """Make sure that a file which is to be written replaces none of another origin.
+
+    Args:
+        path: The file to write.
+        command: What writes it, for the message.
+        is_own: Whether the file that is there was written by the command; called only where there is one.
+
+    Raises:
+        UserError: There is another file.
+    """
+    if os.path.lexists(path) and not is_own():
+        raise UserError(
+            f"Expected no file at {path}, or one that {command} wrote and nobody changed, found another. Name another "
+            "file with --out, or remove it."
+        )
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse a JSON text that anyone may have written: what cannot be read is one kind of error.
+
+    Raises:
+        ValueError: The text is no JSON, is nested too deeply, or holds a number of too many digits.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def read_json(path: str | Path) -> Any:
+    """Parse a JSON file, in UTF-8 whatever the locale.
+
+    Raises:
+        ValueError: See :func:`parse_json`.
+        OSError: The file cannot be read.
+    """
+    return parse_json(Path(path).read_bytes())
+
+
+def write_cache_file(path: str | Path, value: Any) -> None:
+    """Write a value that can be computed anew: compressed JSON with a digest, replaced whole.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    content = json.dumps(value, separators=(",", ":")).encode()
+    replace_file(path, gzip.compress(_digest(content) + content, compresslevel=1), sync=False)
+
+
+def read_cache_file(path: str | Path) -> Any:
+    """Read what :func:`write_cache_file` wrote; None where the file is missing, or was changed since, by a byte."""
+    try:
+        with gzip.open(path) as file:
+            content = file.read()
+        digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        return json.loads(content) if digest == _digest(content) else None
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error):
+        return None
+
+
+_DIGEST_BYTES = 16
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()

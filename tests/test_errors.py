@@ -1,4 +1,8 @@
+import contextlib
+import errno
 import importlib
+import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +73,40 @@ def test_every_tool_ends_with_one_line(name, monkeypatch, capsys):
         assert captured.out == ""
         assert captured.err.startswith(printed)
         assert captured.err.count("\n") == printed.count("\n") + (status == 130)
+
+
+@pytest.mark.parametrize(
+    ("error", "printed"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/w/a.png"), "/w/a.png: No space left on device. Free some"),
+        (OSError(errno.EROFS, "Read-only file system", "/w"), "/w: Read-only file system. Correct the permissions"),
+        (PermissionError(errno.EACCES, "Permission denied", b"/w/\xe9"), r"/w/\udce9: Permission denied. Correct"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a.png"), "a.png: No such file or directory. It"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device, where the run writes: its work"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "a"), "a: Is a directory."),
+    ],
+)
+def test_what_the_system_refuses_is_one_line_and_status_2(error, printed):
+    stream = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    with contextlib.redirect_stderr(stream):
+        assert run_command(raising(error)) == 2
+    stream.seek(0)
+    text = stream.read()
+    assert text.startswith(f"error: {printed}")
+    assert text.count("\n") == 1
+
+
+def test_an_error_of_the_system_without_a_name_and_a_known_cause_keeps_its_traceback():
+    with pytest.raises(OSError, match="strange"):
+        run_command(raising(OSError("strange")))
+
+
+def test_a_screen_of_ascii_shows_any_name():
+    code = (
+        "import sys; from mmseg_ext.errors import run_command; "
+        "sys.exit(run_command(lambda: print('\\u2192 \\udce9 done')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"\\u2192 \\udce9 done\n", b"")

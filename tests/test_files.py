@@ -1,13 +1,24 @@
 """Whole files or none."""
 
 import errno
+import gzip
 import os
 import stat
 
 import pytest
 
 from mmseg_ext import files
-from mmseg_ext.files import replace_file, replacing_file
+from mmseg_ext.errors import UserError
+from mmseg_ext.files import (
+    join_below,
+    parse_json,
+    read_cache_file,
+    read_json,
+    refuse_other_file,
+    replace_file,
+    replacing_file,
+    write_cache_file,
+)
 
 
 def names_in(folder):
@@ -65,8 +76,8 @@ def test_a_failure_leaves_the_old_content_and_no_rest(tmp_path, monkeypatch, ste
 def test_content_that_cannot_be_written_leaves_the_old_content(tmp_path):
     path = tmp_path / "a.txt"
     replace_file(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        replace_file(path, "lone surrogate \ud800")
+    with pytest.raises(UserError, match=r"Expected names in UTF-8 to write to .*a\.txt, got 'a\\udce9\.png'"):
+        replace_file(path, os.fsdecode(b"a\xe9.png"))
     assert path.read_text() == "old"
     assert names_in(tmp_path) == ["a.txt"]
 
@@ -137,3 +148,65 @@ def test_errors_name_the_path(tmp_path):
         (tmp_path / "another.txt").read_bytes()
     assert caught.value.filename == str(tmp_path / "another.txt")
     assert names_in(tmp_path) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/etc/x.png", "../out2/x.png"])
+def test_a_name_outside_of_its_folder_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match="Expected a name below"):
+        join_below(tmp_path / "out", name)
+    assert join_below("out", "a/b.png").as_posix() == "out/a/b.png"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\xfa", b"[" * 100_000, b"\0" * 50])
+def test_a_file_that_is_no_json_is_one_kind_of_error(tmp_path, content):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated|codec|deeply"):
+        read_json(path)
+    path.write_bytes('{"größe": 1}'.encode())
+    assert read_json(path) == {"größe": 1}
+
+
+def test_a_cache_file_that_was_changed_anywhere_is_not_read(tmp_path):
+    path = tmp_path / "cache"
+    value = {"rows": {"a\udce9.png": [1, [2.5, None, "ü"]]}}
+    write_cache_file(path, value)
+    whole = path.read_bytes()
+    assert read_cache_file(path) == value
+    for place in range(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= 0x10
+        path.write_bytes(changed)
+        assert read_cache_file(path) in (None, value)  # gzip has bytes that mean nothing, such as the time
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert read_cache_file(path) is None
+    for other in (b"[]", b"{}", gzip.compress(b"[]"), gzip.compress(bytes(16) + b"[]"), b"[" * 100_000):
+        path.write_bytes(other)
+        assert read_cache_file(path) is None
+    assert read_cache_file(tmp_path / "missing") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, '{"a":' * 100_000, "9" * 5000, "{", "", b"\xff\xfe\xff", b"\x81", "nul"]
+)
+def test_what_cannot_be_read_is_a_value_error(text):
+    with pytest.raises(ValueError, match=r"\w"):
+        parse_json(text)
+
+
+def test_json_is_read():
+    assert parse_json('{"a": [1, 2.5, null]}') == parse_json(b'{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
+
+
+def test_only_own_files_are_overwritten(tmp_path):
+    path = tmp_path / "out.csv"
+    refuse_other_file(path, "tools/x.py", pytest.fail)
+    path.write_text("")
+    refuse_other_file(path, "tools/x.py", lambda: True)
+    with pytest.raises(UserError, match=r"out\.csv, or one that tools/x\.py wrote and nobody changed, found another"):
+        refuse_other_file(path, "tools/x.py", lambda: False)
+    link = tmp_path / "link.csv"
+    link.symlink_to(tmp_path / "missing")
+    with pytest.raises(UserError, match="found another"):
+        refuse_other_file(link, "tools/x.py", lambda: False)

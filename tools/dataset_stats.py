@@ -34,8 +34,7 @@ def run(args: argparse.Namespace) -> None:
     stack.prepare()
     from mmseg_ext.engine.launch import load_config
     from mmseg_ext.engine.statistics_collection import collect_statistics, format_class_weights
-    from mmseg_ext.files import replace_file
-    from mmseg_ext.overwriting import refuse_other_file
+    from mmseg_ext.files import refuse_other_file, replace_file
     from mmseg_ext.progress import ProgressDisplay
     from mmseg_ext.statistics.dataset_statistics import is_statistics
     from mmseg_ext.statistics.statistics_page import draw_statistics

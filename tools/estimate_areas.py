@@ -30,8 +30,7 @@ def run(args: argparse.Namespace) -> None:
     stack.prepare()
     from mmseg_ext.engine.area_estimation import estimate_dataset_areas
     from mmseg_ext.engine.launch import load_config
-    from mmseg_ext.files import replace_file
-    from mmseg_ext.overwriting import refuse_other_file
+    from mmseg_ext.files import refuse_other_file, replace_file
     from mmseg_ext.points.areas import format_areas, is_written_by
     from mmseg_ext.progress import ProgressDisplay
 

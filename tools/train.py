@@ -16,9 +16,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     from mmengine.config import DictAction
 
     parser = argparse.ArgumentParser(description="Train a segmentor")
-    parser.add_argument("config", help="config file")
+    parser.add_argument("config", nargs="?", help="config file")
     parser.add_argument("--work-dir", help="folder for logs, checkpoints and pictures; work_dirs/<config> by default")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the work dir")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="CHECKPOINT",
+        help="go on from the last checkpoint in the work dir, or from this file, or from the last one of this work dir",
+    )
+    parser.add_argument("--resume-anyway", action="store_true", help="go on although the config is another one")
     parser.add_argument("--allow-partial", action="store_true", help="load the weights that fit, and leave the others")
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision (needs a GPU)")
     parser.add_argument(
@@ -27,7 +35,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="job launcher")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help="set by torch.distributed.launch")
     parser.add_argument("--trust-checkpoint", action="store_true", help="load checkpoints that can run code")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.config is None and isinstance(args.resume, str):  # --resume CONFIG
+        args.config, args.resume = args.resume, True
+    if args.config is None:
+        parser.error("the following arguments are required: config")
+    return args
 
 
 def run(args: argparse.Namespace) -> None:
@@ -38,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
 
     config = load_config(args.config, args.work_dir, args.cfg_options, args.launcher)
     config.allow_partial = args.allow_partial
-    train(config, resume=args.resume, amp=args.amp)
+    train(config, args.resume or args.resume_anyway, args.amp, args.resume_anyway)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,14 +5,16 @@ pixels each has), `facts_cache` keeps them, `judge` compares them with what the 
 another palette or other classes are judged anew without reading a file again.
 """
 
-from mmseg_ext.data_check.check import check_dataset, transforms_of
+from mmseg_ext.data_check.check import check_dataset, images_of, transforms_of
 from mmseg_ext.data_check.judge import (
     ChecksEntries,
     ChecksLabelFile,
     LabelFileReport,
     LoadsMasks,
 )
+from mmseg_ext.data_check.reading_plan import describe_empty
 from mmseg_ext.data_check.report import DataReport, Problem, raise_for_problems
+from mmseg_ext.data_check.shared_images import shared_images
 
 __all__ = [
     "ChecksEntries",
@@ -22,6 +24,9 @@ __all__ = [
     "LoadsMasks",
     "Problem",
     "check_dataset",
+    "describe_empty",
+    "images_of",
     "raise_for_problems",
+    "shared_images",
     "transforms_of",
 ]

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from mmseg_ext.data_check.facts_cache import FactsCache
+from mmseg_ext.data_check.facts_cache import FactsCache, stamp_of
 from mmseg_ext.data_check.file_facts import (
     ImageFacts,
     UnreadableFileError,
     read_image_facts,
     read_mask_facts,
     strict_pillow,
+    unreadable,
 )
 from mmseg_ext.data_check.judge import ChecksLabelFile, LabelFileReport
 from mmseg_ext.data_check.reading_plan import ReadingPlan, list_transforms, plan_reading
@@ -41,8 +42,8 @@ def check_dataset(
 ) -> DataReport:
     """Check every image and label file of a dataset.
 
-    Each file is decoded in full once; afterwards its facts come from a cache for as long as its size and its times of
-    modification and of change stay. No random number is drawn and no transform is run.
+    Each file is decoded in full once; afterwards its facts come from a cache for as long as its size, its times of
+    modification and of change and its last 4 KiB stay. No random number is drawn and no transform is run.
 
     Args:
         dataset: An mmseg dataset, stock or not, or such datasets wrapped in Repeat-, Concat- or ClassBalancedDataset.
@@ -89,6 +90,15 @@ def _unwrap(dataset: Any) -> Iterator[Any]:
         elif id(inner) not in seen:
             seen.add(id(inner))
             yield inner
+
+
+def images_of(dataset: Any) -> list[str]:
+    """List the images of a dataset, of all datasets inside wrappers, that lie on a disk of this machine."""
+    paths = []
+    for part in _unwrap(dataset):
+        if hasattr(part, "get_data_info"):
+            paths += [str(part.get_data_info(index).get("img_path") or "") for index in range(len(part))]
+    return [path for path in paths if path and "://" not in path]
 
 
 def transforms_of(dataset: Any) -> list[Any]:
@@ -179,18 +189,26 @@ def _facts(
     found: EntryFacts, cache: FactsCache, kind: type[Facts], path: str, stat: os.stat_result, backend: str
 ) -> Facts | None:
     key = f"{backend}:{os.path.abspath(path)}"
-    known = cache.get(kind, key, stat)
-    if known is not None:
-        return known
-    found.num_read += 1
     noun, read = _READERS[kind]
     try:
+        stamp = _stamp(path, stat)
+        known = cache.get(kind, key, stamp)
+        if known is not None:
+            return known
+        found.num_read += 1
         facts = read(path, backend)
     except UnreadableFileError as error:
         found.problems.append(Problem(path, f"the {noun} {error.what}", f"{error.fix}.", f"{noun} unreadable"))
         return None
-    found.fresh.append((key, stat, facts))
+    found.fresh.append((key, stamp, facts))
     return facts
+
+
+def _stamp(path: str, stat: os.stat_result) -> list[int]:
+    try:
+        return stamp_of(path, stat)
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def _check_with(loader: ChecksLabelFile, entry: dict, found: EntryFacts, plan: ReadingPlan) -> LabelFileReport | None:

@@ -1,8 +1,6 @@
 """The facts of files that earlier checks have read, kept for as long as a file does not change."""
 
-import gzip
 import hashlib
-import json
 import os
 import re
 import zlib
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mmseg_ext.data_check.file_facts import ImageFacts
-from mmseg_ext.files import replace_file
+from mmseg_ext.files import read_cache_file, write_cache_file
 from mmseg_ext.masks.mask_facts import MaskFacts
 
 FORMAT = 3
@@ -20,9 +18,22 @@ FORMAT = 3
 Facts = TypeVar("Facts", ImageFacts, MaskFacts)
 
 
-def _stamp(stat: os.stat_result) -> list[int]:
-    """The state of a file. The time of change is new in a replaced file, even if its time of modification is old."""
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+_TAIL_BYTES = 4096
+
+
+def stamp_of(path: str, stat: os.stat_result) -> list[int]:
+    """Describe the state of a file: its size, its times, and a digest of its last 4 KiB.
+
+    The time of change is new in a replaced file, even if its time of modification is old. Where both are the same, as
+    after a change within one tick of the clock or on a drive without such times, the content differs near the end of
+    the file in almost all formats: a PNG ends in checksums, a JPEG in the last of its coded pixels.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with open(path, "rb", buffering=0) as file:
+        tail = os.pread(file.fileno(), _TAIL_BYTES, max(0, stat.st_size - _TAIL_BYTES))
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, zlib.crc32(tail)]
 
 
 def default_cache_dir() -> Path:
@@ -43,14 +54,9 @@ class FactsCache:
         self.path = path
         self._rows: dict[str, list] = {}
         self._changed = False
-        if path is not None:
-            try:
-                with gzip.open(path, "rt", encoding="utf-8") as file:
-                    content = json.load(file)
-                if content["format"] == FORMAT and isinstance(content["rows"], dict):
-                    self._rows = content["rows"]
-            except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error):
-                pass  # missing or damaged: everything is read again
+        content = None if path is None else read_cache_file(path)
+        if isinstance(content, dict) and content.get("format") == FORMAT:
+            self._rows = content["rows"]
 
     @classmethod
     def for_folder(cls, folder: str, cache_dir: str | os.PathLike | None) -> "FactsCache":
@@ -59,17 +65,14 @@ class FactsCache:
         digest = hashlib.sha256(folder.encode("utf-8", "surrogateescape")).hexdigest()[:12]
         return cls(Path(cache_dir or default_cache_dir()) / f"data_check-{name}-{digest}.json.gz")
 
-    def get(self, kind: type[Facts], key: str, stat: os.stat_result) -> Facts | None:
-        """The facts stored for this file, if it has not changed since."""
-        try:
-            stamp, facts = self._rows[f"{kind.__name__}:{key}"]
-            return kind(*facts) if stamp == _stamp(stat) else None
-        except (TypeError, ValueError, KeyError):
-            return None
+    def get(self, kind: type[Facts], key: str, stamp: list[int]) -> Facts | None:
+        """The facts stored for this file, if it has not changed since; `stamp` is from :func:`stamp_of`."""
+        stored, facts = self._rows.get(f"{kind.__name__}:{key}", (None, ()))
+        return kind(*facts) if stored == stamp else None
 
-    def put(self, key: str, stat: os.stat_result, facts: ImageFacts | MaskFacts) -> None:
-        """Store the facts of a file; `stat` was taken before it was read."""
-        self._rows[f"{type(facts).__name__}:{key}"] = [_stamp(stat), list(astuple(facts))]
+    def put(self, key: str, stamp: list[int], facts: ImageFacts | MaskFacts) -> None:
+        """Store the facts of a file; `stamp` was taken before it was read."""
+        self._rows[f"{type(facts).__name__}:{key}"] = [stamp, list(astuple(facts))]
         self._changed = True
 
     def save(self) -> None:
@@ -80,6 +83,5 @@ class FactsCache:
         """
         if self.path is None or not self._changed:
             return
-        content = json.dumps({"format": FORMAT, "rows": self._rows}, separators=(",", ":")).encode()
-        replace_file(self.path, gzip.compress(content, compresslevel=3), sync=False)
+        write_cache_file(self.path, {"format": FORMAT, "rows": self._rows})
         self._changed = False

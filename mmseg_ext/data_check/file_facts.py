@@ -100,7 +100,7 @@ def read_image_facts(path: str, backend: str = "cv2") -> ImageFacts:
         facts = _describe_array(_decode_with_cv2(path, cv2.IMREAD_UNCHANGED), path)
         return replace(facts, bands=max(facts.bands, bands))
     except _DECODE_ERRORS as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if not trusted and max(facts.bits, 8) == 8:
         _decode_with_cv2(path, cv2.IMREAD_COLOR)
     return facts
@@ -117,7 +117,7 @@ def read_mask_facts(path: str, backend: str = "pillow") -> MaskFacts:
     try:
         return replace(_count_mask(open_as_shown(path)), orientation=read_orientation(path))
     except _DECODE_ERRORS as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _describe_image(image: Image.Image) -> ImageFacts:
@@ -204,7 +204,7 @@ def _decode_with_cv2(path: str, flag: int) -> np.ndarray:
         with open(path, "rb") as file:
             array = decode_as_shown(file.read(), flag)
     except (OSError, cv2.error) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if array is None:
         raise UnreadableFileError("is no image that OpenCV can decode", "Save it as JPEG, PNG or TIFF")
     return array
@@ -215,13 +215,14 @@ def _decode_with_mmcv(path: str, backend: str) -> np.ndarray:
         with open(path, "rb") as file:
             array = decode_as_shown(file.read(), "unchanged", backend)
     except Exception as error:  # each decoder has its own exceptions
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if array is None:
         raise UnreadableFileError(f"is no image that {backend} can decode", _AGAIN)
     return array
 
 
-def _unreadable(path: str, error: Exception) -> UnreadableFileError:
+def unreadable(path: str, error: Exception) -> UnreadableFileError:
+    """Explain what a decoder or the system has raised about a file."""
     text = str(error).replace(f" '{path}'", "")
     if isinstance(error, Image.DecompressionBombError):
         return UnreadableFileError(f"is too large: {text}", "Cut it into tiles")

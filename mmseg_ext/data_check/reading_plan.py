@@ -1,8 +1,10 @@
 """How a dataset and its pipeline read their files: which decoder, which labels, which entries."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from mmseg_ext.data_check.file_facts import ImageFacts
@@ -222,5 +224,13 @@ def describe_empty(dataset: Any) -> Problem:
     if not os.path.isdir(images):
         fix = f"The folder does not exist: set data_root, or fill it with {wanted}."
     else:
-        fix = f"Put {wanted} there, or set data_root, data_prefix, img_suffix and seg_map_suffix to where they are."
+        there = list_suffixes(images)
+        hint = f" The folder holds {there}." if there else ""
+        fix = f"Put {wanted} there, or set data_root, data_prefix, img_suffix and seg_map_suffix.{hint}"
     return Problem(images, what, fix, "no data")
+
+
+def list_suffixes(folder: str) -> str:
+    """Count the files of a folder by suffix, as in '12 *.JPG, 1 *.txt'; empty where it holds none."""
+    suffixes = Counter(Path(name).suffix for name in os.listdir(folder) if Path(name).suffix)
+    return ", ".join(f"{count} *{suffix}" for suffix, count in suffixes.most_common(3))

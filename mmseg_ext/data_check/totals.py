@@ -3,12 +3,12 @@
 import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from mmseg_ext.data_check.file_facts import ImageFacts
 from mmseg_ext.data_check.judge import LabelFileReport, LabelSpec, judge_image, judge_mask
-from mmseg_ext.data_check.reading_plan import ReadingPlan
+from mmseg_ext.data_check.reading_plan import ReadingPlan, list_suffixes
 from mmseg_ext.data_check.report import DataReport, Problem
+from mmseg_ext.masks.binary_masks import BinaryMeaning
 from mmseg_ext.masks.index_masks import IndexMeaning
 from mmseg_ext.masks.mask_facts import MaskFacts
 from mmseg_ext.masks.orientation import FIX_UNTURNED
@@ -24,7 +24,7 @@ class EntryFacts:
     mask: MaskFacts | None = None
     custom: LabelFileReport | None = None
     problems: list[Problem] = field(default_factory=list)
-    fresh: list[tuple[str, os.stat_result, ImageFacts | MaskFacts]] = field(default_factory=list)
+    fresh: list[tuple[str, list[int], ImageFacts | MaskFacts]] = field(default_factory=list)
     num_read: int = 0
 
 
@@ -34,7 +34,7 @@ class Totals:
     def __init__(self, plan: ReadingPlan, report: DataReport) -> None:
         self.plan, self.report = plan, report
         self.spec: LabelSpec = plan.spec
-        self.labels: Counter[int] = Counter()  # as on disk, of index masks
+        self.labels: Counter[int] = Counter()  # as on disk, of index and binary masks
         self.missing: list[Problem] = []
         self.unlabelled: list[str] = []
         self.shared: dict[str, list[Problem]] = {}
@@ -60,7 +60,7 @@ class Totals:
         labels = facts.custom
         if facts.mask is not None and mask_path is not None and plan.meaning is not None:
             labels = judge_mask(mask_path, facts.mask, plan.meaning, self.spec)
-            if isinstance(plan.meaning, IndexMeaning) and labels.counts:
+            if isinstance(plan.meaning, IndexMeaning | BinaryMeaning) and labels.counts:
                 self.labels.update(dict(zip(facts.mask.values, facts.mask.counts, strict=True)))
         if labels is None:
             return
@@ -113,6 +113,7 @@ class Totals:
             if len(paths) > 1:
                 first = replace(first, what=f"{first.what}; the same of {len(paths)} images: {_names(paths)}")
             (report.warnings if first.is_warning else report.errors).append(first)
+        report.warnings += self._foreground_of_255()
         for color, (count, paths) in sorted(self.unknown.items()):
             what = f"{color}, which no class has, is ignored: {count} pixels, in {_names(paths)}"
             fix = f"Name it in ignore_colors=['{color}'] if that is right."
@@ -149,6 +150,8 @@ class Totals:
 
     def _off_by_one(self) -> list[Problem]:
         spec, classes = self.spec, len(self.spec.classes)
+        if not isinstance(self.plan.meaning, IndexMeaning):
+            return []
         folder = os.path.dirname(self.plan.entries[0].get("seg_map_path") or "")
         found = {v for v in self.labels if v not in spec.ignored}
         if spec.label_map or classes < 2 or not found:
@@ -168,15 +171,28 @@ class Totals:
             self.report.warnings.append(Problem(folder, what, fix, "labels count from 0"))
         return []
 
+    def _foreground_of_255(self) -> list[Problem]:
+        """Find masks of 0 and 255 that are read as 0, 1 and "not labelled"."""
+        meaning, classes = self.plan.meaning, self.spec.classes
+        if set(self.labels) != {0, 255} or len(classes) != 2 or self.spec.reduce_zero_label or self.spec.label_map:
+            return []
+        if isinstance(meaning, BinaryMeaning) and meaning.kind == "0/1":
+            fix = "If 255 is the foreground, set kind='0/255'."
+        elif isinstance(meaning, IndexMeaning):
+            fix = "If 255 is the foreground, load them with mmseg_ext.LoadBinaryAnnotations(kind='0/255')."
+        else:
+            return []
+        folder = os.path.dirname(self.plan.entries[0].get("seg_map_path") or "")
+        what = f"the masks hold 0 and 255 alone, and 255 means 'not labelled': no pixel is '{classes[1]}'"
+        return [Problem(folder, what, fix, "no foreground")]
+
 
 def _missing_masks(missing: list[Problem], num_images: int) -> list[Problem]:
     if len(missing) < num_images or num_images < 2:
         return missing
     folder = os.path.dirname(missing[0].path)
-    suffixes: Counter[str] = Counter()
     if os.path.isdir(folder):
-        suffixes.update(Path(name).suffix for name in os.listdir(folder) if Path(name).suffix)
-        there = ", ".join(f"{n} *{s}" for s, n in suffixes.most_common(3)) or "no file"
+        there = list_suffixes(folder) or "no file"
         fix = f"The folder holds {there}: set seg_map_suffix to how the names of the masks end."
     else:
         fix = "The folder does not exist: set data_root and data_prefix=dict(seg_map_path=…) to where the masks are."

@@ -8,8 +8,8 @@ from typing import Any
 
 from mmseg_ext.downsampling.layouts import Failure, Pair
 from mmseg_ext.errors import UserError
+from mmseg_ext.files import read_json
 from mmseg_ext.image_names import name_bytes
-from mmseg_ext.json_text import parse_json
 
 RECORD_NAME = "dataset.json"
 STATE_FOLDER = ".downsampling"
@@ -100,7 +100,7 @@ def read_record(root: str | Path, factor: int, layout: str, source: str | Path) 
             "verify=False to take the folder as it is."
         )
     try:
-        record = parse_json(path.read_bytes())
+        record = read_json(path)
         found = {key: record[key] for key in ("format", "factor", "layout", "folders", "source")}
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"Expected the record of a copy in {path}, got something else ({error!r}). {fix}") from error

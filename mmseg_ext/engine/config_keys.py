@@ -33,7 +33,7 @@ RUNNER_KEYS: set[str] = {
 } - {"self", "cfg"}
 """Top-level keys that the Runner or a command reads; every other one is a variable of the config files."""
 
-_REGISTRIES = (
+REGISTRIES = (
     *(MODELS, DATASETS, TRANSFORMS, METRICS, HOOKS, LOOPS),
     *(OPTIMIZERS, OPTIM_WRAPPERS, PARAM_SCHEDULERS, DATA_SAMPLERS, VISUALIZERS),
 )
@@ -65,7 +65,7 @@ def _unread_option(config: Config, key: str) -> str | None:
             node = node[int(part)]
         elif isinstance(node, Mapping):
             if part not in node:
-                known = _arguments(node) if path else RUNNER_KEYS
+                known = arguments_of(node) if path else RUNNER_KEYS
                 if known is None or part in known:
                     return None
                 return _line(key, part, [*node, *known])
@@ -104,7 +104,7 @@ def unread_variables(path: str | Path) -> list[str]:
                 f"`{name}` is a variable that {Path(path).name} sets and does not read: its base files have been "
                 "loaded with their own value. Set the keys that hold the value."
             )
-        elif difflib.get_close_matches(name, RUNNER_KEYS, n=1, cutoff=0.85):
+        elif not name.endswith("_pipeline") and difflib.get_close_matches(name, RUNNER_KEYS, n=1, cutoff=0.85):
             lines.append(_line(name, name, RUNNER_KEYS))
     return lines
 
@@ -156,14 +156,14 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from _leaves(value, f"{prefix}{key}.")
 
 
-def _arguments(node: Mapping) -> set[str] | None:
+def arguments_of(node: Mapping) -> set[str] | None:
     """List the arguments of the component that a config builds; None where any key may be read."""
     kind = node.get("type")
     if kind is None:
         return None
     component: Any = kind
     if isinstance(kind, str):
-        component = next((found for registry in _REGISTRIES if (found := _look_up(registry, kind)) is not None), None)
+        component = next((found for registry in REGISTRIES if (found := _look_up(registry, kind)) is not None), None)
     if component is None:
         return None
     names: set[str] = set()

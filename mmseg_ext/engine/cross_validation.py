@@ -3,8 +3,9 @@
 Cells are (fold, seed). A finished cell is not run again and an interrupted one is resumed.
 """
 
+import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +13,13 @@ import numpy as np
 from mmengine.config import Config
 
 from mmseg_ext.engine.child_process import run_to_end
+from mmseg_ext.engine.config_keys import arguments_of
+from mmseg_ext.engine.resumed_config import changed_settings, list_changes
 from mmseg_ext.errors import UserError
 from mmseg_ext.escaping import escape_markdown
-from mmseg_ext.files import replace_file
+from mmseg_ext.files import read_json, replace_file
 from mmseg_ext.scores.confusion_matrix import mean_scores, scores_of_classes
+from mmseg_ext.stack import read_dumped_config
 
 
 class Matrix(NamedTuple):
@@ -32,22 +36,84 @@ OWN_MATRIX, ORIGINAL_MATRIX = "confusion_matrix.json", "confusion_matrix_origina
 
 
 def last_matrix(work_dir: Path, file_name: str = OWN_MATRIX) -> Matrix | None:
-    """Read the matrix of a run's last evaluation, None before the first."""
+    """Read the matrix of a run's last evaluation, None before the first.
+
+    Raises:
+        UserError: A file is damaged.
+    """
     found = []
     for path in work_dir.glob(f"*/{file_name}"):
-        record = json.loads(path.read_text())
-        if record["iteration"] is not None:
-            found.append(Matrix(record["classes"], record["iteration"], np.array(record["matrix"], dtype=np.int64)))
+        try:
+            record = read_json(path)
+            if record["iteration"] is not None:
+                found.append(Matrix(record["classes"], record["iteration"], np.array(record["matrix"], dtype=np.int64)))
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            raise UserError(
+                f"Expected the confusion matrix of an evaluation in {path}, got something else ({error!r}). Remove "
+                f"{work_dir}: the fold is trained anew."
+            ) from error
     return max(found, key=lambda m: m.iteration, default=None)
+
+
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def fold_options(fold: int, seed: int) -> list[str]:
     """The config options that make a run one cell of the study."""
-    loaders = ("train_dataloader", "val_dataloader", "test_dataloader")
-    return [*(f"{loader}.dataset.fold={fold}" for loader in loaders), f"randomness.seed={seed}"]
+    return [*(f"{loader}.dataset.fold={fold}" for loader in LOADERS), f"randomness.seed={seed}"]
 
 
-def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_iters: int) -> Matrix:
+def check_folds(config: Config) -> None:
+    """Refuse a config that cannot be cross-validated.
+
+    Raises:
+        UserError: A dataset takes no `fold`, or the schedule counts epochs.
+    """
+    for loader in LOADERS:
+        dataset = (config.get(loader) or {}).get("dataset") or {}
+        kind = dataset.get("type")
+        known = arguments_of(dataset)
+        if known is not None and "fold" not in known:
+            raise UserError(
+                f"Expected a dataset with folds in {loader}, got {kind}, which takes no `fold`. Datasets with "
+                "folds: mmseg_ext.DubaiAerialDataset, mmseg_ext.DubaiBuildingsDataset."
+            )
+    if "max_iters" not in config.train_cfg:
+        raise UserError("Expected `train_cfg.max_iters`, got a schedule that counts epochs. Use IterBasedTrainLoop.")
+
+
+def check_cell(work_dir: Path, config: Config, fold: int, seed: int) -> None:
+    """Refuse a cell that was trained with another config.
+
+    Args:
+        work_dir: Of the cell; its newest dumped config is compared.
+        config: Of the study.
+        fold: Of the cell.
+        seed: Likewise.
+
+    Raises:
+        UserError: Settings that a score depends on are others.
+    """
+    dumped = max(work_dir.glob("*.py"), key=lambda path: path.stat().st_mtime, default=None)
+    if dumped is None:
+        return
+    now = copy.deepcopy(config)
+    now.merge_from_dict({f"{loader}.dataset.fold": fold for loader in LOADERS} | {"randomness.seed": seed})
+    before = read_dumped_config(dumped)
+    changes = changed_settings(before, now)
+    was, is_now = before.get("train_cfg", {}).get("max_iters"), config.train_cfg.max_iters
+    if isinstance(was, int) and was > is_now:
+        changes.append(("train_cfg.max_iters", f"{was} → {is_now}"))
+    if changes:
+        raise UserError(
+            f"Expected the folds of this config in {work_dir.parent}, found {work_dir.name} of another one: "
+            f"{list_changes(changes)}. Name another folder with --work-dir, or remove that one."
+        )
+
+
+def run_cell(
+    command: Sequence[str], work_dir: Path, fold: int, seed: int, max_iters: int, options: Sequence[str] = ()
+) -> Matrix:
     """Train one cell, unless it has finished before.
 
     Args:
@@ -56,6 +122,7 @@ def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_i
         fold: Fold that is validated.
         seed: Seed of the run.
         max_iters: The iteration whose evaluation counts: the last.
+        options: Further config options.
 
     Raises:
         UserError: The training failed, or left no evaluation at its end.
@@ -64,7 +131,7 @@ def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_i
     if matrix is None or matrix.iteration < max_iters:
         # Without a checkpoint, --resume starts from the beginning.
         resume = ["--resume"] if work_dir.is_dir() and any(work_dir.iterdir()) else []
-        options = ["--cfg-options", *fold_options(fold, seed)]
+        options = ["--cfg-options", *options, *fold_options(fold, seed)]
         run_to_end([*command, "--work-dir", str(work_dir), *resume, *options])
         matrix = last_matrix(work_dir)
         if matrix is None or matrix.iteration < max_iters:
@@ -76,7 +143,13 @@ def run_cell(command: Sequence[str], work_dir: Path, fold: int, seed: int, max_i
 
 
 def cross_validate(
-    command: Sequence[str], config: Config, name: str, folds: Sequence[int], seeds: Sequence[int]
+    command: Sequence[str],
+    config: Config,
+    name: str,
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    options: Sequence[str] = (),
+    log: Callable[[str], object] = lambda line: None,
 ) -> str:
     """Run or resume every cell, score the sums over the folds, and write cross_validation.json and .md.
 
@@ -86,17 +159,27 @@ def cross_validate(
         name: Of the study, for the title.
         folds: Folds to run.
         seeds: Seeds to run all folds with.
+        options: What `command` gets behind --cfg-options besides the fold and the seed; `config` has them already.
+        log: Called with a line before each cell.
 
     Returns:
         The content of cross_validation.md.
 
     Raises:
-        UserError: A training failed, or left no evaluation at its end.
+        UserError: The dataset has no folds, a cell was trained with another config, a training failed, or left no
+            evaluation at its end.
     """
+    check_folds(config)
     folder = Path(config.work_dir)
     cells = {(fold, seed): folder / f"fold{fold}_seed{seed}" for seed in seeds for fold in folds}
+    for cell, work_dir in cells.items():
+        check_cell(work_dir, config, *cell)
     max_iters = config.train_cfg.max_iters
-    matrices = {cell: run_cell(command, work_dir, *cell, max_iters) for cell, work_dir in cells.items()}
+    matrices = {}
+    for number, (cell, work_dir) in enumerate(cells.items(), 1):
+        fold, seed = cell
+        log(f"fold {fold}, seed {seed} ({number} of {len(cells)}): {work_dir}")
+        matrices[cell] = run_cell(command, work_dir, fold, seed, max_iters, options)
     summary = summarize(matrices)
     originals = original_matrices(cells, matrices)
     if originals:

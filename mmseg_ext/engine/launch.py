@@ -2,9 +2,10 @@
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -14,11 +15,17 @@ from mmengine.runner import Runner
 
 from mmseg_ext.engine.checkpoint_fit import check_fit
 from mmseg_ext.engine.config_keys import unread_options, unread_variables
+from mmseg_ext.engine.fault_causes import explain_fault
+from mmseg_ext.engine.hooks.console_hook import ConsoleHook
 from mmseg_ext.engine.hooks.random_state_hook import RandomStateHook
+from mmseg_ext.engine.resumed_config import check_resumed_config
 from mmseg_ext.engine.work_dir_lock import lock_work_dir
 from mmseg_ext.errors import UserError
-from mmseg_ext.stack import last_checkpoint, remove_leftovers
+from mmseg_ext.points.label_budget import flat_steps
+from mmseg_ext.stack import last_checkpoint, read_checkpoint_meta, remove_leftovers
 from mmseg_ext.stack.binary_accuracy import correct_binary_accuracy
+
+Result = TypeVar("Result")
 
 # Warnings of the stack that are meant for its own developers.
 STOCK_NOISE = (
@@ -37,7 +44,18 @@ class ScreenRunner(Runner):
     """mmengine's Runner, with its log of hundreds of lines in the log file alone; warnings still reach the screen.
 
     A checkpoint that does not fit the model is refused, unless the config holds ``allow_partial=True``.
+
+    Attributes:
+        last_batch: The batch that was read last, for the message where a step fails on it.
     """
+
+    last_batch: Any = None
+
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """Call the hooks, and keep the batch at hand."""
+        if fn_name.startswith("before_") and fn_name.endswith("_iter"):
+            self.last_batch = kwargs.get("data_batch")
+        super().call_hook(fn_name, **kwargs)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
         """Build the logger; its screen handler shows warnings only."""
@@ -46,6 +64,8 @@ class ScreenRunner(Runner):
             if type(handler) is logging.StreamHandler and handler.level < logging.WARNING:
                 handler.setLevel(logging.WARNING)
                 handler.addFilter(is_shown)
+            elif isinstance(handler, logging.FileHandler):
+                _log_safely(handler)
         return logger
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
@@ -54,6 +74,23 @@ class ScreenRunner(Runner):
         if not self.cfg.get("allow_partial", False):
             check_fit(self.model, checkpoint, filename)
         return checkpoint
+
+
+def _log_safely(handler: logging.FileHandler) -> None:
+    """Let a log file take any name, and end the run where it cannot be written, instead of a traceback a line."""
+    path = handler.baseFilename
+    stream: Any = handler.stream
+    stream.reconfigure(errors="backslashreplace")
+
+    def fail(record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            logging.FileHandler.handleError(handler, record)
+            return
+        handler.handleError = lambda record: None  # type: ignore[method-assign] # once
+        raise OSError(error.errno, error.strerror, path) from None
+
+    handler.handleError = fail  # type: ignore[method-assign]
 
 
 def load_config(
@@ -158,17 +195,83 @@ def enable_amp(config: Config) -> None:
     config.optim_wrapper.loss_scale = "dynamic"
 
 
-def seed_to_resume(work_dir: str | Path) -> int | None:
-    """Read the seed of the run in a work dir from its last checkpoint, None where there is none.
+def resume_from(path: str) -> str:
+    """Find the checkpoint that ``--resume PATH`` names: a file, an address, or the last one of a work dir.
+
+    Raises:
+        UserError: There is none.
+    """
+    if not Path(path).is_dir():
+        return checked_checkpoint(path)
+    found = last_checkpoint(path)
+    if found is None:
+        raise UserError(f"Expected a run's checkpoint in {path}, found none. Name the file itself.")
+    return str(found)
+
+
+def choose_checkpoint(config: Config, resume: bool | str) -> str | None:
+    """Choose what a run resumes from, and set `resume` and `load_from` of its config accordingly, in place.
+
+    In this order: the named checkpoint, the last one in the work dir, ``load_from`` of a config that itself says
+    ``resume=True``. Without any of them the run begins, from the weights of ``load_from`` where that is set.
+
+    Args:
+        config: The config.
+        resume: Whether to resume, or from what; see :func:`train`.
+
+    Returns:
+        A file or an address; None where the run begins.
+    """
+    by_config = bool(config.get("resume", False))
+    chosen: str | None = None
+    if isinstance(resume, str):
+        chosen = config.load_from = resume_from(resume)
+    elif resume or by_config:
+        own = last_checkpoint(config.work_dir)
+        if own is not None:
+            chosen, config.load_from = str(own), None  # mmengine finds it as well
+        elif by_config and config.get("load_from"):
+            chosen = config.load_from
+    config.resume = chosen is not None
+    return chosen
+
+
+def checked_checkpoint(checkpoint: str) -> str:
+    """Return a checkpoint's path or address.
+
+    Raises:
+        UserError: There is no such file.
+    """
+    if "://" not in checkpoint and not Path(checkpoint).is_file():
+        raise UserError(f"Expected a checkpoint file, found none at {checkpoint}.")
+    return checkpoint
+
+
+def seed_to_resume(checkpoint: str | Path | None) -> int | None:
+    """Read the seed of a run from its checkpoint, None where there is none.
 
     The sampler's order is drawn before mmengine resumes, so the seed has to be known by then.
     """
-    checkpoint = last_checkpoint(work_dir)
-    if checkpoint is None:
-        return None
-    from mmengine.runner import CheckpointLoader
+    return None if checkpoint is None else read_checkpoint_meta(checkpoint).get("seed")
 
-    return CheckpointLoader.load_checkpoint(str(checkpoint), map_location="cpu")["meta"].get("seed")
+
+def check_input_size(config: Config) -> None:
+    """Refuse to train with images of which no common size is known.
+
+    Raises:
+        UserError: ``model.data_preprocessor`` has neither `size` nor `size_divisor`, or both.
+    """
+    preprocessor = config.model.get("data_preprocessor") or config.get("data_preprocessor") or {}
+    given = [key for key in ("size", "size_divisor") if preprocessor.get(key) is not None]
+    if str(preprocessor.get("type")).rpartition(".")[2] != "SegDataPreProcessor" or len(given) == 1:
+        return
+    steps = flat_steps(config.train_dataloader.dataset.get("pipeline"))
+    crops = [step["crop_size"] for step in steps if "crop_size" in step]
+    example = f"{tuple(crops[-1])}" if crops else "(512, 512)"
+    raise UserError(
+        f"Expected one of `size` and `size_divisor` in model.data_preprocessor, got {' and '.join(given) or 'none'}. "
+        f"The images of a batch are padded to it: set size={example}, the size of the training crops."
+    )
 
 
 def build_runner(config: Config) -> Runner:
@@ -181,35 +284,65 @@ def build_runner(config: Config) -> Runner:
     return ScreenRunner.from_cfg(config)
 
 
-def train(config: Config, resume: bool = False, amp: bool = False) -> Runner:
+def run_config(config: Config, use: Callable[[Runner], Result]) -> Result:
+    """Build the config's Runner and use it; a fault whose cause is known ends in one line.
+
+    Raises:
+        UserError: What :func:`mmseg_ext.engine.fault_causes.explain_fault` has found.
+    """
+    runner = None
+    try:
+        runner = build_runner(config)
+        return use(runner)
+    except Exception as error:
+        fault = explain_fault(error, config, runner)
+        if fault is None:
+            raise
+        raise fault from error
+
+
+def train(config: Config, resume: bool | str = False, amp: bool = False, resume_anyway: bool = False) -> Runner:
     """Train a config.
 
     Args:
         config: From :func:`load_config`.
-        resume: Go on from the last checkpoint in the work dir; ``resume=True`` in the config does the same.
+        resume: True goes on from the last checkpoint in the work dir, as ``resume=True`` in the config does; a path
+            from that checkpoint, or from the last one of that work dir. The work dir is the run's own, or a new one.
         amp: Turn on automatic mixed precision.
+        resume_anyway: Resume with another config than the run was begun with; see
+            :func:`mmseg_ext.engine.resumed_config.changed_settings`.
 
     Raises:
-        UserError: The work dir holds another run, or the data are not fit to train on.
+        UserError: The work dir holds another run, the run was begun with another config, or the data are not fit to
+            train on.
     """
-    config.resume = resume or bool(config.get("resume", False))
-    if int(os.environ.get("RANK", 0)) == 0:
+    is_first = int(os.environ.get("RANK", 0)) == 0
+    if is_first:
         lock_work_dir(config.work_dir)
         remove_leftovers(config.work_dir)
-    claim_work_dir(config.work_dir, config.resume)
+    goes_on = bool(resume) or bool(config.get("resume", False))
+    checkpoint = choose_checkpoint(config, resume)
+    is_other = checkpoint is not None and Path(checkpoint).resolve().parent != Path(config.work_dir).resolve()
+    claim_work_dir(config.work_dir, resume=goes_on and not is_other)
+    check_input_size(config)
     if amp:
         enable_amp(config)
     if config.optim_wrapper.get("type") == "AmpOptimWrapper" and not torch.cuda.is_available():
         raise UserError("Expected a GPU for mixed precision, found none. Leave out --amp, or set type='OptimWrapper'.")
     if config.resume and config.get("randomness", {}).get("seed") is None:
-        seed = seed_to_resume(config.work_dir)
+        seed = seed_to_resume(checkpoint)
         if seed is not None:
             config.randomness = {**config.get("randomness", {}), "seed": seed}
-    runner = build_runner(config)
-    if not any(isinstance(hook, RandomStateHook) for hook in runner.hooks):
-        runner.register_hook(RandomStateHook())
-    runner.train()
-    return runner
+    if checkpoint is not None and is_first:
+        check_resumed_config(config, checkpoint, resume_anyway)
+
+    def train_with(runner: Runner) -> Runner:
+        if not any(isinstance(hook, RandomStateHook) for hook in runner.hooks):
+            runner.register_hook(RandomStateHook())
+        runner.train()
+        return runner
+
+    return run_config(config, train_with)
 
 
 def test(config: Config, checkpoint: str) -> dict[str, float]:
@@ -222,10 +355,14 @@ def test(config: Config, checkpoint: str) -> dict[str, float]:
     Returns:
         The scores.
     """
-    if "://" not in checkpoint and not Path(checkpoint).is_file():
-        raise UserError(f"Expected a checkpoint file, found none at {checkpoint}.")
-    config.load_from = checkpoint
-    return build_runner(config).test()
+    config.load_from = checked_checkpoint(checkpoint)
+
+    def test_with(runner: Runner) -> dict[str, float]:
+        if not any(isinstance(hook, ConsoleHook) for hook in runner.hooks):
+            runner.register_hook(ConsoleHook())
+        return runner.test()
+
+    return run_config(config, test_with)
 
 
 def draw_predictions(config: Config, show: bool, show_dir: str | None, wait_time: float) -> None:

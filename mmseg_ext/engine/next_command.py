@@ -37,7 +37,11 @@ def command_to_test(work_dir: str | Path, config: str | None) -> str:
     work_dir = Path(work_dir)
     best = sorted(work_dir.glob("best_*.pth"), key=lambda path: path.stat().st_mtime)
     last = work_dir / "last_checkpoint"
-    named = str(work_dir / file_name(last.read_text())) if last.is_file() else "CHECKPOINT"
+    named = (
+        str(work_dir / file_name(last.read_text(encoding="utf-8", errors="replace")))
+        if last.is_file()
+        else "CHECKPOINT"
+    )
     checkpoint = str(best[-1]) if best else named
     dumped = work_dir / Path(config or "CONFIG").name
     config = str(dumped) if dumped.is_file() else config or "CONFIG"

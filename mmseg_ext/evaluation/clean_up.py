@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric, Evaluator
-from mmengine.logging import MMLogger
 
 from mmseg_ext.arguments import ComponentConfig, fits
 from mmseg_ext.errors import UserError
+from mmseg_ext.evaluation.current_run import report
 from mmseg_ext.evaluation.morphology import CleanUpStep, clean_up_map
 from mmseg_ext.evaluation.segmentation_metric import Counts, SegmentationMetric
 from mmseg_ext.masks.class_maps import as_array
@@ -145,7 +145,7 @@ class CleanUp(BaseMetric):
         width = max(map(len, names))
         lines = [f"{'':<{width}}  before   after  change"]
         lines += [f"{n:<{width}}  {before[n]:6.2f}  {after[n]:6.2f}  {after[n] - before[n]:+6.2f}" for n in names]
-        MMLogger.get_current_instance().info("clean-up:\n%s", "\n".join(lines))
+        report("clean-up:\n%s", "\n".join(lines))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Not used: the metrics inside compute."""

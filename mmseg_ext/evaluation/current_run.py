@@ -1,8 +1,12 @@
 """What a metric reads of the run that it scores: mmengine passes it none of this."""
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.logging import MessageHub, MMLogger
+
+ON_SCREEN = "is_on_screen"
+"""Attribute of a log record that a test shows on the screen."""
 
 
 def is_validation() -> bool:
@@ -20,3 +24,13 @@ def log_folder() -> Path | None:
     """Return the folder of the run's log file, None where there is no log file."""
     log_file = getattr(MMLogger.get_current_instance(), "log_file", None)
     return None if log_file is None else Path(log_file).parent
+
+
+def report(text: str, *values: Any) -> None:
+    """Log a result of an evaluation: a test shows it on the screen too.
+
+    Args:
+        text: As for ``logger.info``.
+        *values: Likewise.
+    """
+    MMLogger.get_current_instance().info(text, *values, extra={ON_SCREEN: True})

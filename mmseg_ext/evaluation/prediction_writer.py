@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger
 
 from mmseg_ext.arguments import StrPath
 from mmseg_ext.errors import UserError
-from mmseg_ext.files import replace_file
+from mmseg_ext.evaluation.current_run import report
+from mmseg_ext.files import join_below, replace_file
+from mmseg_ext.image_names import image_name
 from mmseg_ext.masks.class_maps import as_array, pack_labels
 from mmseg_ext.registry import METRICS
 
@@ -40,20 +41,14 @@ class PredictionWriter(BaseMetric):
         """Write one batch."""
         for sample in data_samples:
             image = Path(sample["img_path"])
-            name = self._name(image)
-            path = self.output_dir / name.with_suffix(".png")
+            path = join_below(self.output_dir, self._name(image).with_suffix(".png"))
             replace_file(path, pack_labels(as_array(sample["pred_sem_seg"]["data"])), sync=False)
             self.results.append((str(path), str(image)))
 
     def _name(self, image: Path) -> Path:
         if self.data_root is None:
             return Path(image.name)
-        try:
-            return image.relative_to(self.data_root)
-        except ValueError:
-            raise UserError(
-                f"Expected images below PredictionWriter(data_root={self.data_root!r}), got {image}."
-            ) from None
+        return Path(image_name({"img_path": image}, self.data_root, "PredictionWriter"))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Check that no file was written twice; there is no score."""
@@ -64,5 +59,5 @@ class PredictionWriter(BaseMetric):
                     f"Expected one image for {path}, got {image_of[path]} and {image}. Set `data_root`, the folder "
                     "that both lie below."
                 )
-        MMLogger.get_current_instance().info("%d predictions written to %s", len(image_of), self.output_dir)
+        report("%d predictions written to %s", len(image_of), self.output_dir)
         return {}

@@ -16,6 +16,7 @@ import os
 import struct
 import sys
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,14 +31,27 @@ from mmseg_ext.image_names import name_bytes
 
 KEY = "decoded_cache"  # of a sample
 SUFFIX = ".array"
-# Made by, modified, changed (ns), bytes of the file; type, dimensions and shape of the array; filled up to 64 bytes.
-HEADER = struct.Struct("<8sqqq4sB4I11x")
-FORMAT = b"decoded2"  # raised whenever a file is decoded differently
+# Made by, modified, changed (ns), bytes of the file; type, dimensions and shape of the array; checksum; filled up to 64
+# bytes.
+HEADER = struct.Struct("<8sqqq4sB4II7x")
+FORMAT = b"decoded2"
 MAX_DIMENSIONS = 4
 # Numbers alone: an entry of Python objects would be pointers.
 DTYPES = {np.dtype(kind).str.encode(): np.dtype(kind) for kind in "?bBhHiIqQefd"}
 # Another release of a decoder may round differently.
 DECODERS = f"cv2 {cv2.__version__} pillow {Image.__version__}"
+
+
+def pack_header(stamp: tuple[int, int, int], array: np.ndarray) -> bytes:
+    """Make the header of an entry, whose checksum is of itself, without the checksum, and of the array.
+
+    Args:
+        stamp: The state of the source file: times of modification and of change in ns, bytes.
+        array: Contiguous, of at most four dimensions.
+    """
+    shape = (*array.shape, *[0] * (MAX_DIMENSIONS - array.ndim))
+    values = (FORMAT, *stamp, array.dtype.str.encode(), array.ndim, *shape)
+    return HEADER.pack(*values, zlib.crc32(array.data, zlib.crc32(HEADER.pack(*values, 0))))
 
 
 def cached(results: Mapping[str, Any], path: str, kind: str, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -76,6 +90,7 @@ class DecodedCache:
         self.folder = Path(folder).absolute()
         self.limit = int(limit_gb * 1e9)
         self.fills = True
+        self._checked: set[str] = set()  # entries whose checksum this process has compared
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -116,7 +131,7 @@ class DecodedCache:
                 mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
             finally:
                 os.close(descriptor)
-            made_by, *of_file, dtype, num_dimensions, s0, s1, s2, s3 = HEADER.unpack_from(mapped)
+            made_by, *of_file, dtype, num_dimensions, s0, s1, s2, s3, _ = HEADER.unpack_from(mapped)
             if made_by != FORMAT or tuple(of_file) != stamp:
                 return None
             shape = (s0, s1, s2, s3)[:num_dimensions]
@@ -124,7 +139,12 @@ class DecodedCache:
             # An entry is not trusted: an array of another size would reach beyond the file.
             if num_dimensions > MAX_DIMENSIONS or HEADER.size + math.prod(shape) * kind.itemsize != len(mapped):
                 return None
-            return np.ndarray(shape, kind, buffer=mapped, offset=HEADER.size)
+            array: np.ndarray = np.ndarray(shape, kind, buffer=mapped, offset=HEADER.size)
+            if entry not in self._checked:
+                if pack_header(stamp, array) != mapped[: HEADER.size]:  # a disk or a person has changed it
+                    return None
+                self._checked.add(entry)
+            return array
         except (OSError, ValueError, KeyError, struct.error):  # no file; an empty, cut off or foreign one
             return None
 
@@ -143,14 +163,14 @@ class DecodedCache:
                 return
             # Before the file: after a crash the total may be too high, never too low.
             self._write_total(total_file, total + size)
-            shape = (*array.shape, *[0] * (MAX_DIMENSIONS - array.ndim))
-            header = HEADER.pack(FORMAT, *stamp, array.dtype.str.encode(), array.ndim, *shape)
+            contiguous = np.ascontiguousarray(array)
+            header = pack_header(stamp, contiguous)
             temporary = self.folder / "writing"  # one at a time, under the lock
             try:
                 with open(temporary, "wb", buffering=0) as file:
                     os.posix_fallocate(file.fileno(), 0, size)  # raises on a full disk
                     file.write(header)
-                    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+                    data = contiguous.reshape(-1).view(np.uint8).data
                     while data:
                         data = data[file.write(data) :]
                 os.replace(temporary, entry)

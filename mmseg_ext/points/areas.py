@@ -21,7 +21,7 @@ from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 
 from mmseg_ext.errors import UserError, out_of_range
-from mmseg_ext.json_text import parse_json
+from mmseg_ext.files import read_json
 
 SIGMAS_OF_COLOR = (2.0, 6.0)
 SIGMAS_OF_TEXTURE = (2.0, 6.0, 12.0)
@@ -176,7 +176,7 @@ def is_written_by(path: str | Path, command: str) -> bool:
     """Whether a file holds areas that a command wrote."""
     try:
         read_areas(path)
-        return command in str(parse_json(Path(path).read_bytes()).get("written by"))
+        return command in str(read_json(path).get("written by"))
     except UserError:
         return False
 
@@ -189,7 +189,7 @@ def read_areas(path: str | Path) -> dict[str, np.ndarray]:
     """
     hint = "Write it with tools/estimate_areas.py."
     try:
-        record = parse_json(Path(path).read_bytes())
+        record = read_json(path)
     except FileNotFoundError:
         raise UserError(f"No areas at {path}. {hint}") from None
     except OSError as error:

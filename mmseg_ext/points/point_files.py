@@ -22,10 +22,8 @@ from typing import Any, NamedTuple
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.escaping import csv_cell, printable, text_of_csv_cell
-from mmseg_ext.files import replace_file
+from mmseg_ext.files import parse_json, refuse_other_file, replace_file
 from mmseg_ext.image_names import name_bytes
-from mmseg_ext.json_text import parse_json
-from mmseg_ext.overwriting import refuse_other_file
 from mmseg_ext.points.coordinates import CoordinateReader
 from mmseg_ext.points.csv_tables import COLUMNS, CsvTable, line_error, write_csv
 from mmseg_ext.points.text_decoding import HOW_TO_SAVE, decode_text

@@ -12,7 +12,7 @@ from mmseg_ext.stack.missing_weights import explain_missing_weights
 from mmseg_ext.stack.own_checkpoints import keep_to_own_checkpoints, last_checkpoint
 from mmseg_ext.stack.pip_install import forbid_pip_install
 from mmseg_ext.stack.printable_logs import keep_logs_printable
-from mmseg_ext.stack.safe_checkpoints import safe_checkpoints
+from mmseg_ext.stack.safe_checkpoints import read_checkpoint_meta, safe_checkpoints
 from mmseg_ext.stack.saved_checkpoints import remove_leftovers, save_whole_checkpoints
 from mmseg_ext.stack.stock_warnings import quiet, write_kept_warnings
 
@@ -30,6 +30,7 @@ __all__ = [
     "parse_checkpoint_configs",
     "prepare",
     "quiet",
+    "read_checkpoint_meta",
     "read_dumped_config",
     "remove_leftovers",
     "safe_checkpoints",

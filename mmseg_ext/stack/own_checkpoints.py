@@ -39,7 +39,7 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
     """
     folder = Path(work_dir)
     pointer = folder / "last_checkpoint"
-    stored = pointer.read_text(errors="replace").strip() if pointer.is_file() else ""
+    stored = pointer.read_text(encoding="utf-8", errors="replace").strip() if pointer.is_file() else ""
     named = folder / (file_name(stored) or "?")
     if is_whole(named):
         return named
@@ -54,8 +54,7 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
         return None
     raise UserError(
         f"Expected the checkpoint {one_line(named)} that {pointer} names ({one_line(stored)!r}), found none, and no "
-        "other whole one. Put it there, or name a checkpoint with --cfg-options load_from=FILE, or another folder with "
-        "--work-dir."
+        "other whole one. Put it there, or name a checkpoint with --resume FILE, or another folder with --work-dir."
     )
 
 

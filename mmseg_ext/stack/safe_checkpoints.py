@@ -2,11 +2,12 @@
 
 import os
 import re
+import zipfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, BinaryIO
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.stack.replacement import is_ours, one_line, replace_everywhere
@@ -15,6 +16,9 @@ from mmseg_ext.stack.replacement import is_ours, one_line, replace_everywhere
 DAMAGE = re.compile(
     "PytorchStreamReader|storage has wrong byte size|restore data location|Unknown endianness type|no attribute 'dtype'"
 )
+
+OLD_TAR = "a tar archive, as torch before 0.1.10 saved, or damaged: load it with an old torch, and save it again"
+_TAR_MAGIC_AT = 257
 
 _is_trusted = False
 
@@ -75,6 +79,30 @@ def _explained_refusal(file: Any) -> Iterator[None]:
     raise UserError(f"{what} Only if you trust its author, load it with --trust-checkpoint") from None
 
 
+def is_tar(file: BinaryIO) -> bool:
+    """Whether a file is a tar archive, in which torch saved before its version 0.1.10; the position is restored."""
+    start = file.tell()
+    file.seek(_TAR_MAGIC_AT)
+    magic = file.read(5)
+    file.seek(start)
+    return magic == b"ustar"
+
+
+@contextmanager
+def _explained_tar(file: Any) -> Iterator[None]:
+    """Turn what torch raises about a tar archive that it cannot read into one line."""
+    try:
+        yield
+    except Exception as error:
+        path = os.fspath(file) if isinstance(file, str | os.PathLike) else None
+        if path is None or not os.path.isfile(path):
+            raise
+        with open(path, "rb") as opened:
+            if not is_tar(opened):
+                raise
+        raise UserError(f"Expected weights in {path}, got {OLD_TAR}.") from error
+
+
 def _check(file: Any) -> None:
     """Check a file before torch reads it.
 
@@ -89,6 +117,8 @@ def _check(file: Any) -> None:
             with open(file, "rb") as opened:
                 _check(opened)
         return
+    if is_tar(file):
+        raise UnpicklingError(OLD_TAR)
     try:
         check_checkpoint(file)
     except UnpicklingError:
@@ -100,6 +130,30 @@ def _check(file: Any) -> None:
 def is_trusted() -> bool:
     """Whether checkpoints may run the code that they hold."""
     return _is_trusted
+
+
+def read_checkpoint_meta(path: str | os.PathLike) -> dict[str, Any]:
+    """Read what mmengine writes about a run into its checkpoints, such as the config and the seed.
+
+    Args:
+        path: A file, whose tensors are not read, or an address.
+
+    Returns:
+        Empty where the checkpoint holds none.
+
+    Raises:
+        UserError: The file is damaged, or holds more than weights.
+    """
+    import torch
+    from mmengine.runner import CheckpointLoader
+
+    if os.path.isfile(path):
+        is_zip = zipfile.is_zipfile(path)  # files in torch's older format cannot be mapped
+        content = torch.load(path, map_location="cpu", weights_only=not _is_trusted, mmap=is_zip)
+    else:
+        content = CheckpointLoader.load_checkpoint(str(path), map_location="cpu")
+    meta = content.get("meta") if isinstance(content, dict) else None
+    return meta if isinstance(meta, dict) else {}
 
 
 def safe_checkpoints(trust: bool = False) -> None:
@@ -128,7 +182,8 @@ def safe_checkpoints(trust: bool = False) -> None:
 
     def load(f: Any, *args: Any, **kwargs: Any) -> Any:
         if _is_trusted:
-            return stock(f, *args, **kwargs)
+            with _explained_tar(f):
+                return stock(f, *args, **kwargs)
         known = torch.serialization.get_safe_globals()
         more = [entry for entry in _checkpoint_globals() if entry not in known]
         with _explained_refusal(f), torch.serialization.safe_globals(more):

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.json_text import parse_json
+from mmseg_ext.files import read_json
 
 
 def hint_to_write(path: str | Path) -> str:
@@ -22,7 +22,7 @@ def read_record(path: str | Path) -> Any:
         UserError: The file is missing, or is no JSON.
     """
     try:
-        return parse_json(Path(path).read_bytes())
+        return read_json(path)
     except FileNotFoundError:
         raise UserError(
             f"Expected the statistics of the training images in {path}, found no file. {hint_to_write(path)}"

@@ -75,6 +75,10 @@ def _join_states(values: Sequence[Value]) -> str:
     return states[0] if len(counts) == 1 else ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
+def _join_notes(values: Sequence[Value]) -> str:
+    return "; ".join(dict.fromkeys(str(value) for value in values if value))
+
+
 def number_of(value: Value) -> float | None:
     """Return the finite number of a value; None for nan, infinity and text."""
     number = value.mean if isinstance(value, Spread) else value
@@ -239,6 +243,7 @@ _AFTER_METRICS = (
         weight=3,
     ),
     Column("state", "state", lambda run, _: run.state, _join_states, weight=8),
+    Column("note", "note", lambda run, _: run.note, _join_notes, weight=9),
     Column("seed", read=lambda run, _: run.seed),
     Column("unfair", "differs in", write=lambda row: ", ".join(row.flags), weight=7),
 )

@@ -66,6 +66,7 @@ def _json_record(row: Row) -> dict[str, Any]:
                 "work_dir": run.work_dir,
                 "seed": run.seed,
                 "state": run.state,
+                "note": run.note,
                 "evaluations": [{"step": item.step, **item.metrics} for item in run.evaluations],
             }
             for run in row.runs

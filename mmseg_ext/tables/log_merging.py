@@ -34,6 +34,7 @@ def merge_parts(scalars: LogPart | None, text: LogPart | None, test: LogPart | N
     merged.num_bad_lines = sum(part.num_bad_lines for part in parts)
     merged.is_cut = bool(parts) and all(part.is_cut or _is_empty(part) for part in logs)
     merged.is_test = any(part.is_test for part in parts)
+    merged.is_stopped_early = any(part.is_stopped_early for part in parts)
     merged.problem = "; ".join(part.problem for part in parts if part.problem)
     merged.changed = max((part.changed for part in parts), default=0.0)
     for part in parts:

@@ -51,6 +51,7 @@ class Settings:
         fingerprint: Equal for runs that differ in the seed alone.
         fold_fingerprint: Equal for runs that differ in the seed and the fold alone.
         work_dir: Work dir as the config states it.
+        resumed_with_other: Settings that were others before a resume, as dotted keys.
     """
 
     dataset: str = ""
@@ -70,6 +71,7 @@ class Settings:
     fingerprint: str = ""
     fold_fingerprint: str = ""
     work_dir: str = ""
+    resumed_with_other: str = ""
 
 
 @dataclass(slots=True)
@@ -96,6 +98,7 @@ class LogPart:
         num_bad_lines: Lines that could not be read.
         is_cut: The file ends inside a line, a table or a config.
         is_test: A test has logged its progress.
+        is_stopped_early: The last line about training is that of mmengine's EarlyStoppingHook.
         error: Last line of a traceback at the end of the log.
         problem: Why the file could not be read at all.
         stamp: When the command was started, as ``YYYYMMDD_HHMMSS``; empty where the name does not say.
@@ -121,6 +124,7 @@ class LogPart:
     num_bad_lines: int = 0
     is_cut: bool = False
     is_test: bool = False
+    is_stopped_early: bool = False
     error: str = ""
     problem: str = ""
     stamp: str = ""
@@ -154,8 +158,8 @@ class Run:
         tests: Evaluations outside training.
         done: Training iterations done.
         planned: Training iterations planned.
-        state: finished, running, stopped, crashed, unfinished (cut or empty logs), ended (the logs do not say how many
-            iterations were planned), tested or predicted (a test without scores).
+        state: finished, running, stopped, stopped early (by EarlyStoppingHook), crashed, unfinished (cut or empty),
+            ended (the logs do not say how many iterations were planned), tested or predicted (a test without scores).
         started: Date and time of the first line.
         settings: What the config says.
         seconds_per_step: Time of a training iteration, in s.
@@ -163,6 +167,7 @@ class Run:
         num_parameters: Parameters of the model.
         num_gpus: Number of GPUs.
         seed: Random seed.
+        note: What a reader of the scores has to know, such as a resume with another config.
         warnings: What could not be read, a line each.
     """
 
@@ -181,4 +186,5 @@ class Run:
     num_parameters: int | None = None
     num_gpus: int | None = None
     seed: int | None = None
+    note: str = ""
     warnings: list[str] = field(default_factory=list)

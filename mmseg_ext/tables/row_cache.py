@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from mmseg_ext.files import replace_file
+from mmseg_ext.files import read_cache_file, write_cache_file
 
 from .records import Evaluation, LogPart, Settings
 from .score_rows import share_names
@@ -40,28 +40,24 @@ class RowCache:
     def __init__(self, work_dirs: Iterable[Path | str], wanted: Iterable[str] = (), folder: Path | None = None) -> None:
         key = json.dumps([FORMAT, sorted(os.path.abspath(path) for path in work_dirs), sorted(wanted)])
         name = hashlib.sha1(key.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
-        self.path = (folder or default_folder()) / f"{name}.json"
+        self.path = (folder or default_folder()) / f"{name}.json.gz"
         self._names: dict[tuple[str, ...], int] = {}  # class names, which most evaluations share, by their number
         self._old: dict[str, Any] = {}
         self._new: dict[str, Any] = {}
         self._is_changed = False
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            names, old = json.loads(self.path.read_bytes())
+        content = read_cache_file(self.path)
+        if content is not None:
+            names, self._old = content
             self._names = {share_names(tuple(item)): index for index, item in enumerate(names)}
-            self._old = dict(old)
         self._shared_names = list(self._names)
 
     def get(self, key: str, status: os.stat_result) -> LogPart | Settings | None:
         """Return what a file said, None where it is not known or the file has changed."""
-        try:
-            stamp, value = entry = self._old[key]
-            if stamp != _stamp(status):
-                return None
-            record = Settings(*value) if len(value) == len(fields(Settings)) else self._load_part(value)
-        except (TypeError, ValueError, LookupError):
+        stamp, value = entry = self._old.get(key, (None, ()))
+        if stamp != _stamp(status):
             return None
         self._new[key] = entry
-        return record
+        return Settings(*value) if len(value) == len(fields(Settings)) else self._load_part(value)
 
     def put(self, key: str, status: os.stat_result, record: LogPart | Settings) -> None:
         """Remember what a file said."""
@@ -72,9 +68,8 @@ class RowCache:
         """Write the entries of the files seen since the cache was opened, where any of them is new."""
         if not self._is_changed and len(self._new) == len(self._old):
             return
-        text = json.dumps([list(self._names), self._new], separators=(",", ":"))
         with contextlib.suppress(OSError):
-            replace_file(self.path, text.encode("utf-8", "surrogatepass"), sync=False)
+            write_cache_file(self.path, [list(self._names), self._new])
 
     def _values(self, record: Any) -> Any:
         """Return the values of a record's fields as a list, those of the records in it too."""

@@ -170,6 +170,8 @@ def _make_run(work_dir: WorkDir, parts: list[LogPart], reader: _FileReader, now:
     age = now - max(part.changed for part in parts)
     is_fresh = 0 <= age < RUNNING_SECONDS and not _is_copy(parts[-1].ended, parts[-1].changed)
     run.state = _state(run, last, is_fresh=is_fresh)
+    if settings.resumed_with_other:
+        run.note = f"resumed with another config: {settings.resumed_with_other}"
     run.warnings = [printable(line) for line in _warnings(work_dir, parts)]
     return run
 
@@ -184,6 +186,8 @@ def _state(run: Run, last: LogPart, *, is_fresh: bool) -> str:
         return "tested"
     if run.done is not None and run.planned is not None and run.done >= run.planned:
         return "finished"
+    if last.is_stopped_early:
+        return "stopped early"
     if last.error:
         return "crashed"
     if run.done is None and last.is_test:

@@ -14,6 +14,9 @@ from .config_source import base_name, parse_chunks, split_assignments
 from .dataset_names import dataset_from_type, plain_type
 from .records import MAX_STEP, Settings
 
+RESUMED_KEY = "resumed_with_other"
+"""Key by which a config lists the settings that were others before a resume."""
+
 _NOT_COMPARED = re.compile(
     "randomness|seed|load_from|resume|resume_from|launcher|log_level|vis_backends|visualizer|default_hooks|custom_hooks|"
     "env_cfg|log_config|log_processor|checkpoint_config|dist_params|gpu_ids|device|work_dir"
@@ -36,6 +39,7 @@ def read_settings(source: str) -> Settings:
     _read_model(settings, config)
     _read_schedule(settings, config)
     _read_pipeline(settings, config, train)
+    settings.resumed_with_other = ", ".join(map(_text, _list(config.get(RESUMED_KEY))))
     settings.fingerprint, settings.fold_fingerprint = _fingerprints(chunks)
     for item in fields(settings):
         value = getattr(settings, item.name)

@@ -41,6 +41,11 @@ _FACT = re.compile(r" *(GPU number|seed): *([0-9]{1,12})")
 _RESUMED = re.compile(r"resumed epoch:? *[0-9]+, iter:? *([0-9]{1,12})\b")
 _CHECKPOINT = re.compile(r"Saving checkpoint at ([0-9]{1,12}) iterations$")
 _PARAMETER = re.compile(r" - torch\.Size\(\[((?:[0-9]{1,9}(?:, [0-9]{1,9}){0,7})?)\]\)")
+_STOPPED_EARLY = re.compile(
+    r" - INFO - (?:the monitored metric did not improve|Stopping threshold reached|Monitored metric .* is infinite)"
+)
+"""The three messages of mmengine's EarlyStoppingHook."""
+
 _ETA_RANGE = 80
 
 
@@ -77,7 +82,7 @@ class _TextReader:
         self.memory: list[str | None] = []
         self.total, self.has_epochs = "", False
         self.saved_step = 0
-        self.num_rows_at_save = self.num_rows_at_error = -1
+        self.num_rows_at_save = self.num_rows_at_error = self.num_rows_at_stop = -1
         self.message: list[str] = []
         self.end_message: Callable[[], None] | None = None
         self.table: list[str] | None = None
@@ -191,6 +196,8 @@ class _TextReader:
             self._gather(self._read_error)
         elif not self.steps:
             self._read_head(line)
+        elif _STOPPED_EARLY.search(line):
+            self.num_rows_at_stop = len(self.steps)
 
     def _read_head(self, line: str) -> None:
         """Read a line before the first training row."""
@@ -232,6 +239,7 @@ class _TextReader:
         self._finish_training()
         if self.num_rows_at_error != len(self.steps):
             part.error = ""
+        part.is_stopped_early = self.num_rows_at_stop == len(self.steps)
         part.started, part.ended = _date(self.first_dated), _date(self.last_dated)
         for evaluation, before in self.steps_before:
             evaluation.step = self._step(before)

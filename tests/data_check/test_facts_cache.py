@@ -78,6 +78,20 @@ def test_unreadable_files_are_read_again_each_time(root, tmp_path):
     assert report.from_cache == 2
 
 
+def test_a_file_whose_content_alone_has_changed_is_read_again(root, tmp_path, monkeypatch):
+    path = root / "masks" / "1.png"
+    before = path.stat()
+    check_dataset(build(root), cache_dir=tmp_path / "cache")
+    write_mask(path, labels(7, 255))
+    assert path.stat().st_size == before.st_size
+    # Within one tick of the clock, or on a drive without times of change, the state of the file is the same.
+    stock = os.stat
+    monkeypatch.setattr(os, "stat", lambda name, **kwargs: before if str(name) == str(path) else stock(name, **kwargs))
+    report = check_dataset(build(root), cache_dir=tmp_path / "cache")
+    assert report.from_cache == 2
+    assert "label 7" in only(report.errors).what
+
+
 @pytest.mark.parametrize("damage", [b"", b"rubbish", "half", b'{"format": 0}'])
 def test_damaged_cache_is_ignored(root, tmp_path, damage):
     check_dataset(build(root), cache_dir=tmp_path / "cache")

@@ -16,6 +16,7 @@ from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
 
 from mmseg_ext.engine import launch
+from mmseg_ext.tables.run_reading import read_runs
 
 COMFORTS = sorted((Path(__file__).resolve().parents[2] / "configs" / "_base_" / "comforts").glob("*.py"))
 LINE = re.compile(r"^(?:optim_wrapper|param_scheduler|custom_hooks|default_hooks|vis_backends|visualizer) = .*$", re.M)
@@ -141,15 +142,24 @@ def test_a_run_with_one_cycle_and_two_loggers_has_everything_at_its_step(tiny_co
     assert "anneal_func" not in saved["param_schedulers"][0]
 
 
-def test_a_run_that_does_not_get_better_slows_down_and_stops(tiny_config, tmp_path):
+def test_a_run_that_does_not_get_better_slows_down_and_stops(tiny_config, tmp_path, capsys):
     lines = [
         "param_scheduler = [dict(_base_.reduce_on_plateau, patience=0, threshold=1e9, threshold_rule='abs')]",
-        "custom_hooks = [dict(_base_.early_stopping, min_delta=1e9, patience=1)]",
+        "console = dict(type='mmseg_ext.ConsoleHook')",
+        "custom_hooks = [console, dict(_base_.early_stopping, min_delta=1e9, patience=1)]",
         "default_hooks = dict(logger=dict(interval=1))",
     ]
     path = leaf_of(tiny_config, ("reduce_on_plateau", "early_stopping"), lines)
     runner = run(path, tmp_path / "run", **{"train_cfg.val_interval": 3})
     assert runner.iter == 6, "the second evaluation is no better than the first"
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("stopped ")]
+    assert re.fullmatch(
+        r"stopped   early, at 6 of 12 iterations: mIoU has not improved by 1e\+09 in the last 1 evaluations "
+        r"\(best \d+\.\d\d\)",
+        line,
+    )
+    (made,) = read_runs([tmp_path / "run"])
+    assert made.state == "stopped early"
     rates = {row["step"]: row["lr"] for row in scalars_of(tmp_path / "run") if "lr" in row}
     assert rates[3] == pytest.approx(1e-3)
     assert runner.optim_wrapper.get_lr()["lr"][-1] == pytest.approx(1e-4)

@@ -78,6 +78,7 @@ def test_ineffective_names_of_a_file(tmp_path):
     leaf.write_text(
         "_base_ = './middle.py'\ndata_root = 'elsewhere'\noptim_wraper = dict()\nnote = 'mine'\nsize = 3\n"
         "model = dict(x=size, y={{_base_.data_root}}, z={'a': {'b': {}}})\n"
+        "test_pipeline = []\n"  # of every config that a run has left in its work dir
     )
     lines = unread_variables(leaf)
     assert [line.split("`")[1] for line in lines] == ["data_root", "optim_wraper"]

@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from mmseg_ext.engine.cross_validation import (
     Matrix,
+    check_folds,
     cross_validate,
     fold_options,
     format_summary,
@@ -143,3 +144,64 @@ def test_a_study_runs_all_cells_and_leaves_its_scores(tmp_path):
     again = cross_validate(["false"], config, "leaf", [0, 2], [0, 1])
     assert again.startswith(text.rstrip())
     assert "| 1 | 65.71 |" in again
+
+
+def test_a_dataset_without_folds_and_a_schedule_of_epochs_are_refused():
+    dataset = {"type": "mmseg_ext.LoveDADataset"}
+    config = Config({"train_dataloader": {"dataset": dataset}, "train_cfg": {"max_iters": 20}})
+    with pytest.raises(UserError, match=r"Expected a dataset with folds in train_dataloader, got mmseg_ext\.LoveDA"):
+        check_folds(config)
+    dataset["type"] = "mmseg_ext.DubaiAerialDataset"
+    check_folds(Config({"train_dataloader": {"dataset": dataset}, "train_cfg": {"max_iters": 20}}))
+    with pytest.raises(UserError, match="got a schedule that counts epochs"):
+        check_folds(Config({"train_dataloader": {"dataset": dataset}, "train_cfg": {"max_epochs": 20}}))
+
+
+def test_the_folds_of_another_config_are_not_used(tmp_path):
+    def config(**changes):
+        return Config(
+            {
+                "work_dir": str(tmp_path),
+                "model": {"type": "A", "width": 8},
+                "train_dataloader": {"dataset": {"type": "mmseg_ext.DubaiAerialDataset", "fold": 1}},
+                "val_dataloader": {"dataset": {}},
+                "test_dataloader": {"dataset": {}},
+                "train_cfg": {"max_iters": 20},
+                "randomness": {"seed": 3},
+                **changes,
+            }
+        )
+
+    cell = tmp_path / "fold1_seed3"
+    write_matrix(cell, "20260101_000000", 20, [[1, 0], [0, 1]])
+    dumped = config()
+    dumped.merge_from_dict({"val_dataloader.dataset.fold": 1})
+    dumped.dump(cell / "leaf.py")
+    study = config(train_dataloader={"dataset": {"type": "mmseg_ext.DubaiAerialDataset"}}, randomness={"seed": 0})
+    lines = []
+    text = cross_validate(["false"], study, "leaf", [1], [3], log=lines.append)
+    assert lines == [f"fold 1, seed 3 (1 of 1): {cell}"]
+    assert "| 3 | 100.00 |" in text
+
+    wider = config(model={"type": "A", "width": 16})
+    with pytest.raises(UserError, match=r"found fold1_seed3 of another one: model\.width \(8 → 16\)\. Name another"):
+        cross_validate(["false"], wider, "leaf", [1], [3])
+    shorter = config(train_cfg={"max_iters": 10})
+    with pytest.raises(UserError, match=r"train_cfg\.max_iters \(20 → 10\)"):
+        cross_validate(["false"], shorter, "leaf", [1], [3])
+
+
+def test_further_options_reach_every_cell(tmp_path):
+    script = tmp_path / "trainer.py"
+    script.write_text(TRAINER % 20)
+    run_cell([sys.executable, str(script), "c.py"], tmp_path / "cell", 1, 3, 20, ["optim_wrapper.optimizer.lr=1"])
+    arguments = json.loads((tmp_path / "cell" / "arguments.json").read_text())
+    assert arguments[3:] == ["--cfg-options", "optim_wrapper.optimizer.lr=1", *fold_options(1, 3)]
+
+
+def test_a_damaged_matrix_is_named(tmp_path):
+    write_matrix(tmp_path, "t", 20, [[1, 0], [0, 1]])
+    for content in ("{", "[]", '{"iteration": 5}', "[" * 100_000, '{"iteration": 1, "classes": [], "matrix": ["a"]}'):
+        (tmp_path / "t" / "confusion_matrix.json").write_text(content)
+        with pytest.raises(UserError, match="Expected the confusion matrix of an evaluation in"):
+            last_matrix(tmp_path)

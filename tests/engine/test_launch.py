@@ -57,7 +57,7 @@ def test_a_resumed_run_goes_on_like_an_uninterrupted_one(tiny_config, tmp_path, 
     after = record(tiny_config, tmp_path / "cut", resume=True, seed=seed, workers=workers)
 
     if seed is None:  # the run drew its own seed: give it to the run to compare with
-        seed = launch.seed_to_resume(tmp_path / "cut")
+        seed = launch.seed_to_resume(launch.last_checkpoint(tmp_path / "cut"))
         assert isinstance(seed, int)
     whole = record(tiny_config, tmp_path / "whole", seed=seed, workers=workers)
     assert [e for e in whole if e[0] == "validation"] == [("validation", i) for i in (4, 8, 12)]

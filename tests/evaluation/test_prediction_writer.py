@@ -87,3 +87,14 @@ def test_one_sigmoid_channel_is_written_as_class_indices(tmp_path, dtype):
     writer = PredictionWriter(str(tmp_path))
     writer.process({}, [sample("1.png", torch.tensor([[0, 1]], dtype=dtype))])
     assert read(tmp_path / "1.png").tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("name", ["../../x.png", "a/../../x.png", "/elsewhere/x.png"])
+def test_an_image_outside_of_the_data_root_is_not_written_outside_of_the_folder(tmp_path, name):
+    root = tmp_path / "data"
+    writer = PredictionWriter(str(tmp_path / "out"), str(root))
+    with pytest.raises(UserError, match="Expected images below PredictionWriter"):
+        writer.process({}, [sample(f"{root}/{name}" if name[0] != "/" else name, [[1]])])
+    assert files_in(tmp_path) == []
+    writer.process({}, [sample(f"{root}/a/../b.png", [[1]])])
+    assert files_in(tmp_path) == ["out/b.png"]

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import pickle
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -124,9 +125,25 @@ def test_an_entry_whose_header_does_not_fit_is_made_anew(cache, source, dtype, n
     (entry,) = cache.folder.glob("*.array")
     made_by, *stamp = HEADER.unpack_from(entry.read_bytes())[:4]
     content = entry.read_bytes()[HEADER.size :]
-    entry.write_bytes(HEADER.pack(made_by, *stamp, dtype, num_dimensions, *shape) + content)
+    values = (made_by, *stamp, dtype, num_dimensions, *shape)
+    checksum = zlib.crc32(content, zlib.crc32(HEADER.pack(*values, 0)))  # of a program, not of a damaged disk
+    entry.write_bytes(HEADER.pack(*values, checksum) + content)
     np.testing.assert_array_equal(cache.get(str(source), "a", lambda: array_of(1)), array_of(1))
     np.testing.assert_array_equal(cache.get(str(source), "a", never), array_of(1))
+
+
+def test_an_entry_that_was_changed_anywhere_is_made_anew(cache, source):
+    cache.get(str(source), "a", lambda: array_of(0))
+    (entry,) = cache.folder.glob("*.array")
+    whole = entry.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in (*range(HEADER.size - 7), *rng.integers(HEADER.size, len(whole), 40)):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << int(rng.integers(8))
+        entry.write_bytes(changed)
+        fresh = DecodedCache(cache.folder)  # another process
+        np.testing.assert_array_equal(fresh.get(str(source), "a", lambda: array_of(0)), array_of(0))
+        assert entry.read_bytes() == whole
 
 
 def test_arrays_of_objects_are_not_kept(cache, source):

@@ -6,7 +6,12 @@ from picture_files import save_picture_file
 from PIL import Image
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.statistics.dataset_statistics import measure_image, rare_class_probabilities, read_statistics, summarize
+from mmseg_ext.statistics.dataset_statistics import (
+    measure_image,
+    rare_class_probabilities,
+    read_statistics,
+    summarize,
+)
 
 A_HW = np.array([[0, 0, 1], [255, 1, 1]], np.uint8)
 B_HW = np.array([[0, 0], [0, 2]], np.uint8)

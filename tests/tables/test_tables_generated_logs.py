@@ -223,6 +223,24 @@ def test_empty_and_truncated_logs_are_unfinished_rows(tmp_path: Path) -> None:
     assert runs == {"empty": "unfinished", "cut": "unfinished", "zeros": "unfinished", MadeRun().name: "finished"}
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "the monitored metric did not improve in the last 5 records. best score: 40.000. ",
+        "Stopping threshold reached: `mIoU` = 40.0 is greater than 30.",
+        "Monitored metric mIoU = nan is infinite. Previous best value was 40.000.",
+    ],
+)
+def test_a_run_that_was_stopped_early_is_known_at_once(tmp_path: Path, message: str) -> None:
+    work_dir = MadeRun(name="early", last_step=120, scores=((100, 40.0),)).write(tmp_path)
+    with (work_dir / STAMP / f"{STAMP}.log").open("a") as file:
+        file.write(f"2025/01/02 05:00:00 - mmengine - INFO - {message}\n")
+    assert [run.state for run in read_runs([tmp_path])] == ["stopped early"]
+    stamp = "20250103_030405"
+    MadeRun(name="early", stamp=stamp, resumed_from=120, first_step=130, scores=((200, 50.0),)).write(tmp_path)
+    assert [run.state for run in read_runs([tmp_path])] == ["finished"]
+
+
 def test_states(tmp_path: Path) -> None:
     half = MadeRun(name="half", last_step=120, scores=((100, 40.0),))
     half.write(tmp_path)

@@ -11,8 +11,7 @@ from rich.progress import track
 from mmseg_ext.datasets.synthetic_aerial.png import encode_png, png_length
 from mmseg_ext.datasets.synthetic_aerial.scene import draw_scene
 from mmseg_ext.errors import UserError
-from mmseg_ext.files import replace_file
-from mmseg_ext.json_text import parse_json
+from mmseg_ext.files import read_json, replace_file
 
 _GENERATOR = "mmseg_ext synthetic aerial"
 REVISION = 1  # raise it whenever the drawing changes, so that datasets drawn before are drawn anew
@@ -113,7 +112,7 @@ def _read_record(root: Path, record_path: Path) -> dict[str, object] | None:
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return None
     try:
-        found = parse_json(record_path.read_bytes())
+        found = read_json(record_path)
     except (OSError, ValueError):
         found = None
     if not isinstance(found, dict) or found.get("generator") != _GENERATOR:

@@ -12,8 +12,16 @@ from mmseg.models.losses import CrossEntropyLoss
 from torch import nn
 
 from mmseg_ext.arguments import NonNegativeInt
-from mmseg_ext.data_check import DataReport, Problem, check_dataset, raise_for_problems, transforms_of
-from mmseg_ext.errors import UserError
+from mmseg_ext.data_check import (
+    DataReport,
+    Problem,
+    check_dataset,
+    images_of,
+    raise_for_problems,
+    shared_images,
+    transforms_of,
+)
+from mmseg_ext.errors import MAX_LISTED, UserError
 from mmseg_ext.points.label_budget import LabelBudget, budget_of
 from mmseg_ext.progress import ProgressDisplay
 from mmseg_ext.registry import HOOKS
@@ -107,6 +115,10 @@ class DataCheckHook(Hook):
                     allow_palette=self.allow_palette,
                 )
             runner.logger.info(f"Data check, {name}: {reports[name].summary()}\n{class_lines(reports[name])}".rstrip())
+        if "train" in reports:
+            reports["train"].warnings += class_problems(reports["train"])
+            if "val" in reports:
+                reports["val"].warnings += leak_problems(datasets["train"], datasets["val"])
         return reports
 
 
@@ -121,8 +133,35 @@ def class_lines(report: DataReport) -> str:
     )
 
 
+def class_problems(report: DataReport) -> list[Problem]:
+    """Classes that no training image shows: they cannot be learnt."""
+    missing = [name for name, pixels in zip(report.classes, report.class_pixels, strict=True) if not pixels]
+    if not missing or not report.num_labelled_pixels:
+        return []
+    shown = ", ".join(missing[:MAX_LISTED]) + (f" and {len(missing) - MAX_LISTED} more" if missing[MAX_LISTED:] else "")
+    what = f"{len(missing)} of {len(report.classes)} classes have no pixel in the labels: {shown}"
+    return [Problem("the training images", what, "They cannot be learnt: label some, or leave them out.", "no pixel")]
+
+
+def leak_problems(train: Any, val: Any) -> list[Problem]:
+    """Validation images that are trained on too: their score says nothing about other images."""
+    images = images_of(val)
+    shared = shared_images(images_of(train), images)
+    if not shared:
+        return []
+    own, copy = shared[0]
+    first = own if os.path.realpath(own) == os.path.realpath(copy) else f"{copy}, the same image as {own}"
+    what = f"{len(shared)} of {len(images)} are also trained on, such as {first}"
+    fix = "Their scores are too high: validate on images that are not trained on."
+    return [Problem("the validation images", what, fix, "trained on")]
+
+
 def head_problems(model: Any, name: str, metainfo: dict) -> list[Problem]:
-    """Heads that have fewer classes than the dataset; on a GPU they would end in a device-side assert."""
+    """Heads that have other classes than the dataset.
+
+    With fewer a GPU would end in a device-side assert, with more the first validation would predict classes that the
+    dataset does not have.
+    """
     num_classes = len(metainfo.get("classes") or ())
     model = getattr(model, "module", model)
     problems = []
@@ -130,7 +169,7 @@ def head_problems(model: Any, name: str, metainfo: dict) -> list[Problem]:
         heads: Any = getattr(model, attribute, None)
         for head in heads if hasattr(heads, "__iter__") else [heads]:
             has = getattr(head, "num_classes", None)
-            if isinstance(has, int) and has < num_classes:
+            if isinstance(has, int) and num_classes and has != num_classes:
                 what = f"it has num_classes={has}, the {name} has {num_classes} classes"
                 fix = f"Set num_classes={num_classes} there."
                 problems.append(Problem(f"model.{attribute}", what, fix, "number of classes"))

@@ -15,7 +15,7 @@ from mmengine.logging import MMLogger
 from mmseg_ext.arguments import StrPath
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.submissions.submission_writer import SubmissionWriter
-from mmseg_ext.files import replace_file
+from mmseg_ext.files import join_below, replace_file
 from mmseg_ext.masks.class_maps import pack_labels, unpack_labels
 from mmseg_ext.scores.confusion_matrix import mean_scores
 
@@ -82,7 +82,7 @@ class LabelMapSubmission(SubmissionWriter):
             write_archive(path, files)
             return
         for name, content in files.items():
-            replace_file(path / name, content, sync=False)
+            replace_file(join_below(path, name), content, sync=False)
         others = sorted({file.name for file in path.iterdir() if not file.name.startswith(".")} - files.keys())
         if others:
             MMLogger.get_current_instance().warning(

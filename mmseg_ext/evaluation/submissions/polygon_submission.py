@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import shapely
-from mmengine.logging import MMLogger
 
 from mmseg_ext.arguments import NonNegativeFloat, NonNegativeInt, StrPath
 from mmseg_ext.errors import UserError
+from mmseg_ext.evaluation.current_run import report
 from mmseg_ext.evaluation.submissions.mask_submission import MaskSubmission
 from mmseg_ext.evaluation.submissions.polygons import mask_to_polygons, polygons_to_mask
 from mmseg_ext.evaluation.submissions.rle_submission import read_rows, write_rows
@@ -73,12 +73,12 @@ class PolygonSubmission(MaskSubmission):
         ]
         replace_file(path.with_suffix(".geojson"), json.dumps({"type": "FeatureCollection", "features": features}))
         polygons = sum(len(shape.geoms) for shape in shapes.values())
-        MMLogger.get_current_instance().info("%d polygons, also in %s", polygons, path.with_suffix(".geojson"))
+        report("%d polygons, also in %s", polygons, path.with_suffix(".geojson"))
 
     def read(self, path: Path, shapes: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, np.ndarray]]:
         """Read both files, compare them, and draw the polygons."""
         beside = path.with_suffix(".geojson")
-        features = json.loads(beside.read_text())["features"]
+        features = json.loads(beside.read_bytes())["features"]
         as_geojson = {
             feature["properties"]["image"]: shapely.from_geojson(json.dumps(feature["geometry"]))
             for feature in features

@@ -16,7 +16,7 @@ from mmengine.logging import MMLogger
 
 from mmseg_ext.arguments import StrPath
 from mmseg_ext.errors import UserError
-from mmseg_ext.evaluation.current_run import log_folder
+from mmseg_ext.evaluation.current_run import log_folder, report
 from mmseg_ext.evaluation.submissions.compressed_map import CompressedMap
 from mmseg_ext.evaluation.submissions.submitted_names import image_names
 from mmseg_ext.scores.confusion_matrix import check_range, count_confusion
@@ -185,9 +185,8 @@ class SubmissionWriter(BaseMetric):
         path = self._path()
         self.write(path, {name: row.content for name, row in row_of.items()})
         agreements, confusions = self._compare(path, row_of)
-        logger = MMLogger.get_current_instance()
         num_empty = sum(row.is_empty for row in row_of.values())
-        logger.info(
+        report(
             "%d images written to %s, %d of them without a positive pixel. Read back, %s",
             len(row_of),
             path,
@@ -200,7 +199,7 @@ class SubmissionWriter(BaseMetric):
         if not confusions:
             return {}
         scores = {name: round(value, 2) for name, value in self.scores(np.stack(confusions)).items()}
-        logger.info("The file scores %s", ", ".join(f"{name} {value:.2f}" for name, value in scores.items()))
+        report("%s scores %s", path.name, ", ".join(f"{name} {value:.2f}" for name, value in scores.items()))
         return scores
 
     def _compare(self, path: Path, row_of: Mapping[str, SubmissionRow]) -> tuple[dict[str, float], list[np.ndarray]]:

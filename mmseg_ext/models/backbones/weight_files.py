@@ -1,7 +1,6 @@
 """Reads the weights of a network from a file, a folder or an address, without running code from it."""
 
 import argparse
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.files import read_json
 from mmseg_ext.stack import explained_download
 
 # Keys under which training programs store the weights; of several networks in one file the teacher is used.
@@ -96,11 +96,29 @@ def _read_folder(folder: Path) -> dict[str, Tensor]:
     if found.suffix != ".json":
         return _unwrap(_read_file(found), str(found))
     weights: dict[str, Tensor] = {}
-    for name in sorted(set(json.loads(found.read_text())["weight_map"].values())):
+    for name in _files_of_index(found):
         if not (folder / name).is_file():
             raise UserError(f"Expected {folder / name}, which {found.name} names, found none. Fetch it again.")
         weights |= _unwrap(_read_file(folder / name), str(folder / name))
     return weights
+
+
+def _files_of_index(index: Path) -> list[str]:
+    """List the files that an index of the Hugging Face hub names.
+
+    Raises:
+        UserError: It is no such index, or names a file outside of its folder.
+    """
+    try:
+        names = sorted(set(read_json(index)["weight_map"].values()))
+        if not names or any(not isinstance(name, str) or Path(name).name != name for name in names):
+            raise ValueError("it names no files of its folder")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"Expected an index of weights (weight_map: file by tensor) in {index}, got something else ({error!r}). "
+            "Fetch it again."
+        ) from None
+    return names
 
 
 def _unwrap(content: Any, source: str) -> dict[str, Tensor]:

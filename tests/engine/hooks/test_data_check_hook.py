@@ -25,6 +25,7 @@ from mmseg_ext.engine.hooks import data_check_hook  # noqa: E402
 from mmseg_ext.engine.hooks.data_check_hook import (  # noqa: E402
     DataCheckHook,
     class_lines,
+    class_problems,
     head_problems,
     loss_problems,
     weight_problems,
@@ -182,6 +183,25 @@ def test_head_with_fewer_classes_than_the_dataset():
         "model.decode_head: it has num_classes=2, the train dataset has 3 classes. Set num_classes=3 there."
     )
     assert head_problems(torch.nn.Module(), "train dataset", {"classes": CLASSES}) == []
+    assert head_problems(model, "train dataset", {}) == []
+    model.decode_head = Head(150)  # else the first validation blames a label file
+    (problem,) = head_problems(model, "train dataset", {"classes": CLASSES})
+    assert problem.what == "it has num_classes=150, the train dataset has 3 classes"
+
+
+def test_classes_that_cannot_be_learnt_and_images_that_are_trained_on():
+    report = DataReport(classes=["a", "b", "c"], num_labelled_pixels=9, class_pixels=[9, 0, 0])
+    (problem,) = class_problems(report)
+    assert problem.what == "2 of 3 classes have no pixel in the labels: b, c"
+    assert class_problems(DataReport(classes=["a"], num_labelled_pixels=9, class_pixels=[9])) == []
+
+
+def test_validation_images_that_are_trained_on_are_warned_about(tmp_path):
+    run = Runner.from_cfg(config(tmp_path))
+    run.train()
+    (own,) = [problem for problem in run.data_reports["val"].warnings if problem.kind == "trained on"]
+    images = [tmp_path / split / "images" / "0.jpg" for split in ("val", "train")]
+    assert own.what == f"2 of 2 are also trained on, such as {images[0]}, the same image as {images[1]}"
 
 
 def test_a_head_that_knows_nothing_of_the_weights_of_labels():
