@@ -8,6 +8,7 @@ from typing import Any
 from mmcv.transforms import RandomResize as StockRandomResize
 
 from mmseg_ext.registry import TRANSFORMS
+from mmseg_ext.transforms.resize import Resize
 
 
 @TRANSFORMS.register_module()
@@ -22,7 +23,7 @@ class RandomResize(StockRandomResize):
         self,
         scale: tuple[int, int] | Sequence[tuple[int, int]],
         ratio_range: tuple[float, float] | None = None,
-        resize_type: str = "mmseg_ext.Resize",
+        resize_type: str | type = Resize,  # the class, which is found in any scope
         **resize_kwargs: Any,
     ) -> None:
         super().__init__(scale, ratio_range, resize_type, **resize_kwargs)

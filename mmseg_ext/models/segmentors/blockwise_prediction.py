@@ -10,9 +10,9 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.models.label_range import check_labels
 from mmseg_ext.models.resampling.image_logits import ImageLogits
 from mmseg_ext.models.resampling.predicted_images import Placement, placement_of, predict_images
-from mmseg_ext.scores.confusion_matrix import check_range
 
 
 def window_starts(size: int, window_size: int, stride: int) -> list[int]:
@@ -169,9 +169,5 @@ class BlockwisePrediction(EncoderDecoder):
                 f"{name}: Expected labels at the size of the original image {tuple(placement.shape)} for "
                 f"`validation_loss`, got {tuple(labels_HW.shape)}. Load them after Resize in the test pipeline."
             )
-        try:
-            labelled = labels_HW[labels_HW != head.ignore_index]
-            check_range(labelled, max(self.out_channels, 2), "labels", head.ignore_index)
-        except ValueError as error:
-            raise UserError(f"{name}: {error}") from None
+        check_labels([labels_HW], [sample], self.out_channels, head.ignore_index)
         return labels_HW
