@@ -17,6 +17,7 @@ from mmseg_ext.engine.config_keys import unread_options, unread_variables
 from mmseg_ext.engine.hooks.random_state_hook import RandomStateHook
 from mmseg_ext.engine.work_dir_lock import lock_work_dir
 from mmseg_ext.errors import UserError
+from mmseg_ext.models.backbones.satellite_weights import warn_of_normalization
 from mmseg_ext.models.segmentors import BlockwisePrediction
 from mmseg_ext.points.label_budget import name_of
 from mmseg_ext.registry import MODELS
@@ -183,9 +184,9 @@ def build_runner(config: Config) -> Runner:
     correct_binary_accuracy()
     if not torch.cuda.is_available():
         adapt_to_cpu(config)
-    if "runner_type" in config:
-        return RUNNERS.build(config)
-    return ScreenRunner.from_cfg(config)
+    runner = RUNNERS.build(config) if "runner_type" in config else ScreenRunner.from_cfg(config)
+    warn_of_normalization(runner.model)
+    return runner
 
 
 def train(config: Config, resume: bool = False, amp: bool = False) -> Runner:

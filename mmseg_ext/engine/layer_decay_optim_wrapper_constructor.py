@@ -19,7 +19,7 @@ STAGE_PART = re.compile(_BACKBONE + r"position_encodings\.(\d+)\.")
 EMBEDDING = re.compile(
     _BACKBONE + r"(?:patch_embed|norm_pre|ln_pre|pre_norm|stem|(?:cls|reg|mask|dist)_token|(?:absolute_)?pos_embed)\b"
 )
-NORM = re.compile(_BACKBONE + r"(?:head\.)?(?:norms?|ln|fc_norm|post_norm|ln_post)_?\d*\.")
+NORM = re.compile(_BACKBONE + r"(?:head\.)?(?:norms?|norm_list|ln|fc_norm|post_norm|ln_post)_?\d*\.")
 NO_DECAY = re.compile(r"\b(?:(?:cls|reg|mask|dist)_token|(?:absolute_)?pos_embed|relative_position_bias_table)\b")
 CONVNEXT_BLOCK = re.compile(_BACKBONE + r"stages\.(\d+)\.(\d+)\.")
 

@@ -13,6 +13,7 @@ from mmseg_ext.errors import UserError
 from mmseg_ext.models.label_range import check_labels
 from mmseg_ext.models.resampling.image_logits import ImageLogits
 from mmseg_ext.models.resampling.predicted_images import Placement, placement_of, predict_images
+from mmseg_ext.models.segmentors.sample_without_logits import without_logits
 
 
 def window_starts(size: int, window_size: int, stride: int) -> list[int]:
@@ -98,7 +99,7 @@ class BlockwisePrediction(EncoderDecoder):
 
         Returns:
             The samples with ``pred_sem_seg`` (1, H, W) at original size; int64, or 0 and 1 in floating point for one
-            channel.
+            channel. Without `keep_logits`, reading their ``seg_logits`` says what to set.
         """
         overridden = type(self).postprocess_result is not EncoderDecoder.postprocess_result
         if overridden or (self.keep_logits and not self.validation_loss):
@@ -130,7 +131,7 @@ class BlockwisePrediction(EncoderDecoder):
             self.postprocess_result(seg_logits, data_samples)
         for sample, prediction, labels_HW in zip(data_samples, found, labels, strict=True):
             if not self.keep_logits:
-                sample.pred_sem_seg = PixelData(data=prediction.prediction_HW[None])
+                without_logits(sample).pred_sem_seg = PixelData(data=prediction.prediction_HW[None])
             if labels_HW is not None:
                 sample.cross_entropy = {"sum": prediction.cross_entropy, "num_pixels": prediction.num_labelled}
         return list(data_samples)
