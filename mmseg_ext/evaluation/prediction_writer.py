@@ -46,9 +46,7 @@ class PredictionWriter(BaseMetric):
 
     default_prefix = None
 
-    def __init__(
-        self, output_dir: str, data_root: str | None = None, mask_values: bool = False, **kwargs: Any
-    ) -> None:
+    def __init__(self, output_dir: str, data_root: str | None = None, mask_values: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.output_dir = Path(output_dir)
         self.data_root = data_root

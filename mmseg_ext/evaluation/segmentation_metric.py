@@ -27,7 +27,7 @@ STOCK_MEANS = {"mIoU": [], "mDice": ["mDice"], "mFscore": ["mFscore", "mPrecisio
 
 def _checked_names(names: Sequence[str] | str, argument: str, known: Sequence[str]) -> list[str]:
     names = [names] if isinstance(names, str) else list(names)
-    if not set(names) <= set(known):
+    if not set(names) <= {*MEANS, *known}:
         raise UserError(f"Expected `{argument}` among {', '.join(known)}, got {names}.")
     return names
 
@@ -108,9 +108,9 @@ class SegmentationMetric(SummingMetric):
         **kwargs: Any,
     ) -> None:
         super().__init__(ignore_index, **kwargs)
-        metrics = _checked_names(metrics, "metrics", (*MEANS, *FURTHER_MEANS))
+        metrics = _checked_names(metrics, "metrics", FURTHER_MEANS)
         for name in _checked_names(iou_metrics, "iou_metrics", tuple(STOCK_MEANS)):
-            metrics += STOCK_MEANS[name]
+            metrics += STOCK_MEANS.get(name, [])
         if not beta > 0:
             raise UserError(f"Expected positive `beta`, got {beta}.")
         if format_only and output_dir is None:

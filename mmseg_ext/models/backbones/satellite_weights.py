@@ -50,7 +50,9 @@ def warn_of_normalization(model: nn.Module) -> None:
     given = [getattr(preprocessor, name, None) for name in ("mean", "std")]
     found = [value.flatten().tolist() if isinstance(value, Tensor) else None for value in given]
     if all(
-        values is not None and len(values) == 3 and torch.allclose(torch.tensor(values), torch.tensor(right), 0, TOLERANCE)
+        values is not None
+        and len(values) == 3
+        and torch.allclose(torch.tensor(values), torch.tensor(right), 0, TOLERANCE)
         for values, right in zip(found, wanted, strict=True)
     ):
         return

@@ -92,7 +92,9 @@ def _read_folder(folder: Path) -> dict[str, Tensor]:
     """Read the weights of a folder in the format of the Hugging Face hub, in one file or several."""
     found = next((folder / name for name in FOLDER_FILES if (folder / name).is_file()), None)
     if found is None:
-        raise MissingFileError(f"Expected one of {', '.join(FOLDER_FILES)} in {folder}, found none. Name the file itself.")
+        raise MissingFileError(
+            f"Expected one of {', '.join(FOLDER_FILES)} in {folder}, found none. Name the file itself."
+        )
     if found.suffix != ".json":
         return _unwrap(_read_file(found), str(found))
     weights: dict[str, Tensor] = {}
