@@ -274,7 +274,8 @@ def mirror_pipeline(pipeline: Sequence[dict]) -> list[dict]:
 def use_tta(config: Config) -> None:
     """Test with the config's ``tta_pipeline`` and ``tta_model``, in place.
 
-    The segmentor keeps its logits, which every TTA model merges. A config without a ``tta_pipeline`` gets each image and its mirror image; see :func:`mirror_pipeline`.
+    The segmentor keeps its logits, which every TTA model merges. A config without a ``tta_pipeline`` gets each image
+    and its mirror image; see :func:`mirror_pipeline`.
 
     Raises:
         UserError: The config has no ``tta_model``.

@@ -103,9 +103,9 @@ def find_layers(names: list[str], num_layers: int | None, decay_type: str) -> tu
     """
     counted = count_layers(names)
     stage_wise = decay_type == "stage_wise"
-    if num_layers is not None and not stage_wise and any(map(CONVNEXT_BLOCK.match, names)):
-        if any(map(STAGE_START.match, names)):
-            return {name: convnext_layer_of(name, num_layers) for name in names}, num_layers + 1
+    is_convnext = any(map(CONVNEXT_BLOCK.match, names)) and any(map(STAGE_START.match, names))
+    if is_convnext and num_layers is not None and not stage_wise:
+        return {name: convnext_layer_of(name, num_layers) for name in names}, num_layers + 1
     if num_layers is None:
         num_layers = counted
     elif num_layers < counted or (num_layers > counted and not stage_wise):

@@ -41,6 +41,6 @@ __all__ = [
     "UNetDecoder",
 ]
 
-# Here, because mmengine imports this module when mmseg's `init_model` or `MMSegInferencer` builds a model of ours, before
-# they look at the pipeline; a user of that API calls nothing else of this package.
+# Here, because mmengine imports this module when mmseg's `init_model` or `MMSegInferencer` builds a model of ours,
+# before they look at the pipeline; a user of that API calls nothing else of this package.
 accept_own_pipelines()

@@ -74,8 +74,9 @@ def scores_of_classes(
         nan_to_num: Replaces NaN, as a share: 0.5 is 50 %. None keeps NaN.
 
     Returns:
-        IoU, Acc (recall), Dice, Fscore, Precision as float64 (C,), in percent. Fscore is Dice for a `beta` of 1. A class without a pixel in truth is NaN in Acc,
-        one absent from truth and prediction is NaN in all. A class that is present and never predicted scores 0.
+        IoU, Acc (recall), Dice, Fscore, Precision as float64 (C,), in percent. Fscore is Dice for a `beta` of 1. A
+        class without a pixel in truth is NaN in Acc, one absent from truth and prediction is NaN in all. A class that
+        is present and never predicted scores 0.
     """
     confusion_CC = confusion_CC.astype(np.float64)
     true_positives, truth, found = np.diag(confusion_CC), confusion_CC.sum(1), confusion_CC.sum(0)

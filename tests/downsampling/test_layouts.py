@@ -68,9 +68,7 @@ def test_usual_names_of_folders_are_known(tmp_path, names):
 @pytest.mark.parametrize(("root", "numbers"), [("loveDA", (1, 2)), ("data", (2521, 2522))])
 def test_loveda_as_mmseg_converts_it_is_known_by_its_name_or_its_numbers(tmp_path, root, numbers):
     train, val = numbers
-    names = [
-        f"{folder}/{split}/{n}.png" for folder in ("img_dir", "ann_dir") for split, n in zip(("train", "val"), numbers)
-    ]
+    names = [f"{folder}/{place}.png" for folder in ("img_dir", "ann_dir") for place in (f"train/{train}", f"val/{val}")]
     root = make(tmp_path / root, [*names, "img_dir/test/4191.png"])
     layout = detect_layout(root)
     assert layout is LAYOUTS["loveda"]

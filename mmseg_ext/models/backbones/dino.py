@@ -31,8 +31,9 @@ class DINO(TrainedStateMixin):
     """A DINO backbone for any mmseg head.
 
     Args:
-        arch: dino_vit{s,b}{16,8}, dinov2_vit{s,b,l,g}14[_reg], dinov3_vit{s,splus,b,l,lplus,hplus,7b}16 (the official
-            names dinov3_vit{s,l,h}16plus too), dinov3_convnext_{tiny,small,base,large}, or any plain vision transformer of timm by its name.
+        arch: dino_vit{s,b}{16,8}, dinov2_vit{s,b,l,g}14[_reg], dinov3_vit{s,splus,b,l,lplus,hplus,7b}16 (also by the
+            hub's names dinov3_vit{s,l,h}16plus), dinov3_convnext_{tiny,small,base,large}, or any plain vision
+            transformer of timm by its name.
         checkpoint: Pretrained weights: a file or folder in the official, Hugging Face's, timm's or this package's own
             format, an http address, 'timm' for timm's download, or None for random weights.
         out_indices: Indices of the blocks (ConvNeXt: stages) to return, in increasing order; negative from the end.

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from mmseg_ext.registry import MODELS
 
-
 RELEASED_NAMES = {"bn.": "norm.", "batchnorm_layer.": "norm.", "conv.": "conv_seg."}
 """Beginnings of parameter names in the released heads of DINOv2 and DINOv3, and ours."""
 
