@@ -11,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from mmseg.registry import MODELS
 
 from mmseg_ext.engine.checkpoint_fit import check_fit
 from mmseg_ext.engine.config_keys import unread_options, unread_variables
@@ -20,7 +21,6 @@ from mmseg_ext.errors import UserError
 from mmseg_ext.models.backbones.satellite_weights import warn_of_normalization
 from mmseg_ext.models.segmentors import BlockwisePrediction
 from mmseg_ext.points.label_budget import name_of
-from mmseg_ext.registry import MODELS
 from mmseg_ext.stack import last_checkpoint, remove_leftovers
 from mmseg_ext.stack.binary_accuracy import correct_binary_accuracy
 
