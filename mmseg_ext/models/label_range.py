@@ -10,12 +10,12 @@ from mmseg_ext.scores.confusion_matrix import check_range
 
 
 def check_labels(
-    labels_NHW: Tensor | Sequence[Tensor], data_samples: Sequence[SegDataSample], out_channels: int, ignore_index: int
+    labels_NHW: Tensor, data_samples: Sequence[SegDataSample], out_channels: int, ignore_index: int
 ) -> None:
     """Refuse labels that the head has no channel for.
 
     Args:
-        labels_NHW: Class indices, one map per image.
+        labels_NHW: Class indices.
         data_samples: The images' samples.
         out_channels: Channels of the head; one channel has the labels 0 and 1.
         ignore_index: Marks pixels without a label.
@@ -24,10 +24,9 @@ def check_labels(
         UserError: A label is not in 0..C-1; names the file.
     """
     num_classes = max(out_channels, 2)
-    if isinstance(labels_NHW, Tensor):
-        wrong_NHW = ((labels_NHW < 0) | (labels_NHW >= num_classes)) & (labels_NHW != ignore_index)
-        if not wrong_NHW.any():
-            return
+    wrong_NHW = ((labels_NHW < 0) | (labels_NHW >= num_classes)) & (labels_NHW != ignore_index)
+    if not wrong_NHW.any():
+        return
     for labels_HW, sample in zip(labels_NHW, data_samples, strict=True):
         try:
             check_range(labels_HW[labels_HW != ignore_index], num_classes, "labels", ignore_index)

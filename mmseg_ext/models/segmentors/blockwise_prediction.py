@@ -170,5 +170,5 @@ class BlockwisePrediction(EncoderDecoder):
                 f"{name}: Expected labels at the size of the original image {tuple(placement.shape)} for "
                 f"`validation_loss`, got {tuple(labels_HW.shape)}. Load them after Resize in the test pipeline."
             )
-        check_labels([labels_HW], [sample], self.out_channels, head.ignore_index)
+        check_labels(labels_HW[None], [sample], self.out_channels, head.ignore_index)
         return labels_HW
