@@ -51,6 +51,14 @@ def describe_os_error(error: OSError) -> str | None:
     return f"{os.fsdecode(error.filename)}: {error.strerror}. {fix}".rstrip()
 
 
+class MissingFileError(UserError, FileNotFoundError):
+    """A file that a user named is not there; an OSError too, for code that handles these."""
+
+
+class MissingLogitsError(UserError, AttributeError):
+    """The logits of a prediction were not kept; an AttributeError too, so that ``hasattr`` is False."""
+
+
 def run_command(command: Callable[[], int | None], stopped: str = "Stopped.") -> int:
     """Run a command and turn what ends it into an exit status.
 

@@ -1,12 +1,14 @@
 """What the pages say works: their code runs, their commands name files that exist."""
 
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope, init_default_scope
 from mmseg.registry import DATASETS
 from PIL import Image
 
@@ -63,6 +65,57 @@ def test_the_config_of_the_readme_is_the_leaf_it_shows(tmp_path):
     leaf = Config.fromfile(ROOT / "configs" / "fpn" / base.replace(".py", "-20pts.py"))
     found = Config.fromfile(shown)
     assert found._cfg_dict == leaf._cfg_dict
+
+
+BASE_OF_FOLDERS = """
+train_pipeline = [dict(type="LoadImageFromFile"), dict(type="LoadAnnotations")]
+test_pipeline = [*train_pipeline, dict(type="PackSegInputs")]
+train_dataloader = dict(dataset=dict(type="of the base"))
+val_dataloader = dict(dataset=dict(type="of the base"))
+test_dataloader = dict(dataset=dict(type="of the base"))
+"""
+
+
+def test_the_recipes_for_folders_split_read_and_put_on_the_map(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    split, datasets, unlabelled, _api, tiles = code_blocks("docs/folders.md", "python")
+    for root, kinds in (("fields", ("images", "masks")), ("unlabelled", ("images",))):
+        for kind in kinds:
+            folder = tmp_path / "data" / root / kind
+            folder.mkdir(parents=True)
+            for n in range(10):
+                suffix = "jpg" if kind == "images" else "png"
+                Image.fromarray(np.zeros((4, 5, 3) if kind == "images" else (4, 5), np.uint8)).save(
+                    folder / f"{n}.{suffix}"
+                )
+    exec(compile(split, "split", "exec"), {})
+    (tmp_path / "base.py").write_text(BASE_OF_FOLDERS)
+    (tmp_path / "leaf.py").write_text(f'_base_ = "./base.py"\n{datasets}')
+    (tmp_path / "blind.py").write_text(f'_base_ = "./base.py"\n{unlabelled}')
+    leaf, blind = (Config.fromfile(tmp_path / name) for name in ("leaf.py", "blind.py"))
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        train, val = (DATASETS.build(leaf[f"{name}_dataloader"].dataset) for name in ("train", "val"))
+        assert (len(train), len(val)) == (8, 2)
+        paths = [{split.get_data_info(i)["img_path"] for i in range(len(split))} for split in (train, val)]
+        assert not paths[0] & paths[1]
+        assert train[0]["gt_seg_map"].shape == (4, 5)
+        test = DATASETS.build(blind.test_dataloader.dataset)
+        assert len(test) == 10
+        assert "gt_sem_seg" not in test[0]["data_samples"]
+
+    # Two neighbours at zoom 1, each half foreground at their common edge, and the whole map as one square.
+    for x, side in ((0, slice(128, 256)), (1, slice(0, 128))):
+        (tmp_path / "predictions" / "1" / str(x)).mkdir(parents=True)
+        mask = np.zeros((256, 256), np.uint8)
+        mask[:, side] = 1
+        Image.fromarray(mask).save(tmp_path / "predictions" / "1" / str(x) / "0.png")
+    exec(compile(tiles, "tiles", "exec"), {})
+    (feature,) = json.loads((tmp_path / "polygons.geojson").read_text())["features"]
+    square = shapely.geometry.shape(feature["geometry"])
+    edge = 20037508.343  # metres: half the equator of Web Mercator
+    assert square.geom_type == "Polygon"
+    assert square.bounds == pytest.approx((-edge / 2, 0, edge / 2, edge), abs=0.01)
+    assert square.area == pytest.approx(edge * edge, rel=1e-6)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())

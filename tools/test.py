@@ -19,7 +19,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", help="checkpoint file")
     parser.add_argument("--work-dir", help="folder for the log; work_dirs/<config> by default")
-    parser.add_argument("--out", help="folder for the predictions, as PNGs of class indices")
+    parser.add_argument(
+        "--out", help="folder for the predictions, as mmseg writes them: named as the images, with the masks' values"
+    )
+    parser.add_argument("--class-maps", help="folder for the predictions as class indices, in the images' folders")
     parser.add_argument("--show", action="store_true", help="show the predictions in a window")
     parser.add_argument("--show-dir", help="folder for pictures of the predictions")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds between two shown pictures")
@@ -47,7 +50,9 @@ def run(args: argparse.Namespace) -> None:
     if args.tta:
         use_tta(config)
     if args.out:
-        keep_predictions(config, args.out)
+        keep_predictions(config, args.out, mask_values=True)
+    if args.class_maps:
+        keep_predictions(config, args.class_maps)
     test(config, args.checkpoint)
 
 

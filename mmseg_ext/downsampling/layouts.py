@@ -59,6 +59,10 @@ class Layout:
     color_threshold: int | None = None
 
 
+LOVEDA_NUMBERS = {"train": range(2522), "val": range(2522, 4191), "test": range(4191, 5987)}
+"""Names of the images of LoveDA's splits."""
+
+
 def _subfolders(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
@@ -79,7 +83,23 @@ def _find_ade20k(root: Path) -> list[FolderPair]:
 def _find_loveda(root: Path) -> list[FolderPair]:
     folders = [f"{split}/{scene}" for split in ("Train", "Val", "Test") for scene in ("Urban", "Rural")]
     present = [folder for folder in folders if (root / folder / "images_png").is_dir()]
-    return [FolderPair(f"{f}/images_png", _masks_or_none(root, f"{f}/masks_png")) for f in present]
+    if present:
+        return [FolderPair(f"{f}/images_png", _masks_or_none(root, f"{f}/masks_png")) for f in present]
+    return _find_converted_loveda(root)
+
+
+def _find_converted_loveda(root: Path) -> list[FolderPair]:
+    """Find the tree that mmseg's converter makes, known by its name or by the numbers of LoveDA's images.
+
+    Other datasets of mmseg lie in such a tree too, and 0 is a class in some of them.
+    """
+    splits = [split for split in LOVEDA_NUMBERS if (root / "img_dir" / split).is_dir()]
+    if "loveda" not in root.resolve().name.lower():
+        stems = {split: [stem for stem, _ in _files(root / "img_dir" / split, (".png",), "")] for split in splits}
+        numbered = all(s.isdecimal() and int(s) in LOVEDA_NUMBERS[split] for split in splits for s in stems[split])
+        if not (numbered and stems.get("train") and stems.get("val")):
+            return []
+    return [FolderPair(f"img_dir/{split}", _masks_or_none(root, f"ann_dir/{split}")) for split in splits]
 
 
 def _find_dubai(root: Path) -> list[FolderPair]:
@@ -132,7 +152,12 @@ LAYOUTS = {
     layout.name: layout
     for layout in (
         Layout("ade20k", "images/{training,validation} and annotations/{training,validation}", _find_ade20k, (0,)),
-        Layout("loveda", "{Train,Val,Test}/{Urban,Rural}/{images_png,masks_png}", _find_loveda, (0,)),
+        Layout(
+            "loveda",
+            "{Train,Val,Test}/{Urban,Rural}/{images_png,masks_png}, or mmseg's {img_dir,ann_dir}/{train,val,test}",
+            _find_loveda,
+            (0,),
+        ),
         Layout("dubai", "tile_<t>/{images,masks}", _find_dubai, ("#9B9B9B", "#000000")),
         Layout("deepglobe", "<id>_sat.jpg beside <id>_mask.png", _find_deepglobe, ("#000000",), COLOR_THRESHOLD),
         Layout("folders", "a folder of images beside one of masks", _find_usual_folders),

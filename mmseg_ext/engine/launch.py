@@ -12,6 +12,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from mmseg.registry import MODELS
 
 from mmseg_ext.engine.checkpoint_fit import check_fit
 from mmseg_ext.engine.config_keys import unread_options, unread_variables
@@ -21,7 +22,9 @@ from mmseg_ext.engine.hooks.random_state_hook import RandomStateHook
 from mmseg_ext.engine.resumed_config import check_resumed_config
 from mmseg_ext.engine.work_dir_lock import lock_work_dir
 from mmseg_ext.errors import UserError
-from mmseg_ext.points.label_budget import flat_steps
+from mmseg_ext.models.backbones.satellite_weights import warn_of_normalization
+from mmseg_ext.models.segmentors import BlockwisePrediction
+from mmseg_ext.points.label_budget import flat_steps, name_of
 from mmseg_ext.stack import last_checkpoint, read_checkpoint_meta, remove_leftovers
 from mmseg_ext.stack.binary_accuracy import correct_binary_accuracy
 
@@ -41,7 +44,9 @@ def is_shown(record: logging.LogRecord) -> bool:
 
 
 class ScreenRunner(Runner):
-    """mmengine's Runner, with its log of hundreds of lines in the log file alone; warnings still reach the screen.
+    """mmengine's Runner, with its log of hundreds of lines in the log file alone where the config has a ConsoleHook.
+
+    Warnings still reach the screen.
 
     A checkpoint that does not fit the model is refused, unless the config holds ``allow_partial=True``.
 
@@ -58,8 +63,10 @@ class ScreenRunner(Runner):
         super().call_hook(fn_name, **kwargs)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
-        """Build the logger; its screen handler shows warnings only."""
+        """Build the logger; its screen handler shows warnings only, where ConsoleHook prints what matters."""
         logger = super().build_logger(*args, **kwargs)
+        if not any(name_of(hook) == "ConsoleHook" for hook in self.cfg.get("custom_hooks") or []):
+            return logger
         for handler in logger.handlers:
             if type(handler) is logging.StreamHandler and handler.level < logging.WARNING:
                 handler.setLevel(logging.WARNING)
@@ -279,9 +286,9 @@ def build_runner(config: Config) -> Runner:
     correct_binary_accuracy()
     if not torch.cuda.is_available():
         adapt_to_cpu(config)
-    if "runner_type" in config:
-        return RUNNERS.build(config)
-    return ScreenRunner.from_cfg(config)
+    runner = RUNNERS.build(config) if "runner_type" in config else ScreenRunner.from_cfg(config)
+    warn_of_normalization(runner.model)
+    return runner
 
 
 def run_config(config: Config, use: Callable[[Runner], Result]) -> Result:
@@ -403,7 +410,8 @@ def mirror_pipeline(pipeline: Sequence[dict]) -> list[dict]:
 def use_tta(config: Config) -> None:
     """Test with the config's ``tta_pipeline`` and ``tta_model``, in place.
 
-    A config without a ``tta_pipeline`` gets each image and its mirror image; see :func:`mirror_pipeline`.
+    The segmentor keeps its logits, which every TTA model merges. A config without a ``tta_pipeline`` gets each image
+    and its mirror image; see :func:`mirror_pipeline`.
 
     Raises:
         UserError: The config has no ``tta_model``.
@@ -412,18 +420,29 @@ def use_tta(config: Config) -> None:
         raise UserError("Expected `tta_model` in the config for --tta, found none.")
     pipeline = config.get("tta_pipeline") or mirror_pipeline(config.test_dataloader.dataset.pipeline)
     config.test_dataloader.dataset.pipeline = pipeline
+    kind = MODELS.get(config.model.type) if isinstance(config.model.type, str) else config.model.type
+    if isinstance(kind, type) and issubclass(kind, BlockwisePrediction):
+        config.model.keep_logits = True
     config.tta_model.module = config.model
     config.model = config.tta_model
 
 
-def keep_predictions(config: Config, folder: str) -> None:
-    """Write every prediction of a test into a folder, in place."""
+def keep_predictions(config: Config, folder: str, mask_values: bool = False) -> None:
+    """Write every prediction of a test into a folder, in place.
+
+    Args:
+        config: Is changed.
+        folder: Where the files go.
+        mask_values: As mmseg's ``--out``: the values of the mask files, in files named as the images. Otherwise class
+            indices from 0, in the folders of the images below the dataset's ``data_root``.
+    """
     evaluators = config.test_evaluator
     if not isinstance(evaluators, (list, tuple)):
         evaluators = [evaluators]
     writer = {
         "type": "mmseg_ext.PredictionWriter",
         "output_dir": folder,
-        "data_root": config.test_dataloader.dataset.get("data_root"),
+        "data_root": None if mask_values else config.test_dataloader.dataset.get("data_root"),
+        "mask_values": mask_values,
     }
     config.test_evaluator = [*evaluators, writer]

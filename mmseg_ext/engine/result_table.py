@@ -15,7 +15,8 @@ def result_table(
     """Lay out the scores of the last evaluation, and beside them those of the best, class by class.
 
     Args:
-        last: Scores in percent, as the evaluator returned them; ``IoU.<class>`` and ``Acc.<class>`` make class rows.
+        last: Scores in percent, as the evaluator returned them; ``IoU.<class>`` and ``Acc.<class>`` make class rows. A
+            metric's prefix, as in ``seg/mIoU``, is left out where no score is called mIoU.
         last_iteration: When.
         best: The same of the best evaluation.
         best_iteration: When.
@@ -30,6 +31,10 @@ def result_table(
     for title, _ in sides:
         table.add_column(f"IoU {title}".strip(), justify="right")
         table.add_column("Acc", justify="right")
+    if "mIoU" not in last:
+        prefix = next((key.removesuffix("mIoU") for key in last if key.endswith("/mIoU")), "")
+        sides = [(title, {key.removeprefix(prefix): v for key, v in scores.items()}) for title, scores in sides]
+        last = sides[-1][1]
     classes = [key.removeprefix("IoU.") for key in last if key.startswith("IoU.")]
     rows = [(name, f"IoU.{name}", f"Acc.{name}") for name in classes]
     rows.append(("mean", "mIoU", "mAcc"))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.evaluator import BaseMetric
 
 from mmseg_ext.arguments import StrPath
@@ -15,15 +16,30 @@ from mmseg_ext.masks.class_maps import as_array, pack_labels
 from mmseg_ext.registry import METRICS
 
 
+def mask_values(sample: dict) -> np.ndarray:
+    """Turn a prediction into the values of the dataset's mask files: 1..C under ``reduce_zero_label``, else 0..C-1.
+
+    Args:
+        sample: With pred_sem_seg, and ``reduce_zero_label`` of its image where it has labels.
+
+    Returns:
+        (H, W), integers.
+    """
+    class_map_HW = as_array(sample["pred_sem_seg"]["data"])
+    return class_map_HW.astype(np.int64) + 1 if sample.get("reduce_zero_label") else class_map_HW
+
+
 @METRICS.register_module()
 class PredictionWriter(BaseMetric):
-    """Write each prediction as a PNG of class indices from 0.
+    """Write each prediction as a PNG.
 
     A file is named by its image's path relative to `data_root`, so that equal names in two folders do not collide.
 
     Args:
         output_dir: Where the files go.
         data_root: The folder that the images' names are relative to; None names files by their bare name.
+        mask_values: Write the values of the dataset's mask files, see :func:`mask_values`, as mmseg does; otherwise
+            class indices from 0.
         **kwargs: Passed to mmengine's BaseMetric.
 
     Raises:
@@ -32,17 +48,21 @@ class PredictionWriter(BaseMetric):
 
     default_prefix = None
 
-    def __init__(self, output_dir: StrPath, data_root: StrPath | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, output_dir: StrPath, data_root: StrPath | None = None, mask_values: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.output_dir = Path(output_dir)
         self.data_root = data_root
+        self.mask_values = mask_values
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Write one batch."""
         for sample in data_samples:
             image = Path(sample["img_path"])
             path = join_below(self.output_dir, self._name(image).with_suffix(".png"))
-            replace_file(path, pack_labels(as_array(sample["pred_sem_seg"]["data"])), sync=False)
+            class_map_HW = mask_values(sample) if self.mask_values else as_array(sample["pred_sem_seg"]["data"])
+            replace_file(path, pack_labels(class_map_HW), sync=False)
             self.results.append((str(path), str(image)))
 
     def _name(self, image: Path) -> Path:
@@ -57,7 +77,7 @@ class PredictionWriter(BaseMetric):
             if image_of.setdefault(path, image) != image:
                 raise UserError(
                     f"Expected one image for {path}, got {image_of[path]} and {image}. Set `data_root`, the folder "
-                    "that both lie below."
+                    "that both lie below; in tools/test.py use --class-maps, not --out."
                 )
         report("%d predictions written to %s", len(image_of), self.output_dir)
         return {}

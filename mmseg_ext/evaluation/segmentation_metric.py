@@ -1,6 +1,6 @@
 """One confusion matrix a run, and every score from it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,9 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from mmengine.logging import MMLogger
 
-from mmseg_ext.arguments import OpenFraction
+from mmseg_ext.arguments import OpenFraction, PositiveFloat, StrPath
+from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.boundary_iou import boundary_scores, count_boundary
 from mmseg_ext.evaluation.current_run import is_validation, log_folder, num_iterations
+from mmseg_ext.evaluation.prediction_writer import PredictionWriter
 from mmseg_ext.evaluation.reports.class_report import log_class_scores
 from mmseg_ext.evaluation.reports.confusion_matrix_report import write_confusion_matrix
 from mmseg_ext.evaluation.summing_metric import SummingMetric
@@ -20,6 +22,9 @@ from mmseg_ext.scores.confusion_matrix import count_confusion, mean_scores, scor
 
 MEANS = ("aAcc", "mIoU", "mAcc")
 MeanName = Literal["aAcc", "mIoU", "mAcc", "mDice", "mFscore", "mPrecision", "mRecall", "mBIoU"]
+StockMeanName = Literal["aAcc", "mIoU", "mAcc", "mDice", "mFscore"]
+STOCK_MEANS: dict[str, list[MeanName]] = {"mDice": ["mDice"], "mFscore": ["mFscore", "mPrecision", "mRecall"]}
+"""The means of mmseg's IoUMetric beside aAcc, mIoU and mAcc, by the name in `iou_metrics` that asks for them."""
 
 
 @dataclass
@@ -61,6 +66,8 @@ class SegmentationMetric(SummingMetric):
 
     Memory does not grow with the number of images, in one process or in several.
 
+    It takes the arguments of mmseg's IoUMetric as well, so that its configs need no change but the prefix.
+
     Args:
         metrics: Means beside aAcc, mIoU and mAcc: one or several of mDice, mFscore, mPrecision, mRecall, mBIoU.
         ignore_index: Marks pixels without a label.
@@ -68,10 +75,16 @@ class SegmentationMetric(SummingMetric):
             the same as .npz, and as .png a picture. A relative path lies in the run's log folder; None keeps it
             nowhere. Outside of validation, as in tools/test.py, the names get ``_test`` at their end.
         boundary_width: Of the boundaries of mBIoU, as a share of an image's diagonal.
+        iou_metrics: As for mmseg's IoUMetric: adds its means. 'mFscore' brings mPrecision and mRecall.
+        nan_to_num: Score of a class without one, as a share, which then counts in the means. None leaves it out.
+        beta: Weight of recall against precision in mFscore.
+        output_dir: Where each prediction is written as a PNG, named as its image, with the values of the dataset's
+            mask files (see :func:`~mmseg_ext.evaluation.prediction_writer.mask_values`). None writes none.
+        format_only: Write the predictions and score nothing; needs `output_dir`.
         **kwargs: Passed to mmengine's BaseMetric (prefix, collect_device).
 
     Raises:
-        UserError: A label or a prediction is out of range; names the file.
+        UserError: An argument is out of range. A label or a prediction is out of range; names the file.
     """
 
     default_prefix: str | None = None
@@ -82,14 +95,40 @@ class SegmentationMetric(SummingMetric):
         ignore_index: int = 255,
         matrix_file: str | None = "confusion_matrix.json",
         boundary_width: OpenFraction = 0.02,
+        iou_metrics: StockMeanName | Collection[StockMeanName] = (),
+        nan_to_num: float | None = None,
+        beta: PositiveFloat = 1.0,
+        output_dir: StrPath | None = None,
+        format_only: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(ignore_index, **kwargs)
         metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+        for name in [iou_metrics] if isinstance(iou_metrics, str) else iou_metrics:
+            metrics += STOCK_MEANS.get(name, [])
+        if format_only and output_dir is None:
+            raise UserError("Expected `output_dir`, a folder for the predictions, with format_only=True, got none.")
         self.metrics = tuple(dict.fromkeys([*MEANS, *metrics]))
         self.matrix_file = matrix_file
         self.boundary_width = boundary_width
+        self.nan_to_num = nan_to_num
+        self.beta = beta
+        self.writer = None if output_dir is None else PredictionWriter(output_dir, mask_values=True)
+        self.format_only = format_only
         self.confusion_CC: np.ndarray | None = None
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count one batch, and write its predictions where `output_dir` is set."""
+        if self.writer is not None:
+            self.writer.process(data_batch, data_samples)
+        if not self.format_only:
+            super().process(data_batch, data_samples)
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Score all images of all processes; nothing with `format_only`."""
+        if self.writer is not None:
+            self.writer.evaluate(size)
+        return {} if self.format_only else super().evaluate(size)
 
     def zero(self) -> Counts:
         """Return the counts of no image."""
@@ -129,7 +168,8 @@ class SegmentationMetric(SummingMetric):
             MMLogger.get_current_instance().warning("No image has labels: nothing to score.")
             if not is_validation():
                 return {}
-        means, by_class = mean_scores(counts.confusion_CC), scores_of_classes(counts.confusion_CC)
+        settings = counts.confusion_CC, self.beta, self.nan_to_num
+        means, by_class = mean_scores(*settings), scores_of_classes(*settings)
         kinds = ["IoU", "Acc"]
         if "mBIoU" in self.metrics:
             kinds.append("BIoU")

@@ -15,6 +15,7 @@ from mmseg_ext.models.losses import PartialBinaryCrossEntropyLoss, PartialCrossE
 from mmseg_ext.models.necks import UNetDecoder
 from mmseg_ext.models.regularizers import FeatureAffinityLoss, GatedCRFLoss, PottsLoss
 from mmseg_ext.models.segmentors import BlockwisePrediction, EncoderDecoder, SegTTAModel, SparseEncoderDecoder
+from mmseg_ext.stack.inference_api import accept_own_pipelines
 
 __all__ = [
     "DINO",
@@ -39,3 +40,7 @@ __all__ = [
     "SparseEncoderDecoder",
     "UNetDecoder",
 ]
+
+# Here, because mmengine imports this module when mmseg's `init_model` or `MMSegInferencer` builds a model of ours,
+# before they look at the pipeline; a user of that API calls nothing else of this package.
+accept_own_pipelines()

@@ -245,7 +245,7 @@ def flat_steps(pipeline: Any) -> Iterator[Any]:
 
 
 def name_of(step: Any) -> str:
-    """Name a transform, given as config or as object, without its scope.
+    """Name a component, such as a transform, given as config or as object, without its scope.
 
     Example:
         >>> name_of({"type": "mmseg_ext.SamplePoints"})

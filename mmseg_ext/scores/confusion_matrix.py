@@ -63,39 +63,56 @@ def check_range(values: Tensor, num_classes: int, name: str, ignore_index: int |
         raise ValueError(out_of_range(name, wrong.unique().tolist(), num_classes, ignore_index, wrong.numel()))
 
 
-def scores_of_classes(confusion_CC: np.ndarray) -> dict[str, np.ndarray]:
+def scores_of_classes(
+    confusion_CC: np.ndarray, beta: float = 1.0, nan_to_num: float | None = None
+) -> dict[str, np.ndarray]:
     """Score each class.
 
+    Args:
+        confusion_CC: Pixels, int64.
+        beta: Weight of recall against precision in Fscore.
+        nan_to_num: Replaces NaN, as a share: 0.5 is 50 %. None keeps NaN.
+
     Returns:
-        IoU, Acc (recall), Dice, Precision as float64 (C,), in percent. A class without a pixel in truth is NaN in Acc,
-        one absent from truth and prediction is NaN in all. A class that is present and never predicted scores 0.
+        IoU, Acc (recall), Dice, Fscore, Precision as float64 (C,), in percent. Fscore is Dice for a `beta` of 1. A
+        class without a pixel in truth is NaN in Acc, one absent from truth and prediction is NaN in all. A class that
+        is present and never predicted scores 0.
     """
     confusion_CC = confusion_CC.astype(np.float64)
     true_positives, truth, found = np.diag(confusion_CC), confusion_CC.sum(1), confusion_CC.sum(0)
-    return {
+    scores = {
         "IoU": percent(true_positives, truth + found - true_positives),
         "Acc": percent(true_positives, truth),
         "Dice": percent(2 * true_positives, truth + found),
+        "Fscore": percent((1 + beta**2) * true_positives, beta**2 * truth + found),
         "Precision": percent(true_positives, np.where(truth > 0, np.maximum(found, 1), found)),
     }
+    if nan_to_num is not None:
+        scores = {name: np.nan_to_num(values, nan=100 * nan_to_num) for name, values in scores.items()}
+    return scores
 
 
-def mean_scores(confusion_CC: np.ndarray) -> dict[str, float]:
+def mean_scores(confusion_CC: np.ndarray, beta: float = 1.0, nan_to_num: float | None = None) -> dict[str, float]:
     """Average over the classes.
 
+    Args:
+        confusion_CC: Pixels, int64.
+        beta: As in :func:`scores_of_classes`.
+        nan_to_num: As in :func:`scores_of_classes`.
+
     Returns:
-        aAcc (share of right pixels), mIoU, mAcc, mDice, mFscore (equal to mDice), mPrecision, mRecall, in percent; NaN
+        aAcc (share of right pixels), mIoU, mAcc, mDice, mFscore, mPrecision, mRecall, in percent; NaN
         where nothing was labelled. Classes that are NaN in :func:`scores_of_classes` are left out.
     """
     total = confusion_CC.sum()
-    by_class = scores_of_classes(confusion_CC)
+    by_class = scores_of_classes(confusion_CC, beta, nan_to_num)
     mean = {name: float(np.nanmean(v)) if np.isfinite(v).any() else float("nan") for name, v in by_class.items()}
     return {
         "aAcc": float(100 * np.trace(confusion_CC) / total) if total else float("nan"),
         "mIoU": mean["IoU"],
         "mAcc": mean["Acc"],
         "mDice": mean["Dice"],
-        "mFscore": mean["Dice"],
+        "mFscore": mean["Fscore"],
         "mPrecision": mean["Precision"],
         "mRecall": mean["Acc"],
     }

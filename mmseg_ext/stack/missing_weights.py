@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import MissingFileError
 
 
 def explain_missing_weights() -> None:
@@ -13,7 +13,7 @@ def explain_missing_weights() -> None:
     def load(filename: str, map_location: Any = None) -> Any:
         path = Path(filename).expanduser()
         if not path.is_file():
-            raise UserError(
+            raise MissingFileError(
                 f"Expected weights at {path}, found no file. Name another (`checkpoint=` of the backbone or of its "
                 "`init_cfg`, `load_from=` for a whole model), or go without: --cfg-options model.backbone.init_cfg=None"
             )

@@ -196,6 +196,18 @@ UPSTREAM_NAMES = (
     UpstreamName("mmcv.transforms.Resize._resize_img", "transforms.resize", "overridden: faster", "self results"),
     # mmseg
     UpstreamName(
+        "mmseg.apis.utils._preprare_data",
+        "stack.inference_api",
+        "replaced: takes only steps named LoadAnnotations out of a pipeline",
+        "imgs model",
+    ),
+    UpstreamName(
+        "mmseg.apis.MMSegInferencer._init_pipeline",
+        "stack.inference_api",
+        "replaced: finds only a step named LoadImageFromFile",
+        "self cfg",
+    ),
+    UpstreamName(
         "mmseg.models.losses.accuracy.accuracy",
         "stack.binary_accuracy",
         "replaced: is wrong for one channel",

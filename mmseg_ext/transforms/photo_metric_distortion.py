@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from mmseg_ext.registry import TRANSFORMS
 HUE, SATURATION = 0, 1  # channels of HSV
 NUM_HUES = 180  # OpenCV's 8-bit hue is in steps of two degrees
 ALL_VALUES = np.arange(256, dtype=np.uint8)
+STOCK_STEPS = ("brightness", "contrast", "saturation", "hue", "convert")
 VECTOR = 64  # bytes of the longest vector register: rows of whole vectors, so that all values are scaled alike
 
 
@@ -94,6 +96,9 @@ def _change_hsv(bgr_HWC: np.ndarray, channel: int, change: Callable[[np.ndarray]
 class PhotoMetricDistortion(StockPhotoMetricDistortion):
     """mmseg's PhotoMetricDistortion: the same arguments, the same random numbers and, bit for bit, the same arrays.
 
+    A subclass that overrides one of stock's steps (`brightness`, `contrast`, `saturation`, `hue`, `convert`) is
+    distorted by stock's `transform`, which calls them.
+
     Every step but the two conversions of colours is a function of 256 values; brightness and contrast in a row are one.
     Saturation and hue keep a conversion to HSV and back each: one for both would round differently.
 
@@ -101,6 +106,15 @@ class PhotoMetricDistortion(StockPhotoMetricDistortion):
         UserError: The image is not uint8 with three channels. Stock loses a fourth channel and cuts other types down
             to uint8.
     """
+
+    overrides_steps = False
+    """Whether a subclass has its own version of one of stock's steps."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.overrides_steps = any(
+            getattr(cls, name) is not getattr(StockPhotoMetricDistortion, name) for name in STOCK_STEPS
+        )
 
     def transform(self, results: dict) -> dict:
         """Distort ``results['img']``, BGR."""
@@ -111,6 +125,8 @@ class PhotoMetricDistortion(StockPhotoMetricDistortion):
                 f"{results.get('img_path', 'a sample without img_path')}. Leave the step out for images of other bands "
                 "or types, and load without to_float32."
             )
+        if self.overrides_steps:
+            return super().transform(results)
         # np.random is called as stock calls it: the same draws in the same order.
         beta = None
         if np.random.randint(2):

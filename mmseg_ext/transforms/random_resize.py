@@ -10,6 +10,7 @@ from mmcv.transforms import RandomResize as StockRandomResize
 
 from mmseg_ext.arguments import PositiveFloat, PositiveInt, Rule
 from mmseg_ext.registry import TRANSFORMS
+from mmseg_ext.transforms.resize import Resize
 
 
 def is_transform(kind: str | type) -> bool:
@@ -33,7 +34,7 @@ class RandomResize(StockRandomResize):
         self,
         scale: tuple[PositiveInt, PositiveInt] | Sequence[tuple[PositiveInt, PositiveInt]],
         ratio_range: tuple[PositiveFloat, PositiveFloat] | None = None,
-        resize_type: ResizeType = "mmseg_ext.Resize",
+        resize_type: ResizeType = Resize,  # the class, which is found in any scope
         **resize_kwargs: Any,
     ) -> None:
         super().__init__(scale, ratio_range, resize_type, **resize_kwargs)

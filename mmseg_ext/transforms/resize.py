@@ -39,7 +39,8 @@ class Resize(StockResize):
     Where the dataset has a label budget (``labels=``) and its labels are points, these are moved as coordinates
     instead, so that each stays one pixel: :func:`move_points`. Points that were grown are regions, resized as in stock.
 
-    OpenCV resizes, as in stock. An array that has the size already is handed on without a copy.
+    OpenCV resizes, as in stock, and (H, W, 1) becomes (H, W). An array that has the size already is handed on without a
+    copy.
 
     Args:
         scale: Width and height, or one number for both.
@@ -90,5 +91,5 @@ class Resize(StockResize):
         size = array.shape[1::-1]
         new_size = rescale_size(size, scale) if self.keep_ratio else tuple(scale)
         if new_size == size:
-            return array
+            return array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
         return mmcv.imresize(array, new_size, interpolation=interpolation, backend=self.backend)

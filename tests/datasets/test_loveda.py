@@ -57,6 +57,43 @@ def test_samples_have_their_files_and_scene(loveda_root):
     assert infos[2]["reduce_zero_label"] is True
 
 
+@pytest.fixture
+def converted_root(loveda_root, tmp_path):
+    """The official tree as mmseg's tools/dataset_converters/loveda.py leaves it."""
+    for split in ("Train", "Val", "Test"):
+        for kind, folder in (("images_png", "img_dir"), ("masks_png", "ann_dir")):
+            target = tmp_path / "converted" / folder / split.lower()
+            target.mkdir(parents=True)
+            for file in loveda_root.glob(f"{split}/*/{kind}/*.png"):
+                shutil.copy(file, target)
+    return tmp_path / "converted"
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_mmsegs_tree_holds_the_same_samples(loveda_root, converted_root, split, mmseg_scope):
+    official = {
+        i["data_samples"].img_path.rpartition("/")[2]: i
+        for i in LoveDADataset(str(loveda_root), split, pipeline=INDEX_PIPELINE)
+    }
+    converted = LoveDADataset(str(converted_root), split, pipeline=INDEX_PIPELINE)
+    assert len(converted) == len(official) > 0
+    for sample in converted:
+        expected = official[sample["data_samples"].img_path.rpartition("/")[2]]
+        assert (sample["inputs"] == expected["inputs"]).all()
+        assert ("gt_sem_seg" in sample["data_samples"]) == (split != "test")
+        if split != "test":
+            assert (sample["data_samples"].gt_sem_seg.data == expected["data_samples"].gt_sem_seg.data).all()
+    assert names(converted_root, split=split)[0].startswith(f"img_dir/{split}/")
+
+
+def test_mmsegs_tree_has_a_held_out_share_and_no_scenes(converted_root):
+    kept, held = names(converted_root, holdout=0.25), names(converted_root, split="holdout", holdout=0.25)
+    assert (len(kept), len(held)) == (9, 3)
+    assert sorted(kept + held) == sorted(names(converted_root))
+    with pytest.raises(UserError, match=r"official tree, Train/\{Urban,Rural\}.*does not tell scenes apart"):
+        names(converted_root, scenes="urban")
+
+
 def test_loading_turns_no_data_into_255_and_classes_into_0_to_6(loveda_root, mmseg_scope):
     dataset = LoveDADataset(str(loveda_root), pipeline=INDEX_PIPELINE)
     assert len(dataset) == 12

@@ -65,6 +65,27 @@ def test_usual_names_of_folders_are_known(tmp_path, names):
     assert list_pairs(root, layout)[0] == [Pair(f"{images}/val/1.png", f"{masks}/val/1.png")]
 
 
+@pytest.mark.parametrize(("root", "numbers"), [("loveDA", (1, 2)), ("data", (2521, 2522))])
+def test_loveda_as_mmseg_converts_it_is_known_by_its_name_or_its_numbers(tmp_path, root, numbers):
+    train, val = numbers
+    names = [f"{folder}/{place}.png" for folder in ("img_dir", "ann_dir") for place in (f"train/{train}", f"val/{val}")]
+    root = make(tmp_path / root, [*names, "img_dir/test/4191.png"])
+    layout = detect_layout(root)
+    assert layout is LAYOUTS["loveda"]
+    assert list_pairs(root, layout)[0] == [
+        Pair("img_dir/test/4191.png", None),
+        Pair(f"img_dir/train/{train}.png", f"ann_dir/train/{train}.png"),
+        Pair(f"img_dir/val/{val}.png", f"ann_dir/val/{val}.png"),
+    ]
+
+
+@pytest.mark.parametrize(("train", "val"), [("1", "2"), ("area1", "2522"), ("1", None)])
+def test_another_dataset_in_mmsegs_tree_keeps_its_class_0(tmp_path, train, val):
+    names = [f"{folder}/train/{train}.png" for folder in ("img_dir", "ann_dir")]
+    names += [f"{folder}/val/{val}.png" for folder in ("img_dir", "ann_dir") if val]
+    assert detect_layout(make(tmp_path, names)).ignored == ()
+
+
 def test_unusual_names_of_folders_are_named(tmp_path):
     root = make(tmp_path, ["x/photos/1.png", "x/truth/1.png"])
     assert [(f.images, f.masks) for f in find_folders(root, "photos", "truth")] == [("x/photos", "x/truth")]

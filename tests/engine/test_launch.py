@@ -163,7 +163,7 @@ def test_train_then_test_from_the_command_line(trained, tiny_config, tmp_path, t
 
     predictions = tmp_path / "predictions"
     checkpoint = work_dir / "iter_12.pth"
-    tested = run_tool(ROOT / "tools/test.py", tiny_config, checkpoint, "--out", predictions, cwd=tmp_path)
+    tested = run_tool(ROOT / "tools/test.py", tiny_config, checkpoint, "--class-maps", predictions, cwd=tmp_path)
     assert tested.returncode == 0, tested.stdout + tested.stderr
     total = matrix_of(work_dir, 12)
     assert f"{np.trace(total) / total.sum() * 100:.2f}" in tested.stdout
@@ -178,7 +178,9 @@ def test_train_then_test_from_the_command_line(trained, tiny_config, tmp_path, t
     assert (found == total).all()
 
     options = ["--cfg-options", "test_dataloader.dataset.split=test"]
-    blind = run_tool(ROOT / "tools/test.py", tiny_config, checkpoint, "--out", predictions, *options, cwd=tmp_path)
+    blind = run_tool(
+        ROOT / "tools/test.py", tiny_config, checkpoint, "--class-maps", predictions, *options, cwd=tmp_path
+    )
     assert blind.returncode == 0, blind.stdout + blind.stderr
     assert "No image has labels: nothing to score." in blind.stdout
     assert len(list(predictions.glob("Test/*/images_png/*.png"))) == 2

@@ -118,12 +118,105 @@ def test_a_step_is_taken_with_the_layers_rate():
     [
         ({"decay_rate": 0}, "paramwise_cfg: expected `decay_rate` to be a number above 0 and at most 1, got 0"),
         ({"decay_rate": 1.5}, "above 0 and at most 1"),
-        ({"num_layers": 12}, "paramwise_cfg: unexpected argument `num_layers`"),
+        ({"momentum": 0.9}, "paramwise_cfg: unexpected argument `momentum`"),
+        ({"decay_rate": 0.5, "layer_decay_rate": 0.5}, "one of decay_rate and layer_decay_rate"),
+        ({"decay_type": "block_wise"}, "`decay_type` to be one of 'layer_wise', .*got 'block_wise'"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(paramwise, message):
     with pytest.raises(UserError, match=message):
         wrap(Segmentor(nn.Identity()), **paramwise)
+
+
+class NamedLikeItsRelease(nn.Module):
+    """A backbone with the parameters of given names, for the rates alone."""
+
+    def __init__(self, *names):
+        super().__init__()
+        for name in names:
+            *path, last = name.split(".")
+            module = self
+            for part in path:
+                if part not in module._modules:
+                    module.add_module(part, nn.Module())
+                module = module._modules[part]
+            module.register_parameter(last, nn.Parameter(torch.zeros(2, 2)))
+
+
+class ConvNeXt(NamedLikeItsRelease):
+    """The names of mmpretrain's ConvNeXt, of which mmseg's constructor asks for the class's name."""
+
+    def __init__(self):
+        stages = [f"stages.{i}.{j}.gamma" for i, depth in enumerate((3, 3, 9, 3)) for j in range(depth)]
+        starts = [f"downsample_layers.{i}.{j}.weight" for i in range(4) for j in range(2)]
+        super().__init__(*stages, *starts, *(f"norm{i}.weight" for i in range(4)))
+
+
+class BEiT(NamedLikeItsRelease):
+    def __init__(self):
+        super().__init__("cls_token", "patch_embed.projection.weight", *(f"layers.{i}.ln1.weight" for i in range(12)))
+
+
+def rates_of(model, constructor, **paramwise):
+    cfg = {"optimizer": {"type": "AdamW", "lr": 0.01, "weight_decay": 0.05}, "paramwise_cfg": paramwise}
+    groups = build_optim_wrapper(model, {"constructor": constructor, **cfg}).optimizer.param_groups
+    return {name: group["lr"] for group in groups for name in group["param_names"]}
+
+
+@pytest.mark.parametrize(
+    ("backbone", "stock", "paramwise"),
+    [
+        (ConvNeXt, "LearningRateDecayOptimizerConstructor", {"num_layers": 6}),
+        (ConvNeXt, "LearningRateDecayOptimizerConstructor", {"num_layers": 6, "decay_type": "stage_wise"}),
+        (BEiT, "LearningRateDecayOptimizerConstructor", {"num_layers": 12, "decay_type": "layer_wise_vit"}),
+        (BEiT, "LayerDecayOptimizerConstructor", {"num_layers": 12}),
+    ],
+)
+def test_stock_settings_give_the_rates_of_stock(backbone, stock, paramwise):
+    rate = {"layer_decay_rate" if stock.startswith("Layer") else "decay_rate": 0.9}
+    expected = rates_of(Segmentor(backbone()), stock, **paramwise, **rate)
+    found = rates_of(Segmentor(backbone()), "mmseg_ext.LayerDecayOptimWrapperConstructor", **paramwise, **rate)
+    assert found == pytest.approx(expected)
+    assert len(set(found.values())) >= 6
+
+
+def test_every_part_of_twins_has_its_layer_and_mmpretrains_convnext_too():
+    twins = MODELS.build(
+        {
+            "type": "SVT",
+            "embed_dims": [8, 8, 16, 16],
+            "num_heads": [1, 1, 2, 2],
+            "mlp_ratios": [1] * 4,
+            "depths": [1, 1, 1, 1],
+            "windiow_sizes": [7] * 4,
+            "sr_ratios": [1] * 4,
+            "out_indices": (0, 1, 2, 3),
+        }
+    )
+    rates = rates_of(Segmentor(twins), "mmseg_ext.LayerDecayOptimWrapperConstructor", decay_rate=0.5)
+    assert rates["backbone.patch_embeds.0.projection.weight"] == pytest.approx(0.01 / 32)
+    assert rates["backbone.patch_embeds.2.projection.weight"] == pytest.approx(0.01 / 4)
+    assert rates["backbone.position_encodings.0.proj.weight"] == pytest.approx(0.01 / 16)
+    at_the_heads_rate = {name for name, rate in rates.items() if rate == 0.01}
+    assert {name.split(".")[1].rstrip("0123") for name in at_the_heads_rate} <= {"norm", "weight", "bias"}
+
+    rates = rates_of(Segmentor(ConvNeXt()), "mmseg_ext.LayerDecayOptimWrapperConstructor", decay_rate=0.5)
+    assert rates["backbone.downsample_layers.0.0.weight"] == pytest.approx(0.01 / 32)
+    assert rates["backbone.downsample_layers.3.0.weight"] == rates["backbone.stages.3.0.gamma"] == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize("name", ["adapter.weight", "spm.stem.weight", "level_embed", "norms_of_mine.x"])
+def test_a_backbone_with_other_parameters_is_refused_as_stock_does(name):
+    model = Segmentor(NamedLikeItsRelease("blocks.0.weight", name))
+    with pytest.raises(UserError, match=rf"got the parameter backbone\.{name}.*default constructor"):
+        wrap(model)
+    with pytest.raises(NotImplementedError):
+        rates_of(model, "LearningRateDecayOptimizerConstructor", num_layers=1, decay_rate=0.9)
+
+
+def test_a_wrong_number_of_layers_is_refused():
+    with pytest.raises(UserError, match=r"`num_layers` to be the number of the backbone's blocks, 2, got 12"):
+        wrap(Segmentor(DINO("dinov2_vits14", frozen=False, arch_overrides=TINY)), num_layers=12)
 
 
 def test_a_backbone_without_blocks_and_an_optimizer_without_a_rate_are_refused():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mmseg.evaluation import IoUMetric
-from sklearn.metrics import confusion_matrix, f1_score, jaccard_score, precision_score, recall_score
+from sklearn.metrics import confusion_matrix, f1_score, fbeta_score, jaccard_score, precision_score, recall_score
 
 from mmseg_ext.scores.confusion_matrix import count_confusion, mean_scores, scores_of_classes
 
@@ -174,3 +174,20 @@ def test_an_empty_matrix_is_not_a_number_and_warns_of_nothing():
     assert set(means) == {"aAcc", "mIoU", "mAcc", "mDice", "mFscore", "mPrecision", "mRecall"}
     assert all(np.isnan(v) for v in means.values())
     assert all(np.isnan(v).all() for v in scores_of_classes(np.zeros((3, 3), dtype=np.int64)).values())
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 3.0])
+def test_f_score_equals_scikit_learn(beta):
+    found, labels = random_case(0)
+    kept = labels != 255
+    confusion = count_confusion(found, labels, 6).numpy()
+    expected = fbeta_score(labels[kept], found[kept], beta=beta, average=None)
+    np.testing.assert_allclose(scores_of_classes(confusion, beta)["Fscore"], 100 * expected)
+    assert mean_scores(confusion, beta)["mFscore"] == pytest.approx(100 * expected.mean())
+
+
+def test_what_has_no_score_is_replaced():
+    scores, kept = scores_of_classes(HAND, nan_to_num=0.5), scores_of_classes(HAND)
+    for name, values in scores.items():
+        np.testing.assert_array_equal(values, np.where(np.isnan(kept[name]), 50.0, kept[name]))
+    assert mean_scores(HAND, nan_to_num=0.5)["mIoU"] == pytest.approx(scores["IoU"].mean())

@@ -7,9 +7,11 @@ import pytest
 from drop_in_pairs import DROP_INS, assert_same, build, compare, loaded, patches, photo, run, sample, train_pipeline
 from mmengine.dataset import Compose
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import DefaultScope
 from mmseg.registry import TRANSFORMS
 
 from mmseg_ext import transforms
+from mmseg_ext.transforms import RandomResize, Resize
 
 pytestmark = pytest.mark.usefixtures("mmseg_scope")
 
@@ -170,3 +172,19 @@ def test_packed_samples_share_no_memory(pairs):
         assert_same(mine, before)
     places = [out["inputs"].data_ptr() for out in packed]
     assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize("scale", [(56, 40), (28, 20)])
+def test_resize_drops_the_axis_of_one_channel_as_stock_does(scale):
+    def gray(seed):
+        return {**loaded(40, 56, seed), "img": photo(40, 56, seed)[..., :1]}
+
+    out = compare({"type": "Resize", "scale": scale, "keep_ratio": False}, gray, range(2))
+    assert out["img"].shape == scale[::-1]
+
+
+def test_random_resize_is_built_outside_of_mmsegs_scope():
+    with DefaultScope.overwrite_default_scope("mmengine"):
+        step = RandomResize(scale=(64, 48), ratio_range=(1.0, 1.0), keep_ratio=True)
+    assert type(step.resize) is Resize
+    assert step(loaded(40, 56, 0))["img"].shape == (46, 64, 3)

@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 import pytest
 from drop_in_pairs import build, compare, loaded, photo, run
+from mmseg.datasets.transforms import PhotoMetricDistortion as StockPhotoMetricDistortion
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.transforms import PhotoMetricDistortion
 from mmseg_ext.transforms.photo_metric_distortion import apply_linear, linear_table
 
 pytestmark = pytest.mark.usefixtures("mmseg_scope")
@@ -67,3 +69,21 @@ def test_photo_metric_distortion_leaves_its_input_alone():
 def test_photo_metric_distortion_refuses_what_stock_spoils(image):
     with pytest.raises(UserError, match=r"uint8 image \(H, W, 3\).*road\.jpg"):
         build({"type": "PhotoMetricDistortion"}, ours=True)({"img": image, "img_path": "road.jpg"})
+
+
+@pytest.mark.parametrize("step", ["brightness", "contrast", "saturation", "hue", "convert"])
+def test_the_steps_of_a_subclass_are_called_as_by_stock(step):
+    def mirrored(self, img, *args, **kwargs):
+        return getattr(stock, step)(self, img, *args, **kwargs)[:, ::-1]
+
+    stock = StockPhotoMetricDistortion
+    theirs, ours = (type("Mirrored", (base,), {step: mirrored})() for base in (stock, PhotoMetricDistortion))
+    plain = PhotoMetricDistortion()
+    changed = 0
+    for seed in range(20):
+        expected, state = run(theirs, loaded(24, 32, seed), seed)
+        found, our_state = run(ours, loaded(24, 32, seed), seed)
+        np.testing.assert_array_equal(found["img"], expected["img"])
+        assert our_state == state
+        changed += not np.array_equal(run(plain, loaded(24, 32, seed), seed)[0]["img"], found["img"])
+    assert changed

@@ -8,5 +8,6 @@ _base_ = "./linear_dinov2-vitb14.py"
 model = dict(
     data_preprocessor=dict(test_cfg=dict(size_divisor=16)),
     backbone=dict(arch="dinov3_vitb16"),
+    decode_head=dict(dropout_first=True),  # as in DINOv3's release
     test_cfg=dict(crop_size=(512, 512)),
 )

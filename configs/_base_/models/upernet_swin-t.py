@@ -7,7 +7,8 @@ once. Where there is no network, name a file: --cfg-options model.backbone.init_
 _base_ = "./imagenet_preprocessor.py"
 swin = "https://mmassets.onedl.ai/mmsegmentation/v0.5/pretrain/swin/"
 model = dict(
-    type="EncoderDecoder",
+    type="mmseg_ext.EncoderDecoder",
+    keep_logits=True,  # for OriginalResolutionMetric, as mmseg's does
     backbone=dict(
         type="SwinTransformer",
         init_cfg=dict(type="Pretrained", checkpoint=swin + "swin_tiny_patch4_window7_224_20220317-1cdeb081.pth"),

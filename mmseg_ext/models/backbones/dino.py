@@ -18,6 +18,7 @@ from mmseg_ext.errors import UserError
 from mmseg_ext.models.backbones.dino_architectures import create_network, find_architecture
 from mmseg_ext.models.backbones.dino_formats import check_complete, find_backbone, to_timm
 from mmseg_ext.models.backbones.low_rank_adaptation import adapt_blocks
+from mmseg_ext.models.backbones.satellite_weights import hold_satellite_weights, names_satellite_weights
 from mmseg_ext.models.backbones.trained_state import TrainedStateMixin, weights_digest
 from mmseg_ext.models.backbones.weight_files import read_weights
 from mmseg_ext.registry import MODELS
@@ -30,8 +31,9 @@ class DINO(TrainedStateMixin):
     """A DINO backbone for any mmseg head.
 
     Args:
-        arch: dino_vit{s,b}{16,8}, dinov2_vit{s,b,l,g}14[_reg], dinov3_vit{s,splus,b,l,hplus,7b}16,
-            dinov3_convnext_{tiny,small,base,large}, or any plain vision transformer of timm by its name.
+        arch: dino_vit{s,b}{16,8}, dinov2_vit{s,b,l,g}14[_reg], dinov3_vit{s,splus,b,l,lplus,hplus,7b}16 (also by the
+            hub's names dinov3_vit{s,l,h}16plus), dinov3_convnext_{tiny,small,base,large}, or any plain vision
+            transformer of timm by its name.
         checkpoint: Pretrained weights: a file or folder in the official, Hugging Face's, timm's or this package's own
             format, an http address, 'timm' for timm's download, or None for random weights.
         out_indices: Indices of the blocks (ConvNeXt: stages) to return, in increasing order; negative from the end.
@@ -86,6 +88,7 @@ class DINO(TrainedStateMixin):
             find_architecture(arch), arch_overrides or {}, drop_path_rate, checkpoint == TIMM_DOWNLOAD, pos_interp
         )
         self.network: nn.Module = self.adapter.network
+        self.has_satellite_weights = checkpoint == TIMM_DOWNLOAD and names_satellite_weights(arch)
         self.out_indices = self._checked_indices(out_indices)
         if checkpoint is not None:
             if checkpoint != TIMM_DOWNLOAD:
@@ -198,7 +201,9 @@ class DINO(TrainedStateMixin):
 
     def _load(self, source: str) -> None:
         """Load pretrained weights of any format into the whole network, and log the format."""
-        weights, name = to_timm(find_backbone(read_weights(source), source), self.adapter)
+        backbone = find_backbone(read_weights(source), source)
+        self.has_satellite_weights = names_satellite_weights(source) or hold_satellite_weights(backbone)
+        weights, name = to_timm(backbone, self.adapter)
         expected = {key: value.shape for key, value in self.network.state_dict().items()}
         unused = range(self.out_indices[-1] + 1, len(self.blocks))
         unused_blocks = tuple(f"{self.adapter.blocks_name}.{index}." for index in unused)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import timm
@@ -25,10 +25,12 @@ class Architecture:
     Args:
         timm_name: Name in timm, with the tag of the weights if timm has any.
         family: 'dino', 'dinov2', 'dinov2_reg', 'dinov3', 'dinov3_convnext', or 'timm' for all other networks.
+        overrides: Arguments of timm's network where timm has none of this size, and so no weights.
     """
 
     timm_name: str
     family: str
+    overrides: Mapping[str, int] = field(default_factory=dict)
 
 
 def _named_architectures() -> dict[str, Architecture]:
@@ -42,6 +44,11 @@ def _named_architectures() -> dict[str, Architecture]:
     # timm's names without _qkvb drop the bias of query and value, which the official S, S+, B, L and H+ have.
     for name, size in {"s": "small", "splus": "small_plus", "b": "base", "l": "large", "hplus": "huge_plus"}.items():
         table[f"dinov3_vit{name}16"] = Architecture(f"vit_{size}_patch16_dinov3_qkvb.lvd1689m", "dinov3")
+    table["dinov3_vitlplus16"] = Architecture(
+        "vit_huge_plus_patch16_dinov3_qkvb", "dinov3", {"embed_dim": 1024, "depth": 24, "num_heads": 16}
+    )
+    for letter in ("s", "l", "h"):  # as the official hub spells them
+        table[f"dinov3_vit{letter}16plus"] = table[f"dinov3_vit{letter}plus16"]
     table["dinov3_vit7b16"] = Architecture("vit_7b_patch16_dinov3.lvd1689m", "dinov3")
     for size in ("tiny", "small", "base", "large"):
         name = f"dinov3_convnext_{size}"
@@ -84,8 +91,9 @@ def _hub_name(architecture: Architecture) -> str:
         UserError: Timm has no weights for it.
     """
     source = timm.get_pretrained_cfg(architecture.timm_name)
-    if source is None or not source.hf_hub_id:
-        raise UserError(f"Expected timm to have weights for {architecture.timm_name}, it has none. Name a file.")
+    if source is None or not source.hf_hub_id or architecture.overrides:
+        size = "".join(f", {name} {value}" for name, value in architecture.overrides.items())
+        raise UserError(f"Expected timm to have weights for {architecture.timm_name}{size}, it has none. Name a file.")
     return source.hf_hub_id + (architecture.timm_name if source.hf_hub_id.endswith("/") else "")
 
 
@@ -104,7 +112,7 @@ def create_network(
     Raises:
         UserError: The network is neither a vision transformer nor a ConvNeXt, or an override is unknown to timm.
     """
-    arguments = {"num_classes": 0, "drop_path_rate": drop_path_rate, **overrides}
+    arguments = {"num_classes": 0, "drop_path_rate": drop_path_rate, **architecture.overrides, **overrides}
     if not architecture.timm_name.startswith("convnext"):
         arguments.setdefault("dynamic_img_size", True)
     try:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import MissingFileError, UserError
 from mmseg_ext.files import read_json
 from mmseg_ext.stack import explained_download
 
@@ -48,7 +48,7 @@ def read_weights(source: str) -> dict[str, Tensor]:
     if path.is_dir():
         return _read_folder(path)
     if not path.is_file():
-        raise UserError(
+        raise MissingFileError(
             f"Expected the weights of the backbone at {path}, found no file. Give `checkpoint` the path of a file, "
             "of a folder of the Hugging Face hub, an http address, or 'timm' for timm's own download."
         )
@@ -92,13 +92,15 @@ def _read_folder(folder: Path) -> dict[str, Tensor]:
     """Read the weights of a folder in the format of the Hugging Face hub, in one file or several."""
     found = next((folder / name for name in FOLDER_FILES if (folder / name).is_file()), None)
     if found is None:
-        raise UserError(f"Expected one of {', '.join(FOLDER_FILES)} in {folder}, found none. Name the file itself.")
+        raise MissingFileError(
+            f"Expected one of {', '.join(FOLDER_FILES)} in {folder}, found none. Name the file itself."
+        )
     if found.suffix != ".json":
         return _unwrap(_read_file(found), str(found))
     weights: dict[str, Tensor] = {}
     for name in _files_of_index(found):
         if not (folder / name).is_file():
-            raise UserError(f"Expected {folder / name}, which {found.name} names, found none. Fetch it again.")
+            raise MissingFileError(f"Expected {folder / name}, which {found.name} names, found none. Fetch it again.")
         weights |= _unwrap(_read_file(folder / name), str(folder / name))
     return weights
 

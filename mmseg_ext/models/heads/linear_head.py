@@ -5,16 +5,28 @@ from typing import Any
 
 from mmcv.cnn import build_norm_layer
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmseg_ext.arguments import ComponentConfig, Fraction, PositiveInt
 from mmseg_ext.models.heads.head_arguments import as_list, check_head_arguments
 from mmseg_ext.registry import MODELS
 
+RELEASED_NAMES = {"bn.": "norm.", "batchnorm_layer.": "norm.", "conv.": "conv_seg."}
+"""Beginnings of parameter names in the released heads of DINOv2 and DINOv3, and ours."""
+
+
+def _rename_released(_head: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Rename the parameters of a released head before they are loaded, in place."""
+    for released, own in RELEASED_NAMES.items():
+        for name in [name for name in state_dict if name.startswith(prefix + released)]:
+            state_dict[prefix + own + name.removeprefix(prefix + released)] = state_dict.pop(name)
+
 
 @MODELS.register_module()
 class LinearHead(BaseDecodeHead):
     """Concatenated features → BatchNorm → dropout → 1 × 1 convolution.
+
+    Released heads load by name: DINOv2's ``bn.*``, DINOv3's ``batchnorm_layer.*`` and ``conv.*``.
 
     Args:
         in_channels: Channels of each feature that is used.
@@ -22,6 +34,7 @@ class LinearHead(BaseDecodeHead):
         in_index: Indices of the backbone's outputs, as many as `in_channels`; by default all.
         dropout_ratio: Probability that a channel is set to zero in training.
         norm_cfg: The normalisation layer.
+        dropout_first: Dropout before BatchNorm, as in DINOv3's released head; after it in DINOv2's.
         **kwargs: As for any decode head of mmseg.
 
     Reference:
@@ -44,6 +57,7 @@ class LinearHead(BaseDecodeHead):
         in_index: int | Sequence[int] | None = None,
         dropout_ratio: Fraction = 0.1,
         norm_cfg: ComponentConfig | None = None,
+        dropout_first: bool = False,
         **kwargs: Any,
     ) -> None:
         widths = as_list(in_channels)
@@ -61,6 +75,8 @@ class LinearHead(BaseDecodeHead):
             **kwargs,
         )
         self.norm = build_norm_layer(self.norm_cfg, self.channels)[1]
+        self.dropout_first = dropout_first
+        self.register_load_state_dict_pre_hook(_rename_released)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Compute logits.
@@ -71,4 +87,9 @@ class LinearHead(BaseDecodeHead):
         Returns:
             Logits (N, num_classes, h, w).
         """
-        return self.cls_seg(self.norm(self._transform_inputs(inputs)))
+        features = self._transform_inputs(inputs)
+        if not self.dropout_first:
+            return self.cls_seg(self.norm(features))
+        if self.dropout is not None:
+            features = self.dropout(features)
+        return self.conv_seg(self.norm(features))

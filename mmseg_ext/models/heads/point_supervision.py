@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.heads.head_arguments import check_head_arguments
+from mmseg_ext.models.label_range import check_labels
 from mmseg_ext.models.losses.partial_cross_entropy_loss import PartialCrossEntropyLoss
 from mmseg_ext.models.resampling.interpolation import interpolate_at
 from mmseg_ext.models.resampling.label_resolution import label_resolution_cross_entropy
@@ -40,6 +41,17 @@ def _read_cross_entropy(loss: nn.Module, device: torch.device | None = None) -> 
         # With class weights, mmseg divides by the sum of weights of the labelled pixels.
         return _CrossEntropySettings(weights, over_all_pixels=weights is None and not loss.avg_non_ignore)
     return None
+
+
+def _refused(loss: nn.Module) -> str:
+    """Say which loss a point head refuses, why, and what to use instead."""
+    name = type(loss).__name__
+    if type(loss) is CrossEntropyLoss and (loss.use_sigmoid or loss.use_mask):
+        setting = "use_sigmoid=True" if loss.use_sigmoid else "use_mask=True"
+        return f"{name}({setting}). Use mmseg_ext.PartialBinaryCrossEntropyLoss with out_channels=1."
+    if type(loss) is CrossEntropyLoss:
+        return f"{name}(reduction={loss.reduction!r}). Leave `reduction` out; `loss_weight` scales the loss."
+    return f"{name}, which may need the logits of all pixels. Change `loss_decode`, or use the stock head."
 
 
 def takes_labelled_pixels(loss: nn.Module) -> bool:
@@ -103,7 +115,7 @@ class PointSupervision(BaseDecodeHead):
     Args:
         *args: Passed to mmseg's head.
         **kwargs: Passed to mmseg's head. `loss_decode` is PartialCrossEntropyLoss by default; it may be that,
-            PartialDiceLoss, mmseg's softmax CrossEntropyLoss, or a list of these.
+            PartialBinaryCrossEntropyLoss, PartialDiceLoss, mmseg's softmax CrossEntropyLoss, or a list of these.
 
     Raises:
         UserError: A loss or a sampler needs the logits of all pixels, or cross-entropy has a single channel.
@@ -128,13 +140,14 @@ class PointSupervision(BaseDecodeHead):
                 if self.out_channels == 1:
                     raise UserError(
                         f"Expected one channel a class for {type(loss).__name__} in {name}, got out_channels=1. Leave "
-                        "`out_channels` out, or use mmseg_ext.PartialDiceLoss(use_sigmoid=True)."
+                        "`out_channels` out, or use mmseg_ext.PartialBinaryCrossEntropyLoss or "
+                        "mmseg_ext.PartialDiceLoss(use_sigmoid=True)."
                     )
             elif not takes_labelled_pixels(loss):
                 raise UserError(
-                    f"Expected the losses of {name} to be PartialCrossEntropyLoss, PartialDiceLoss or mmseg's softmax "
-                    f"CrossEntropyLoss, got {type(loss).__name__}, which may need the logits of all pixels. Change "
-                    "`loss_decode`, or use the stock head."
+                    f"Expected the losses of {name} to be PartialCrossEntropyLoss, PartialBinaryCrossEntropyLoss, "
+                    "PartialDiceLoss or mmseg's softmax CrossEntropyLoss, which average over pixels, got "
+                    f"{_refused(loss)}"
                 )
 
     def _losses(self) -> list[Any]:
@@ -149,8 +162,12 @@ class PointSupervision(BaseDecodeHead):
 
         Returns:
             Every loss by its name, and ``acc_seg``: percentage of labelled pixels whose label has the highest logit.
+
+        Raises:
+            UserError: A label is none of the classes; names the file.
         """
         labels_NHW = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        check_labels(labels_NHW, batch_data_samples, self.out_channels, self.ignore_index)
         weight_NHW = label_weights(batch_data_samples, labels_NHW, self.ignore_index)
         losses: dict[str, Tensor] = {}
         right = None

@@ -28,10 +28,11 @@ def partial_dice(
     """Compute 1 − Dice over the labelled pixels of the batch, averaged over the classes that are labelled in it.
 
     Dice of a class is (2 Σ w·p·t + eps) / (Σ w·p + Σ w·t + eps), over labelled pixels, with p the probability of the
-    class, t whether it is the label and w the weight of the pixel. A class without a labelled pixel does not count,
-    since its Dice would be near 0 whatever is predicted; with one channel the foreground always counts. Computed in
-    at least float32. Without labelled pixels (or where all weights are zero) the loss and its gradient are exactly
-    zero.
+    class, t whether it is the label and w the weight of the pixel. A class without a labelled pixel in the batch, the
+    foreground of one channel too, does not count: the paper's Dice is 0/0 where nothing is predicted and 0 where
+    anything is, so that it tells nothing. segmentation-models-pytorch leaves such a class out as well. Computed in at
+    least float32. Where no class counts the loss and its gradient are exactly zero: in a batch without labelled pixels,
+    of weights that are zero, or, with one channel, of background only.
 
     Args:
         logits_NCHW: Floating point.
@@ -41,7 +42,7 @@ def partial_dice(
         class_weight_C: Weight of each class in the average, non-negative.
         weight_NHW: Weight of each pixel, non-negative.
         ignore_index: Marks pixels without a label.
-        eps: Avoids a division by zero in a batch of background only.
+        eps: Added to numerator and denominator.
 
     Returns:
         A scalar in [0, 1].
@@ -73,12 +74,10 @@ def partial_dice(
         probabilities_PC = probabilities_PC * weights_P1
         shared_C = (probabilities_PC * targets_PC).sum(0)
         targets_PC = targets_PC * weights_P1
-        some_weight = weights_P1.sum() > 0
     else:
         shared_C = (probabilities_PC * targets_PC).sum(0)
-        some_weight = logits_PC.new_tensor(len(labels_P) > 0, dtype=torch.bool)
     target_sums_C = targets_PC.sum(0)
-    counts_C = counts_C * (some_weight if use_sigmoid else target_sums_C > 0)
+    counts_C = counts_C * (target_sums_C > 0)
     dice_C = (2 * shared_C + eps) / (probabilities_PC.sum(0) + target_sums_C + eps)
     total = counts_C.sum()
     return ((1 - dice_C) * counts_C).sum() / torch.where(total > 0, total, torch.ones_like(total))
@@ -95,7 +94,7 @@ class PartialDiceLoss(PartialLoss):
         class_weight: One non-negative weight per class, for the average over the classes; or ``'FILE:FORMULA'``, as for
             `PartialCrossEntropyLoss`.
         loss_weight: Factor on the loss.
-        eps: Avoids a division by zero in a batch of background only; positive.
+        eps: Added to numerator and denominator; positive.
         loss_name: Key in the log; must begin with 'loss_' to be trained on.
 
     Raises:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mmseg_ext.errors import UserError
 from mmseg_ext.statistics.class_weights import parse_weights_file, read_class_weights
 
 
@@ -63,7 +64,13 @@ class PartialLoss(nn.Module):
         return self._loss_name
 
     def forward(
-        self, pred: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255, **_: object
+        self,
+        pred: Tensor,
+        label: Tensor,
+        weight: Tensor | None = None,
+        ignore_index: int = 255,
+        reduction_override: str | None = None,
+        **_: object,
     ) -> Tensor:
         """Compute the loss.
 
@@ -72,8 +79,18 @@ class PartialLoss(nn.Module):
             label: Class indices (N, H, W).
             weight: Weight of each pixel (N, H, W).
             ignore_index: Marks pixels without a label.
+            reduction_override: None or 'mean'. mmseg's OHEMPixelSampler without `thresh` asks for 'none'.
             **_: What mmseg's heads pass to losses of other kinds.
+
+        Raises:
+            UserError: Another reduction is asked for.
         """
+        if reduction_override not in (None, "mean"):
+            raise UserError(
+                f"Expected {type(self).__name__} to be averaged over the labelled pixels, got reduction_override="
+                f"{reduction_override!r}. Give OHEMPixelSampler a `thresh`, such as 0.7, which needs no loss of single "
+                "pixels, or use mmseg's CrossEntropyLoss."
+            )
         return self.loss_weight * self.compute(pred, label, weight, ignore_index)
 
     @abstractmethod

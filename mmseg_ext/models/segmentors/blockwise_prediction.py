@@ -10,9 +10,10 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.models.label_range import check_labels
 from mmseg_ext.models.resampling.image_logits import ImageLogits
 from mmseg_ext.models.resampling.predicted_images import Placement, placement_of, predict_images
-from mmseg_ext.scores.confusion_matrix import check_range
+from mmseg_ext.models.segmentors.sample_without_logits import without_logits
 
 
 def window_starts(size: int, window_size: int, stride: int) -> list[int]:
@@ -98,7 +99,7 @@ class BlockwisePrediction(EncoderDecoder):
 
         Returns:
             The samples with ``pred_sem_seg`` (1, H, W) at original size; int64, or 0 and 1 in floating point for one
-            channel.
+            channel. Without `keep_logits`, reading their ``seg_logits`` says what to set.
         """
         overridden = type(self).postprocess_result is not EncoderDecoder.postprocess_result
         if overridden or (self.keep_logits and not self.validation_loss):
@@ -130,7 +131,7 @@ class BlockwisePrediction(EncoderDecoder):
             self.postprocess_result(seg_logits, data_samples)
         for sample, prediction, labels_HW in zip(data_samples, found, labels, strict=True):
             if not self.keep_logits:
-                sample.pred_sem_seg = PixelData(data=prediction.prediction_HW[None])
+                without_logits(sample).pred_sem_seg = PixelData(data=prediction.prediction_HW[None])
             if labels_HW is not None:
                 sample.cross_entropy = {"sum": prediction.cross_entropy, "num_pixels": prediction.num_labelled}
         return list(data_samples)
@@ -169,9 +170,5 @@ class BlockwisePrediction(EncoderDecoder):
                 f"{name}: Expected labels at the size of the original image {tuple(placement.shape)} for "
                 f"`validation_loss`, got {tuple(labels_HW.shape)}. Load them after Resize in the test pipeline."
             )
-        try:
-            labelled = labels_HW[labels_HW != head.ignore_index]
-            check_range(labelled, max(self.out_channels, 2), "labels", head.ignore_index)
-        except ValueError as error:
-            raise UserError(f"{name}: {error}") from None
+        check_labels(labels_HW[None], [sample], self.out_channels, head.ignore_index)
         return labels_HW

@@ -6,6 +6,7 @@ from mmseg.registry import MODELS
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.models import DINO
+from mmseg_ext.models.backbones.dino_architectures import find_architecture
 
 TINY = {"embed_dim": 32, "depth": 4, "num_heads": 2}
 
@@ -181,3 +182,20 @@ def test_settings_without_effect_are_warned_about(monkeypatch):
     monkeypatch.setattr("mmseg_ext.models.backbones.dino.print_log", lambda text, *_: said.append(text))
     build(drop_path_rate=0.1, with_cp=True)
     assert any("drop_path_rate and with_cp has no effect on a frozen backbone" in text for text in said)
+
+
+@pytest.mark.parametrize("hub_name", ["dinov3_vits16plus", "dinov3_vith16plus", "dinov3_vitl16plus"])
+def test_the_names_of_the_official_hub_are_known(hub_name):
+    """The official widths, depths and heads; S+, L+ and H+ have gated layers of four times the width."""
+    width, depth, heads = {"s": (384, 12, 6), "l": (1024, 24, 16), "h": (1280, 32, 20)}[hub_name[10]]
+    architecture = find_architecture(hub_name)
+    assert architecture is find_architecture(hub_name.replace("16plus", "plus16"))
+    with torch.device("meta"):
+        full = timm.create_model(architecture.timm_name, num_classes=0, **architecture.overrides)
+    assert (full.embed_dim, len(full.blocks), full.blocks[0].attn.num_heads) == (width, depth, heads)
+    assert full.blocks[0].mlp.fc1_g.out_features == 4 * width
+    if hub_name[10] == "s":
+        assert DINO(hub_name, arch_overrides={"depth": 1}).out_channels == (384,)
+    if hub_name[10] == "l":
+        with pytest.raises(UserError, match=r"timm to have weights for .*embed_dim 1024.*it has none\. Name a file"):
+            DINO(hub_name, "timm")

@@ -54,3 +54,35 @@ def test_dropout_drops_whole_channels_in_training_alone():
     logits = head.train()(features)
     assert (logits - logits[..., :1, :1]).abs().max() < 1e-4
     assert not torch.equal(head(features), head(features))
+
+
+def test_dropout_comes_before_batchnorm_as_in_dinov3():
+    head = build(in_channels=64, dropout_ratio=0.5, dropout_first=True).train()
+    features = torch.randn(2, 64, 4, 4)
+    torch.manual_seed(1)
+    dropped = F.dropout2d(features, 0.5)
+    torch.manual_seed(1)
+    logits = head((features,))
+    expected = F.conv2d(F.batch_norm(dropped, None, None, training=True), head.conv_seg.weight, head.conv_seg.bias)
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+    assert build(in_channels=4, dropout_ratio=0.0, dropout_first=True)((torch.randn(2, 4, 3, 3),)).shape == (2, 3, 3, 3)
+
+
+@pytest.mark.parametrize(("norm", "matrix"), [("bn", "conv_seg"), ("batchnorm_layer", "conv"), ("norm", "conv_seg")])
+@pytest.mark.parametrize("prefix", ["", "decode_head."])
+def test_released_heads_load_by_their_own_names(norm, matrix, prefix):
+    source, target = build(in_channels=4), build(in_channels=4)
+    for tensor in source.state_dict().values():
+        tensor.copy_(torch.rand(tensor.shape) * 9)
+    state, released = {}, {"norm": norm, "conv_seg": matrix}
+    for name, tensor in source.state_dict().items():
+        part, _, rest = name.partition(".")
+        state[f"{prefix}{released[part]}.{rest}"] = tensor
+    if prefix:
+        holder = torch.nn.Module()
+        holder.decode_head = target
+        holder.load_state_dict(state)
+    else:
+        target.load_state_dict(state)
+    for name, tensor in source.state_dict().items():
+        assert torch.equal(target.state_dict()[name], tensor), name

@@ -249,9 +249,16 @@ def test_the_default_loss_is_that_over_labelled_pixels(name):
     [
         ({"loss_decode": {"type": "FocalLoss"}}, ["PointFCNHead", "FocalLoss", "`loss_decode`", "stock head"]),
         ({"loss_decode": [PARTIAL, {"type": "LovaszLoss", "reduction": "none"}]}, ["LovaszLoss"]),
-        ({"loss_decode": {"type": "CrossEntropyLoss", "use_sigmoid": True}}, ["softmax CrossEntropyLoss"]),
+        (
+            {"loss_decode": {"type": "CrossEntropyLoss", "use_sigmoid": True}},
+            ["softmax CrossEntropyLoss", "use_sigmoid=True", "Use mmseg_ext.PartialBinaryCrossEntropyLoss"],
+        ),
+        (
+            {"loss_decode": {"type": "CrossEntropyLoss", "reduction": "sum"}},
+            ["CrossEntropyLoss(reduction='sum')", "Leave `reduction` out"],
+        ),
         ({"sampler": {"type": "OHEMPixelSampler", "min_kept": 5}}, ["`sampler`", "OHEMPixelSampler"]),
-        ({"num_classes": 2, "out_channels": 1}, ["one channel a class", "out_channels=1", "PartialDiceLoss"]),
+        ({"num_classes": 2, "out_channels": 1}, ["out_channels=1", "PartialBinaryCrossEntropyLoss", "PartialDiceLoss"]),
     ],
 )
 def test_what_it_cannot_do_is_refused(arguments, parts):
@@ -310,4 +317,16 @@ def test_weights_for_some_are_refused(missing):
     else:
         data_samples[1].set_metainfo({"label_weights": np.array(missing, np.float32)})
     with pytest.raises(UserError, match=r"`label_weights` for the classes 0\.\.4 in every image"):
+        head.loss(features(), data_samples, train_cfg={})
+
+
+@pytest.mark.parametrize("share", [0.01, 0.7])
+@pytest.mark.parametrize("label", [5, -1])
+@pytest.mark.parametrize("loss_decode", [PARTIAL, {"type": "mmseg_ext.PartialDiceLoss"}])
+def test_a_label_beyond_the_classes_is_named_with_its_file(loss_decode, label, share):
+    head = build("mmseg_ext.PointFCNHead", **HEADS["FCNHead"], loss_decode=loss_decode)
+    data_samples = samples(share)
+    data_samples[1].set_metainfo({"seg_map_path": "masks/7.png"})
+    data_samples[1].gt_sem_seg.data[0, 3, 4] = label
+    with pytest.raises(UserError, match=rf"masks/7\.png: Expected labels in 0\.\.4 \(or 255.*got \[{label}\] at 1 pix"):
         head.loss(features(), data_samples, train_cfg={})

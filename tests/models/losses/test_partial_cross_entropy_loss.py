@@ -294,3 +294,25 @@ def test_a_decode_head_trains_through_a_batch_without_labels(mmseg_scope):
     gradients = [p.grad for p in head.conv_seg.parameters()]
     assert len(gradients) == 2
     assert all((g == 0).all() for g in gradients)
+
+
+@pytest.mark.parametrize("thresh", [None, 0.7])
+def test_a_stock_head_with_ohem_works_by_threshold_and_says_so_otherwise(thresh, mmseg_scope):
+    head = MODELS.build(
+        {
+            "type": "FCNHead",
+            "in_channels": 4,
+            "channels": 4,
+            "num_convs": 0,
+            "concat_input": False,
+            "num_classes": 3,
+            "loss_decode": {"type": "mmseg_ext.PartialCrossEntropyLoss"},
+            "sampler": {"type": "OHEMPixelSampler", "thresh": thresh, "min_kept": 5},
+        }
+    )
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.randint(0, 3, (1, 8, 8))))
+    if thresh is None:
+        with pytest.raises(UserError, match=r"reduction_override='none'\. Give OHEMPixelSampler a `thresh`"):
+            head.loss((torch.randn(1, 4, 8, 8),), [sample], {})
+    else:
+        assert head.loss((torch.randn(1, 4, 8, 8),), [sample], {})["loss_pce"] > 0
