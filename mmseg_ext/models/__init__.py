@@ -1,6 +1,6 @@
 """Backbones, necks, layers, heads, losses and segmentors."""
 
-from mmseg_ext.models.backbones import DINO, SMPBackbone
+from mmseg_ext.models.backbones import DINO, EfficientNetLite, SMPBackbone
 from mmseg_ext.models.heads import (
     LinearHead,
     Mask2FormerHead,
@@ -19,6 +19,7 @@ from mmseg_ext.models.segmentors import BlockwisePrediction, EncoderDecoder, Seg
 __all__ = [
     "DINO",
     "BlockwisePrediction",
+    "EfficientNetLite",
     "EncoderDecoder",
     "FeatureAffinityLoss",
     "GatedCRFLoss",
