@@ -1,0 +1,101 @@
+"""Features of images on disk, so that a network sees each image once.
+
+An entry is named by digests of the network, of the image as the network gets it (resized, cropped, normalised) and, for
+features at points, of the points: what has changed is never read.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import timm
+import torch
+from torch import Tensor, nn
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.masks.array_store import ArrayStore
+
+FORMAT = "features1"
+DTYPES = {"float32": np.float32, "float16": np.float16}
+
+
+class FeatureStore(ArrayStore):
+    """A bounded folder of features."""
+
+    without = "features that it lacks are computed each time"
+
+
+def digest_of_network(network: nn.Module, settings: object) -> str:
+    """Compute a digest of all weights of a network, its settings, and the versions of what computes it."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{FORMAT} torch {torch.__version__} timm {timm.__version__} {settings!r}".encode())
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        digest.update(name.encode())
+        digest.update(_bytes_of(tensor))
+    return digest.hexdigest()
+
+
+def _bytes_of(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+
+
+class FeatureCache:
+    """Feature maps of whole images, and features at points, which are small.
+
+    Args:
+        folder: As for :class:`~mmseg_ext.masks.array_store.ArrayStore`.
+        limit_gb: Likewise.
+        dtype: 'float32', which changes nothing, or 'float16', which takes half the space.
+
+    Raises:
+        UserError: The folder cannot be made, or an argument is out of range.
+    """
+
+    def __init__(self, folder: str, limit_gb: float = 10.0, dtype: str = "float32") -> None:
+        if dtype not in DTYPES:
+            raise UserError(f"Expected `cache_dtype` to be 'float32' or 'float16', got {dtype!r}.")
+        self.dtype = DTYPES[dtype]
+        self.store = FeatureStore(folder, limit_gb)
+
+    def name_of(self, network_digest: str, image_1CHW: Tensor) -> str:
+        """Name the entries of an image."""
+        digest = hashlib.blake2b(_bytes_of(image_1CHW), digest_size=16).hexdigest()
+        return f"{network_digest}\0{tuple(image_1CHW.shape)}\0{digest}\0{np.dtype(self.dtype)}"
+
+    def find_maps(self, name: str, num_maps: int) -> list[Tensor] | None:
+        """Map the feature maps of an image from disk; None where one is missing."""
+        found = []
+        for index in range(num_maps):
+            array = self.store.load(f"{name}\0map {index}")
+            if array is None:
+                return None
+            found.append(torch.from_numpy(array))
+        return found
+
+    def keep_maps(self, name: str, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Write the feature maps of an image; return them as they will be read."""
+        arrays = [self._rounded(values) for values in maps]
+        for index, array in enumerate(arrays):
+            self.store.save(f"{name}\0map {index}", array)
+        return [torch.from_numpy(array).to(values.device) for array, values in zip(arrays, maps, strict=True)]
+
+    def at_points(self, name: str, positions_P2: Tensor, make: Callable[[], Tensor]) -> Tensor:
+        """Read features at points of an image, or compute and keep them.
+
+        Args:
+            name: Of the image.
+            positions_P2: Row and column of each point.
+            make: Computes them, (P, F).
+        """
+        digest = hashlib.blake2b(_bytes_of(positions_P2), digest_size=16).hexdigest()
+        entry = f"{name}\0points {digest}"
+        array = self.store.load(entry)
+        if array is None:
+            array = self._rounded(make())
+            self.store.save(entry, array)
+        return torch.from_numpy(array).float()
+
+    def _rounded(self, values: Tensor) -> np.ndarray:
+        array = values.detach().float().cpu().numpy()
+        rounded = array.astype(self.dtype, copy=False)
+        return rounded if np.isfinite(rounded).all() else array  # float16 ends at 65,504
