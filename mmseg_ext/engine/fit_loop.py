@@ -9,6 +9,7 @@ from mmengine.runner import IterBasedTrainLoop
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.features import FeatureSegmentor
+from mmseg_ext.features.light_head import FitReport
 from mmseg_ext.progress import ProgressDisplay
 from mmseg_ext.registry import LOOPS
 
@@ -38,6 +39,7 @@ class FitLoop(IterBasedTrainLoop):
         if get_world_size() > 1:
             raise UserError(f"Expected one process for a fit, got {get_world_size()}. Leave --launcher out.")
         super().__init__(runner, dataloader, max_iters, val_interval=val_interval, **kwargs)
+        self.report: FitReport | None = None
 
     def run_iter(self, data_batch: Any) -> None:
         """Look at all images, beginning with `data_batch`, and fit."""
@@ -54,18 +56,13 @@ class FitLoop(IterBasedTrainLoop):
             for done in range(1, num_batches):
                 progress(done, num_batches)
                 images += model.look_at(next(self.dataloader_iterator))
-        report = model.fit(images)
+        self.report = model.fit(images)
+        runner.logger.info(f"Fitted to {self.report.describe()}")
         numbers = {
-            "fit_seconds": report.seconds,
-            "held_out_loss": report.loss,
-            "calibration_error": 100 * report.calibration_error,
+            "fit_seconds": self.report.seconds,
+            "held_out_loss": self.report.loss,
+            "calibration_error": 100 * self.report.calibration_error,
         }
-        chosen = "".join(f", {name} {settings}" for name, settings in report.chosen.items())
-        runner.logger.info(
-            f"Fitted to {report.num_points:,} points in {report.seconds:.2f} s{chosen}, temperature "
-            f"{report.temperature:.2f}; on held-out images: cross-entropy {report.loss:.3f} nats, expected calibration "
-            f"error {numbers['calibration_error']:.1f} %"
-        )
         outputs = {name: value for name, value in numbers.items() if math.isfinite(value)}
         runner.call_hook("after_train_iter", batch_idx=0, data_batch=data_batch, outputs=outputs)
         self._iter += 1

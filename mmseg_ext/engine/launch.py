@@ -181,13 +181,14 @@ def build_runner(config: Config) -> Runner:
     return ScreenRunner.from_cfg(config)
 
 
-def train(config: Config, resume: bool = False, amp: bool = False) -> Runner:
+def train(config: Config, resume: bool = False, amp: bool = False, replace: bool = False) -> Runner:
     """Train a config.
 
     Args:
         config: From :func:`load_config`.
         resume: Go on from the last checkpoint in the work dir; ``resume=True`` in the config does the same.
         amp: Turn on automatic mixed precision.
+        replace: Whether the checkpoints of an earlier run in the work dir may be replaced.
 
     Raises:
         UserError: The work dir holds another run, or the data are not fit to train on.
@@ -196,7 +197,8 @@ def train(config: Config, resume: bool = False, amp: bool = False) -> Runner:
     if int(os.environ.get("RANK", 0)) == 0:
         lock_work_dir(config.work_dir)
         remove_leftovers(config.work_dir)
-    claim_work_dir(config.work_dir, config.resume)
+    if not replace:
+        claim_work_dir(config.work_dir, config.resume)
     if amp:
         enable_amp(config)
     if config.optim_wrapper.get("type") == "AmpOptimWrapper" and not torch.cuda.is_available():

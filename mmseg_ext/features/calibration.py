@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmseg_ext.features.point_features import PointFeatures
 
-NUM_FOLDS = 5
+NUM_FOLDS = 3
 NUM_BINS = 15
 TEMPERATURES = torch.logspace(-1, 1, 201)
 

@@ -34,8 +34,8 @@ class Classifier(nn.Module):
         """Return the settings to fit with, None where they are to be chosen."""
 
     @abstractmethod
-    def fit(self, points: PointFeatures, num_classes: int, **settings: Any) -> None:
-        """Fit to points."""
+    def fit(self, points: PointFeatures, num_classes: int, *args: Any, **settings: Any) -> None:
+        """Fit to points, with the settings of :meth:`settings`."""
 
     @abstractmethod
     def at_points(self, points: PointFeatures) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmseg_ext.errors import UserError
@@ -18,14 +19,13 @@ from mmseg_ext.registry import MODELS
 
 PROBABILITY_FLOOR = 1e-3
 """Trees say 0 of what they have not seen; its logarithm would outvote every other classifier."""
-POINTS_AT_ONCE = 16384
 
 
 @MODELS.register_module()
 class ExtraTrees(Classifier):
     """Extremely randomised trees on colour and texture, not on the network's features.
 
-    scikit-learn fits them (``pip install mmseg_ext[trees]``); a fitted model is applied without it, on any device.
+    scikit-learn fits them (``pip install mmseg_ext[trees]``); a fitted model is applied without it.
 
     Args:
         num_trees: T.
@@ -100,36 +100,43 @@ class ExtraTrees(Classifier):
         self.probabilities = torch.from_numpy(probabilities_MC).to(device)
 
     def _log_probabilities(self, descriptors_PD: Tensor) -> Tensor:
-        parts = [self._mean_of_leaves(part_PD) for part_PD in descriptors_PD.split(POINTS_AT_ONCE)]
-        return torch.cat(parts).clamp(min=PROBABILITY_FLOOR).log().log_softmax(1)
+        found_PC = self._mean_of_leaves(descriptors_PD.float().cpu().numpy())
+        return torch.from_numpy(found_PC).to(descriptors_PD.device).clamp(min=PROBABILITY_FLOOR).log().log_softmax(1)
 
-    def _mean_of_leaves(self, descriptors_PD: Tensor) -> Tensor:
-        """Average the class probabilities of each point's leaves."""
+    def _mean_of_leaves(self, descriptors_PD: np.ndarray) -> np.ndarray:
+        """Average the class probabilities of each point's leaves.
+
+        NumPy on the CPU: these are table look-ups, a tree at a time, whose tables stay in the processor's cache.
+        """
         num_points, num_descriptors = descriptors_PD.shape
-        values = descriptors_PD.flatten()
-        # One entry for each point and tree that has not reached a leaf yet.
-        nodes = self.roots.repeat(num_points)
-        offsets = torch.arange(num_points, device=nodes.device).repeat_interleave(len(self.roots)) * num_descriptors
-        total_PC = values.new_zeros(num_points, self.probabilities.shape[1])
-        while len(nodes):
-            features = self.features[nodes]
-            at_leaf = features < 0
-            points = offsets[at_leaf] // num_descriptors
-            total_PC.index_add_(0, points, self.probabilities[nodes[at_leaf]])
-            on_way = ~at_leaf
-            nodes, offsets, features = nodes[on_way], offsets[on_way], features[on_way]
-            goes_right = values[offsets + features] > self.thresholds[nodes]
-            nodes = self.child_nodes[2 * nodes + goes_right]
-        return total_PC / len(self.roots)
+        values = descriptors_PD.ravel()
+        features_M, child_nodes = (t.cpu().numpy().astype(np.int32) for t in (self.features, self.child_nodes))
+        thresholds_M, probabilities_MC = (t.cpu().numpy() for t in (self.thresholds, self.probabilities))
+        total_PC = np.zeros((num_points, probabilities_MC.shape[1]), np.float32)
+        leaves_P = np.empty(num_points, np.int32)
+        for root in self.roots.tolist():
+            points: np.ndarray = np.arange(num_points, dtype=np.int32)  # that have not reached a leaf yet
+            nodes: np.ndarray = np.full(num_points, root, np.int32)
+            while len(nodes):
+                features = features_M.take(nodes)
+                on_way = features >= 0
+                if not on_way.all():
+                    leaves_P[points[~on_way]] = nodes[~on_way]
+                    points, nodes, features = points[on_way], nodes[on_way], features[on_way]
+                goes_right = values.take(points * num_descriptors + features) > thresholds_M.take(nodes)
+                nodes = child_nodes.take(2 * nodes + goes_right)
+            total_PC += probabilities_MC.take(leaves_P, axis=0)
+        return total_PC / np.float32(len(self.roots))
 
     def at_points(self, points: PointFeatures) -> Tensor:
         """Compute log probabilities (P, C)."""
         return self._log_probabilities(points.descriptors_PD)
 
     def on_maps(self, maps: Sequence[Tensor], descriptors_NDhw: Tensor | None, size: Sequence[int]) -> Tensor:
-        """Compute log probabilities (N, C, h, w); the descriptors lie on the grid."""
+        """Compute log probabilities (N, C, h, w), on the grid of the descriptors and then enlarged."""
         if descriptors_NDhw is None:
             raise ValueError("Expected descriptors, got none.")
         descriptors = descriptors_NDhw.movedim(1, -1)
-        found = self._log_probabilities(descriptors.flatten(0, 2).float())
-        return found.view(*descriptors.shape[:3], -1).movedim(-1, 1)
+        found = self._log_probabilities(descriptors.flatten(0, 2))
+        found = found.view(*descriptors.shape[:3], -1).movedim(-1, 1)
+        return F.interpolate(found, size=tuple(size), mode="bilinear", align_corners=False)

@@ -35,8 +35,8 @@ def digest_of_network(network: nn.Module, settings: object) -> str:
     return digest.hexdigest()
 
 
-def _bytes_of(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+def _bytes_of(tensor: Tensor) -> memoryview:
+    return memoryview(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
 
 
 class FeatureCache:

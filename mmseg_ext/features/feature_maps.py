@@ -18,7 +18,7 @@ from torch import Tensor
 from mmseg_ext.points.areas import describe_pixels
 
 NUM_DESCRIPTORS = 9
-DESCRIPTOR_STRIDE = 4
+DESCRIPTOR_STRIDE = 8
 
 
 def network_maps(
@@ -45,13 +45,13 @@ def network_maps(
 
 
 def describe_image(image_HWC: np.ndarray) -> np.ndarray:
-    """Compute colour and texture, those of :func:`describe_pixels` without the place, on a grid of stride 4.
+    """Compute colour and texture, those of :func:`describe_pixels` without the place, on a grid of stride 8.
 
     Args:
         image_HWC: uint8, BGR.
 
     Returns:
-        float32 (9, ceil(H / 4), ceil(W / 4)).
+        float32 (9, ceil(H / 8), ceil(W / 8)).
     """
     height, width = image_HWC.shape[:2]
     features_HWF = describe_pixels(image_HWC)[..., :NUM_DESCRIPTORS]

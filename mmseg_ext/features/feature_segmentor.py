@@ -110,18 +110,19 @@ class FeatureSegmentor(BlockwisePrediction):
 
     def _cached_maps(self, image_1CHW: Tensor, keep: bool) -> list[Tensor]:
         """Read the maps of one image, or compute them and, to `keep`, write them."""
-        cache, name = self.feature_cache, self._name_in_cache(image_1CHW)
+        cache: Any = self.feature_cache
+        name = self._name_in_cache(cache, image_1CHW)
         found = cache.find_maps(name, self._num_maps) if self._num_maps else None
         if found is not None:
             return [values.to(image_1CHW.device) for values in found]
         maps = self._compute_maps(image_1CHW)
         return cache.keep_maps(name, maps) if keep else maps
 
-    def _name_in_cache(self, image_1CHW: Tensor) -> str:
+    def _name_in_cache(self, cache: FeatureCache, image_1CHW: Tensor) -> str:
         if self._network_digest is None:
             settings = (self._backbone_settings, self.decode_head.uses_descriptors)
             self._network_digest = digest_of_network(self.backbone, settings)
-        return self.feature_cache.name_of(self._network_digest, image_1CHW)
+        return cache.name_of(self._network_digest, image_1CHW)
 
     def original_images(self, images_NCHW: Tensor) -> list[np.ndarray]:
         """Undo the normalisation of images: uint8 (H, W, 3), BGR."""
@@ -144,11 +145,12 @@ class FeatureSegmentor(BlockwisePrediction):
         Returns:
             float32 (P, F): the channels of all maps that `extract_feat` returns.
         """
-        size = tuple(image_1CHW.shape[2:])
-        if self.feature_cache is None:
+        size = (image_1CHW.shape[2], image_1CHW.shape[3])
+        cache = self.feature_cache
+        if cache is None:
             return sample_maps(self._compute_maps(image_1CHW), positions_P2, size)
-        return self.feature_cache.at_points(
-            self._name_in_cache(image_1CHW),
+        return cache.at_points(
+            self._name_in_cache(cache, image_1CHW),
             positions_P2,
             lambda: sample_maps(self._cached_maps(image_1CHW, keep=False), positions_P2, size),
         ).to(image_1CHW.device)
@@ -187,8 +189,8 @@ class FeatureSegmentor(BlockwisePrediction):
                 evidence = gather_evidence(image_HWC, sampled_HW, self.decode_head.num_classes, ignore_index)
             features_PF = self.features_at(inputs[n : n + 1], positions_P2)
             num_channels = features_PF.shape[1] - num_descriptors
-            parts = features_PF.split([num_channels, num_descriptors], dim=1)
-            found.append(LabelledImage(*parts, labels_P, num_labelled, weights_C, evidence))
+            network_PF, descriptors_PD = features_PF.split([num_channels, num_descriptors], dim=1)
+            found.append(LabelledImage(network_PF, descriptors_PD, labels_P, num_labelled, weights_C, evidence))
         return found
 
     def fit(self, images: Sequence[LabelledImage]) -> FitReport:

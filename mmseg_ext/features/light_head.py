@@ -4,6 +4,7 @@ Shape suffixes: P points, C classes, N batch, h w height and width of the logits
 """
 
 import copy
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -43,18 +44,28 @@ class FitReport(NamedTuple):
     loss: float
     calibration_error: float
 
+    def describe(self) -> str:
+        """Say it in one line."""
+        chosen = "".join(f", {name} {settings}" for name, settings in self.chosen.items())
+        text = f"{self.num_points:,} points in {self.seconds:.2f} s{chosen}, temperature {self.temperature:.2f}"
+        if math.isnan(self.loss):
+            return text
+        return (
+            f"{text}; on held-out images: cross-entropy {self.loss:.3f} nats, expected calibration error "
+            f"{100 * self.calibration_error:.1f} %"
+        )
+
 
 @MODELS.register_module()
 class LightHead(BaseDecodeHead):
     """The geometric mean of classifiers on frozen features, for `FeatureSegmentor`.
 
-    Its logits are log probabilities. They lie on the grid of the descriptors, of stride 4, where a classifier looks at
-    those, else on that of the finest feature map.
+    Its logits are log probabilities, on the grid of the finest feature map.
 
     Args:
         num_classes: Classes.
         classifiers: Configs of :class:`LogisticRegression`, :class:`MultilayerPerceptron`, :class:`ExtraTrees`.
-        calibrate: Whether to choose a temperature, and to measure the calibration, on held-out images: five more fits.
+        calibrate: Whether to choose a temperature, and to measure the calibration, on held-out images: three more fits.
         out_channels: 1 for one sigmoid channel of two classes; by default `num_classes`.
         **kwargs: `threshold`, `ignore_index` and others of mmseg's BaseDecodeHead.
 
@@ -77,7 +88,7 @@ class LightHead(BaseDecodeHead):
         del self.conv_seg, self.loss_decode  # nothing is learned by gradient
         if not classifiers:
             raise UserError("Expected `classifiers`, such as [dict(type='mmseg_ext.LogisticRegression')], got none.")
-        self.classifiers = nn.ModuleList(MODELS.build(config) for config in classifiers)
+        self.classifiers: Any = nn.ModuleList(MODELS.build(config) for config in classifiers)
         self.calibrate = calibrate
         self.temperature: Tensor
         self.num_points: Tensor
@@ -145,8 +156,8 @@ class LightHead(BaseDecodeHead):
         found_PC = points.weights_P.new_empty(len(points.labels_P), self.num_classes)
         for fold_P in held_out:
             other: Classifier = copy.deepcopy(classifier)
-            other.fit(points[~fold_P], self.num_classes, **settings)
-            found_PC[fold_P] = other.at_points(points[fold_P])
+            other.fit(points.select(~fold_P), self.num_classes, **settings)
+            found_PC[fold_P] = other.at_points(points.select(fold_P))
         return found_PC
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -165,9 +176,7 @@ class LightHead(BaseDecodeHead):
             raise UserError("Expected a fitted head, got one without a fit. Fit it: python tools/fit.py CONFIG.")
         descriptors = inputs[-1] if self.uses_descriptors else None
         maps = inputs if descriptors is None else inputs[:-1]
-        size = (
-            max((m.shape[2:] for m in maps), key=lambda s: s.numel()) if descriptors is None else inputs[-1].shape[2:]
-        )
+        size = max((values.shape[2:] for values in inputs), key=lambda shape: shape.numel())
         found = [classifier.on_maps(maps, descriptors, size) for classifier in self.classifiers]
         logits_NChw = (torch.stack(found).mean(0) / self.temperature).log_softmax(1)
         return logits_NChw[:, 1:] - logits_NChw[:, :1] if self.out_channels == 1 else logits_NChw

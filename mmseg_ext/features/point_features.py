@@ -27,9 +27,9 @@ class PointFeatures(NamedTuple):
     weights_P: Tensor
     images_P: Tensor
 
-    def __getitem__(self, chosen: Tensor) -> "PointFeatures":  # type: ignore[override]
+    def select(self, chosen: Tensor) -> "PointFeatures":
         """Select points by a mask or by indices."""
-        return PointFeatures(*(values[chosen] for values in tuple(self)))
+        return PointFeatures(*(values[chosen] for values in self))
 
 
 def join_points(parts: Sequence[PointFeatures]) -> PointFeatures:

@@ -7,11 +7,12 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 import timm
 import torch
 from mmengine.logging import print_log
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.backbones.trained_state import TrainedStateMixin, weights_digest
@@ -78,7 +79,7 @@ def to_timm_keys(weights: Mapping[str, Tensor], block_names: Sequence[str]) -> d
     return renamed
 
 
-def create_classifier(arch: str, checkpoint: str | None = PACKAGE) -> nn.Module:
+def create_classifier(arch: str, checkpoint: str | None = PACKAGE) -> Any:
     """Build the whole network of an architecture, with its ImageNet classifier.
 
     Args:
@@ -91,7 +92,7 @@ def create_classifier(arch: str, checkpoint: str | None = PACKAGE) -> nn.Module:
     Raises:
         UserError: There are no such weights, or they are not exactly those of the network.
     """
-    network = timm.create_model(f"tf_efficientnet_{arch}")
+    network: Any = timm.create_model(f"tf_efficientnet_{arch}")
     if checkpoint is None:
         return network
     source = packaged_weights(arch) if checkpoint == PACKAGE else checkpoint
@@ -156,7 +157,7 @@ class EfficientNetLite(TrainedStateMixin):
             raise UserError(f"Expected the backbone's weights to be named by `checkpoint`, got init_cfg={init_cfg!r}.")
         self.arch, self.frozen = arch, frozen
         self.out_indices = _checked_indices(out_indices)
-        self.network = create_classifier(arch, checkpoint)
+        self.network: Any = create_classifier(arch, checkpoint)
         if checkpoint is not None:
             self._pretrained_digest = weights_digest(self.network.state_dict().values())
         elif frozen:
