@@ -36,7 +36,11 @@ def digest_of_network(network: nn.Module, settings: object) -> str:
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:
-    return memoryview(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
+
+
+def _as_array(values: Tensor) -> np.ndarray:
+    return values.detach().float().cpu().numpy()
 
 
 class FeatureCache:
@@ -45,7 +49,7 @@ class FeatureCache:
     Args:
         folder: As for :class:`~mmseg_ext.masks.array_store.ArrayStore`.
         limit_gb: Likewise.
-        dtype: 'float32', which changes nothing, or 'float16', which takes half the space.
+        dtype: Of the maps: 'float32', which changes nothing, or 'float16', which takes half the space.
 
     Raises:
         UserError: The folder cannot be made, or an argument is out of range.
@@ -72,9 +76,16 @@ class FeatureCache:
             found.append(torch.from_numpy(array))
         return found
 
-    def keep_maps(self, name: str, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Write the feature maps of an image; return them as they will be read."""
-        arrays = [self._rounded(values) for values in maps]
+    def keep_maps(self, name: str, maps: Sequence[Tensor], num_exact: int = 0) -> list[Tensor]:
+        """Write the feature maps of an image; return them as they will be read.
+
+        Args:
+            name: Of the image.
+            maps: (1, C, h, w) each.
+            num_exact: How many maps at the end are not rounded.
+        """
+        last = len(maps) - num_exact
+        arrays = [self._rounded(values) if i < last else _as_array(values) for i, values in enumerate(maps)]
         for index, array in enumerate(arrays):
             self.store.save(f"{name}\0map {index}", array)
         return [torch.from_numpy(array).to(values.device) for array, values in zip(arrays, maps, strict=True)]
@@ -91,11 +102,11 @@ class FeatureCache:
         entry = f"{name}\0points {digest}"
         array = self.store.load(entry)
         if array is None:
-            array = self._rounded(make())
+            array = _as_array(make())
             self.store.save(entry, array)
         return torch.from_numpy(array).float()
 
     def _rounded(self, values: Tensor) -> np.ndarray:
-        array = values.detach().float().cpu().numpy()
+        array = _as_array(values)
         rounded = array.astype(self.dtype, copy=False)
         return rounded if np.isfinite(rounded).all() else array  # float16 ends at 65,504

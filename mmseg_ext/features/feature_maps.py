@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmseg_ext.errors import UserError
 from mmseg_ext.points.areas import describe_pixels
 
 NUM_DESCRIPTORS = 9
@@ -99,7 +100,16 @@ def project_maps(maps: Sequence[Tensor], weight_OF: Tensor, bias_O: Tensor, size
 
     Returns:
         float32 (N, O, *size).
+
+    Raises:
+        UserError: The maps have another number of channels than the weights.
     """
+    num_channels = sum(values.shape[1] for values in maps)
+    if num_channels != weight_OF.shape[1]:
+        raise UserError(
+            f"Expected the features that the head was fitted on: {weight_OF.shape[1]} channels, got {num_channels}. "
+            "Set backbone, `out_indices` and `scales` to those of the fit, or fit anew."
+        )
     total = bias_O[None, :, None, None]
     for values, weight_OC in zip(maps, weight_OF.split([m.shape[1] for m in maps], dim=1), strict=True):
         product = F.conv2d(values.float(), weight_OC[:, :, None, None])

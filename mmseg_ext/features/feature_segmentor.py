@@ -116,7 +116,8 @@ class FeatureSegmentor(BlockwisePrediction):
         if found is not None:
             return [values.to(image_1CHW.device) for values in found]
         maps = self._compute_maps(image_1CHW)
-        return cache.keep_maps(name, maps) if keep else maps
+        # Trees split between values that differ by less than float16 tells apart.
+        return cache.keep_maps(name, maps, num_exact=int(self.decode_head.uses_descriptors)) if keep else maps
 
     def _name_in_cache(self, cache: FeatureCache, image_1CHW: Tensor) -> str:
         if self._network_digest is None:

@@ -83,7 +83,8 @@ class LightHead(BaseDecodeHead):
         out_channels: int | None = None,
         **kwargs: Any,
     ) -> None:
-        settings = {"dropout_ratio": 0, "init_cfg": None, "align_corners": False, **kwargs}
+        loss = {"type": "mmseg_ext.PartialCrossEntropyLoss"}
+        settings = {"dropout_ratio": 0, "init_cfg": None, "align_corners": False, "loss_decode": loss, **kwargs}
         super().__init__(in_channels=1, channels=1, num_classes=num_classes, out_channels=out_channels, **settings)
         del self.conv_seg, self.loss_decode  # nothing is learned by gradient
         if not classifiers:
