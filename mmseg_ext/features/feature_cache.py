@@ -66,15 +66,12 @@ class FeatureCache:
         digest = hashlib.blake2b(_bytes_of(image_1CHW), digest_size=16).hexdigest()
         return f"{network_digest}\0{tuple(image_1CHW.shape)}\0{digest}\0{np.dtype(self.dtype)}"
 
-    def find_maps(self, name: str, num_maps: int) -> list[Tensor] | None:
+    def find_maps(self, name: str) -> list[Tensor] | None:
         """Map the feature maps of an image from disk; None where one is missing."""
-        found = []
-        for index in range(num_maps):
-            array = self.store.load(f"{name}\0map {index}")
-            if array is None:
-                return None
-            found.append(torch.from_numpy(array))
-        return found
+        num_maps = self.store.load(f"{name}\0number of maps")
+        found = [] if num_maps is None else [self.store.load(f"{name}\0map {index}") for index in range(int(num_maps))]
+        maps = [torch.from_numpy(array) for array in found if array is not None]
+        return maps if maps and len(maps) == len(found) else None
 
     def keep_maps(self, name: str, maps: Sequence[Tensor], num_exact: int = 0) -> list[Tensor]:
         """Write the feature maps of an image; return them as they will be read.
@@ -88,6 +85,7 @@ class FeatureCache:
         arrays = [self._rounded(values) if i < last else _as_array(values) for i, values in enumerate(maps)]
         for index, array in enumerate(arrays):
             self.store.save(f"{name}\0map {index}", array)
+        self.store.save(f"{name}\0number of maps", np.array(len(arrays)))
         return [torch.from_numpy(array).to(values.device) for array, values in zip(arrays, maps, strict=True)]
 
     def at_points(self, name: str, positions_P2: Tensor, make: Callable[[], Tensor]) -> Tensor:

@@ -68,7 +68,6 @@ class FeatureSegmentor(BlockwisePrediction):
         self.feature_cache = None if cache_dir is None else FeatureCache(cache_dir, cache_gb, cache_dtype)
         self._backbone_settings = repr((kwargs.get("backbone", args[0] if args else None), self.scales))
         self._network_digest: str | None = None
-        self._num_maps = 0
         self.backbone.requires_grad_(False)
         self.register_load_state_dict_post_hook(_forget_digest)
 
@@ -98,21 +97,20 @@ class FeatureSegmentor(BlockwisePrediction):
         if self.feature_cache is None:
             return tuple(self._compute_maps(inputs))
         found = [self._cached_maps(inputs[n : n + 1], keep=True) for n in range(len(inputs))]
-        return tuple(map(torch.cat, zip(*found, strict=True)))
+        return tuple(torch.cat(maps) if len(maps) > 1 else maps[0] for maps in zip(*found, strict=True))
 
     def _compute_maps(self, images_NCHW: Tensor) -> list[Tensor]:
         maps = network_maps(self.backbone, images_NCHW, self.scales)
         if self.decode_head.uses_descriptors:
             described = [torch.from_numpy(describe_image(image)) for image in self.original_images(images_NCHW)]
             maps.append(torch.stack(described).to(images_NCHW))
-        self._num_maps = len(maps)
         return maps
 
     def _cached_maps(self, image_1CHW: Tensor, keep: bool) -> list[Tensor]:
         """Read the maps of one image, or compute them and, to `keep`, write them."""
         cache: Any = self.feature_cache
         name = self._name_in_cache(cache, image_1CHW)
-        found = cache.find_maps(name, self._num_maps) if self._num_maps else None
+        found = cache.find_maps(name)
         if found is not None:
             return [values.to(image_1CHW.device) for values in found]
         maps = self._compute_maps(image_1CHW)
