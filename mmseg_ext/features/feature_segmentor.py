@@ -169,9 +169,9 @@ class FeatureSegmentor(BlockwisePrediction):
         num_descriptors = NUM_DESCRIPTORS if self.decode_head.uses_descriptors else 0
         found = []
         for n, sample in enumerate(data["data_samples"]):
-            name = sample.get("img_name") or sample.get("img_path") or ""
+            name = sample.get("img_path") or ""
             labels_HW = sample.gt_sem_seg.data.squeeze(0).cpu().numpy()
-            sampled_HW = sample_labels(labels_HW, self.max_labels, str(name), ignore_index)
+            sampled_HW = sample_labels(labels_HW, self.max_labels, name, ignore_index)
             num_labelled = np.count_nonzero(labels_HW != ignore_index)
             if not num_labelled:
                 continue

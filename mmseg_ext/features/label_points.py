@@ -4,6 +4,7 @@ Shape suffixes: H W height and width, P points, C classes, N images.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -38,10 +39,18 @@ class LabelledImage(NamedTuple):
     evidence: AreaEvidence | None
 
 
-def sample_labels(labels_HW: np.ndarray, max_points: int, name: str, ignore_index: int = 255) -> np.ndarray:
-    """Keep the labels of at most `max_points` pixels, drawn uniformly and fixed by the image's name."""
+def sample_labels(labels_HW: np.ndarray, max_points: int, path: str, ignore_index: int = 255) -> np.ndarray:
+    """Keep the labels of at most `max_points` pixels, drawn uniformly, the same in every run.
+
+    Args:
+        labels_HW: Class indices.
+        max_points: Most labels that are kept.
+        path: Of the image; its last three parts name the sample, so that it does not depend on where the data lies.
+        ignore_index: Marks pixels without a label.
+    """
     if np.count_nonzero(labels_HW != ignore_index) <= max_points:
         return labels_HW
+    name = "/".join(Path(path).parts[-3:])
     return keep_points(labels_HW, max_points, seed_of_sample(0, name), ignore_index=ignore_index)
 
 

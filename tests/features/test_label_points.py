@@ -27,6 +27,8 @@ def test_of_many_labels_a_fixed_sample_is_drawn():
     assert (sampled_HW[kept_HW] == labels_HW[kept_HW]).all()
     assert (sample_labels(labels_HW, 100, "a.png") == sampled_HW).all()
     assert (sample_labels(labels_HW, 100, "b.png") != sampled_HW).any()
+    moved = [sample_labels(labels_HW, 100, f"{root}/tile_1/images/a.png") for root in ("data", "/other/data")]
+    assert (moved[0] == moved[1]).all()
     assert sample_labels(labels_HW, 1500, "a.png") is labels_HW
 
 
