@@ -88,21 +88,22 @@ class FeatureCache:
         self.store.save(f"{name}\0number of maps", np.array(len(arrays)))
         return [torch.from_numpy(array).to(values.device) for array, values in zip(arrays, maps, strict=True)]
 
-    def at_points(self, name: str, positions_P2: Tensor, make: Callable[[], Tensor]) -> Tensor:
-        """Read features at points of an image, or compute and keep them.
+    def at_points(self, name: str, kind: str, points_PK: Tensor, make: Callable[[], Tensor]) -> Tensor:
+        """Read what was computed at points of an image, or compute and keep it, unrounded.
 
         Args:
             name: Of the image.
-            positions_P2: Row and column of each point.
-            make: Computes them, (P, F).
+            kind: What is computed.
+            points_PK: What it depends on: rows and columns of the points, for areas their labels too.
+            make: Computes it.
         """
-        digest = hashlib.blake2b(_bytes_of(positions_P2), digest_size=16).hexdigest()
-        entry = f"{name}\0points {digest}"
+        digest = hashlib.blake2b(_bytes_of(points_PK), digest_size=16).hexdigest()
+        entry = f"{name}\0{kind} {digest}"
         array = self.store.load(entry)
         if array is None:
-            array = _as_array(make())
+            array = make().detach().cpu().numpy()
             self.store.save(entry, array)
-        return torch.from_numpy(array).float()
+        return torch.from_numpy(array)
 
     def _rounded(self, values: Tensor) -> np.ndarray:
         array = _as_array(values)

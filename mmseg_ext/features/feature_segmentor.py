@@ -18,7 +18,7 @@ from mmseg_ext.features.label_points import DENSE_SHARE, LabelledImage, sample_l
 from mmseg_ext.features.light_head import FitReport, LightHead
 from mmseg_ext.features.point_features import PointFeatures, join_points
 from mmseg_ext.models import BlockwisePrediction
-from mmseg_ext.points.areas import gather_evidence
+from mmseg_ext.points.areas import AreaEvidence, gather_evidence
 from mmseg_ext.registry import MODELS
 
 
@@ -150,9 +150,30 @@ class FeatureSegmentor(BlockwisePrediction):
             return sample_maps(self._compute_maps(image_1CHW), positions_P2, size)
         return cache.at_points(
             self._name_in_cache(cache, image_1CHW),
+            "points",
             positions_P2,
             lambda: sample_maps(self._cached_maps(image_1CHW, keep=False), positions_P2, size),
         ).to(image_1CHW.device)
+
+    def _evidence_of_areas(self, image_1CHW: Tensor, labels_HW: np.ndarray) -> AreaEvidence:
+        """Gather what the areas of the classes are estimated from, through the cache."""
+        num_classes, ignore_index = self.decode_head.num_classes, self.decode_head.ignore_index
+        height, width = labels_HW.shape
+
+        def gather() -> Tensor:
+            image_HWC = self.original_images(image_1CHW)[0][:height, :width]
+            counts_C, confusion_CC, shares_C = gather_evidence(image_HWC, labels_HW, num_classes, ignore_index)
+            return torch.from_numpy(np.vstack([counts_C, confusion_CC, shares_C]))
+
+        cache = self.feature_cache
+        if cache is None:
+            table = gather().numpy()
+        else:
+            positions_P2 = np.argwhere(labels_HW != ignore_index)
+            labelled_P3 = np.column_stack([positions_P2, labels_HW[labels_HW != ignore_index]]).astype(np.int64)
+            name = f"{self._name_in_cache(cache, image_1CHW)}\0{num_classes} classes"
+            table = cache.at_points(name, "areas", torch.from_numpy(labelled_P3), gather).numpy()
+        return AreaEvidence(table[0], table[1:-1], table[-1])
 
     @torch.no_grad()
     def look_at(self, data_batch: dict) -> list[LabelledImage]:
@@ -183,9 +204,7 @@ class FeatureSegmentor(BlockwisePrediction):
             weights_C = sample.metainfo.get("label_weights")
             evidence = None
             if self.estimate_areas and weights_C is None and num_labelled < DENSE_SHARE * labels_HW.size:
-                height, width = labels_HW.shape
-                image_HWC = self.original_images(inputs[n : n + 1])[0][:height, :width]
-                evidence = gather_evidence(image_HWC, sampled_HW, self.decode_head.num_classes, ignore_index)
+                evidence = self._evidence_of_areas(inputs[n : n + 1], sampled_HW)
             features_PF = self.features_at(inputs[n : n + 1], positions_P2)
             num_channels = features_PF.shape[1] - num_descriptors
             network_PF, descriptors_PD = features_PF.split([num_channels, num_descriptors], dim=1)
