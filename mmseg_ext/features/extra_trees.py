@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmseg_ext.arguments import NonNegativeInt, PositiveInt
 from mmseg_ext.errors import UserError
 from mmseg_ext.features.classifier import Classifier
 from mmseg_ext.features.point_features import PointFeatures
@@ -38,13 +39,10 @@ class ExtraTrees(Classifier):
 
     uses_descriptors = True
 
-    def __init__(self, num_trees: int = 100, min_samples_leaf: int = 2, seed: int = 0) -> None:
+    def __init__(
+        self, num_trees: PositiveInt = 100, min_samples_leaf: PositiveInt = 2, seed: NonNegativeInt = 0
+    ) -> None:
         super().__init__()
-        if num_trees < 1 or min_samples_leaf < 1:
-            raise UserError(
-                f"Expected `num_trees` and `min_samples_leaf` of at least 1, got {num_trees!r} and "
-                f"{min_samples_leaf!r}."
-            )
         self.num_trees, self.min_samples_leaf, self.seed = num_trees, min_samples_leaf, seed
         self.roots: Tensor
         self.features: Tensor

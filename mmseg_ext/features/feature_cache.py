@@ -6,16 +6,18 @@ features at points, of the points: what has changed is never read.
 
 import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import timm
 import torch
 from torch import Tensor, nn
 
-from mmseg_ext.errors import UserError
 from mmseg_ext.masks.array_store import ArrayStore
 
 FORMAT = "features1"
+CacheDtype = Literal["float32", "float16"]
 DTYPES = {"float32": np.float32, "float16": np.float16}
 
 
@@ -52,12 +54,10 @@ class FeatureCache:
         dtype: Of the maps: 'float32', which changes nothing, or 'float16', which takes half the space.
 
     Raises:
-        UserError: The folder cannot be made, or an argument is out of range.
+        UserError: The folder cannot be made, or `limit_gb` is not positive.
     """
 
-    def __init__(self, folder: str, limit_gb: float = 10.0, dtype: str = "float32") -> None:
-        if dtype not in DTYPES:
-            raise UserError(f"Expected `cache_dtype` to be 'float32' or 'float16', got {dtype!r}.")
+    def __init__(self, folder: str | Path, limit_gb: float = 10.0, dtype: CacheDtype = "float32") -> None:
         self.dtype = DTYPES[dtype]
         self.store = FeatureStore(folder, limit_gb)
 

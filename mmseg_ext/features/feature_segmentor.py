@@ -4,15 +4,16 @@ Shape suffixes: N batch, C channels, H W height and width of the image.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mmseg_ext.arguments import PositiveFloat, PositiveInt, Rule, StrPath
 from mmseg_ext.errors import UserError, out_of_range
-from mmseg_ext.features.feature_cache import FeatureCache, digest_of_network
+from mmseg_ext.features.feature_cache import CacheDtype, FeatureCache, digest_of_network
 from mmseg_ext.features.feature_maps import NUM_DESCRIPTORS, describe_image, network_maps, sample_maps
 from mmseg_ext.features.label_points import DENSE_SHARE, LabelledImage, sample_labels, weigh_points
 from mmseg_ext.features.light_head import FitReport, LightHead
@@ -20,6 +21,8 @@ from mmseg_ext.features.point_features import PointFeatures, join_points
 from mmseg_ext.models import BlockwisePrediction
 from mmseg_ext.points.areas import AreaEvidence, gather_evidence
 from mmseg_ext.registry import MODELS
+
+Scales = Annotated[Sequence[PositiveFloat], Rule("a list of positive numbers, such as [1.0, 0.5]", len)]
 
 
 @MODELS.register_module()
@@ -47,12 +50,12 @@ class FeatureSegmentor(BlockwisePrediction):
     def __init__(
         self,
         *args: Any,
-        scales: Sequence[float] = (1.0,),
-        max_labels: int = 1000,
+        scales: Scales = (1.0,),
+        max_labels: PositiveInt = 1000,
         estimate_areas: bool = True,
-        cache_dir: str | None = None,
-        cache_gb: float = 10.0,
-        cache_dtype: str = "float32",
+        cache_dir: StrPath | None = None,
+        cache_gb: PositiveFloat = 10.0,
+        cache_dtype: CacheDtype = "float32",
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -60,10 +63,6 @@ class FeatureSegmentor(BlockwisePrediction):
             raise UserError(
                 f"Expected decode_head=dict(type='mmseg_ext.LightHead', …), got {type(self.decode_head).__name__}."
             )
-        if not scales or not all(scale > 0 for scale in scales):
-            raise UserError(f"Expected `scales` such as (1.0,) or (1.0, 0.5), got {scales!r}.")
-        if max_labels < 1:
-            raise UserError(f"Expected `max_labels` of at least 1, got {max_labels!r}.")
         self.scales, self.max_labels, self.estimate_areas = tuple(scales), max_labels, estimate_areas
         self.feature_cache = None if cache_dir is None else FeatureCache(cache_dir, cache_gb, cache_dtype)
         self._backbone_settings = repr((kwargs.get("backbone", args[0] if args else None), self.scales))

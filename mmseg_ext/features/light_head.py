@@ -7,12 +7,13 @@ import copy
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
+from mmseg_ext.arguments import ComponentConfig, PositiveInt, Rule
 from mmseg_ext.errors import UserError
 from mmseg_ext.features.calibration import (
     choose_temperature,
@@ -56,6 +57,11 @@ class FitReport(NamedTuple):
         )
 
 
+Classifiers = Annotated[
+    Sequence[ComponentConfig], Rule("a list of configs, such as [dict(type='mmseg_ext.LogisticRegression')]", len)
+]
+
+
 @MODELS.register_module()
 class LightHead(BaseDecodeHead):
     """The geometric mean of classifiers on frozen features, for `FeatureSegmentor`.
@@ -74,21 +80,20 @@ class LightHead(BaseDecodeHead):
     """
 
     takes_label_weights = True
+    fixed_arguments = ("in_channels", "channels")
 
     def __init__(
         self,
-        num_classes: int,
-        classifiers: Sequence[dict[str, Any]] = ({"type": "mmseg_ext.LogisticRegression"},),
+        num_classes: PositiveInt,
+        classifiers: Classifiers = ({"type": "mmseg_ext.LogisticRegression"},),
         calibrate: bool = True,
-        out_channels: int | None = None,
+        out_channels: PositiveInt | None = None,
         **kwargs: Any,
     ) -> None:
         loss = {"type": "mmseg_ext.PartialCrossEntropyLoss"}
         settings = {"dropout_ratio": 0, "init_cfg": None, "align_corners": False, "loss_decode": loss, **kwargs}
         super().__init__(in_channels=1, channels=1, num_classes=num_classes, out_channels=out_channels, **settings)
         del self.conv_seg, self.loss_decode  # nothing is learned by gradient
-        if not classifiers:
-            raise UserError("Expected `classifiers`, such as [dict(type='mmseg_ext.LogisticRegression')], got none.")
         self.classifiers: Any = nn.ModuleList(MODELS.build(config) for config in classifiers)
         self.calibrate = calibrate
         self.temperature: Tensor

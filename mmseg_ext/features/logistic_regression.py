@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.arguments import PositiveFloat
 from mmseg_ext.features.classifier import ABSENT, Classifier
 from mmseg_ext.features.feature_maps import project_maps
 from mmseg_ext.features.point_features import PointFeatures
@@ -88,10 +88,8 @@ class LogisticRegression(Classifier):
     candidates = tuple({"C": C} for C in (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1))
     default = {"C": 0.003}
 
-    def __init__(self, C: float | None = None) -> None:
+    def __init__(self, C: PositiveFloat | None = None) -> None:
         super().__init__()
-        if C is not None and not C > 0:
-            raise UserError(f"Expected `C` > 0, got {C!r}.")
         self.C = C
         self.weight: Tensor
         self.bias: Tensor

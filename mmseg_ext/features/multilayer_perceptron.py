@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.arguments import FractionBelowOne, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from mmseg_ext.features.classifier import ABSENT, Classifier
 from mmseg_ext.features.feature_maps import project_maps
 from mmseg_ext.features.point_features import PointFeatures
@@ -32,19 +32,14 @@ class MultilayerPerceptron(Classifier):
 
     def __init__(
         self,
-        hidden_channels: int = 128,
-        num_steps: int = 200,
-        lr: float = 0.003,
-        weight_decay: float = 0.01,
-        dropout_ratio: float = 0.5,
-        seed: int = 0,
+        hidden_channels: PositiveInt = 128,
+        num_steps: PositiveInt = 200,
+        lr: PositiveFloat = 0.003,
+        weight_decay: NonNegativeFloat = 0.01,
+        dropout_ratio: FractionBelowOne = 0.5,
+        seed: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
-        if hidden_channels < 1 or num_steps < 1 or not lr > 0 or not 0 <= dropout_ratio < 1:
-            raise UserError(
-                "Expected `hidden_channels` and `num_steps` of at least 1, `lr` > 0 and `dropout_ratio` in [0, 1), got "
-                f"{hidden_channels!r}, {num_steps!r}, {lr!r} and {dropout_ratio!r}."
-            )
         self.hidden_channels, self.num_steps, self.seed = hidden_channels, num_steps, seed
         self.lr, self.weight_decay, self.dropout_ratio = lr, weight_decay, dropout_ratio
         for name, shape in (("weight_1", (0, 0)), ("bias_1", (0,)), ("weight_2", (0, 0)), ("bias_2", (0,))):

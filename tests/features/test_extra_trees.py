@@ -56,5 +56,5 @@ def test_without_scikit_learn_one_line_says_what_to_install(monkeypatch):
 
 
 def test_wrong_settings():
-    with pytest.raises(UserError, match="at least 1, got 0 and 2"):
+    with pytest.raises(UserError, match="`num_trees` to be a positive int, got 0"):
         ExtraTrees(num_trees=0)

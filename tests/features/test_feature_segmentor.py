@@ -209,8 +209,8 @@ def test_one_channel_of_two_classes():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"scales": ()}, r"Expected `scales` such as \(1\.0,\)"),
-        ({"max_labels": 0}, "`max_labels` of at least 1"),
+        ({"scales": ()}, "expected `scales` to be a list of positive numbers"),
+        ({"max_labels": 0}, "expected `max_labels` to be a positive int"),
         ({"cache_dir": "x", "cache_dtype": "int8"}, "'float32' or 'float16', got 'int8'"),
         ({"decode_head": {"type": "FCNHead", "in_channels": 8, "channels": 8, "num_classes": 2}}, "got FCNHead"),
     ],

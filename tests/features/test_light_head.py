@@ -107,7 +107,7 @@ def test_one_channel_is_the_logit_of_class_1():
 def test_what_it_refuses():
     with pytest.raises(UserError, match=r"Fit it: python tools/fit\.py CONFIG"):
         LightHead(3, [REGRESSION])((torch.zeros(1, 6, 2, 2),))
-    with pytest.raises(UserError, match="Expected `classifiers`"):
+    with pytest.raises(UserError, match="expected `classifiers` to be a list of configs"):
         LightHead(3, [])
     points = make_points()
     with pytest.raises(UserError, match="two classes or more, got 40 points of class 1 alone"):

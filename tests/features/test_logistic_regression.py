@@ -63,5 +63,5 @@ def test_fits_are_deterministic():
 
 
 def test_the_strength_is_positive():
-    with pytest.raises(UserError, match="`C` > 0, got 0"):
+    with pytest.raises(UserError, match="`C` to be a positive number or None, got 0"):
         LogisticRegression(0)

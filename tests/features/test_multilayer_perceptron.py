@@ -40,5 +40,5 @@ def test_fits_are_deterministic_and_a_state_loads():
 
 
 def test_wrong_settings():
-    with pytest.raises(UserError, match="`dropout_ratio` in"):
+    with pytest.raises(UserError, match="`dropout_ratio` to be a number in"):
         MultilayerPerceptron(dropout_ratio=1.0)

@@ -7,19 +7,20 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import timm
 import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mmseg_ext.arguments import StrPath
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.backbones.trained_state import TrainedStateMixin, weights_digest
 from mmseg_ext.models.backbones.weight_files import read_weights
 from mmseg_ext.registry import MODELS
 
-ARCHITECTURES = ("lite0", "lite1", "lite2")
+Arch = Literal["lite0", "lite1", "lite2"]
 STRIDES = (2, 4, 8, 16, 32)
 PACKAGE = "package"
 
@@ -142,22 +143,18 @@ class EfficientNetLite(TrainedStateMixin):
 
     def __init__(
         self,
-        arch: str = "lite0",
-        checkpoint: str | None = PACKAGE,
+        arch: Arch = "lite0",
+        checkpoint: StrPath | None = PACKAGE,
         out_indices: Sequence[int] = (0, 1, 2, 3, 4),
         frozen: bool = True,
         init_cfg: None = None,
     ) -> None:
         super().__init__()
-        if arch not in ARCHITECTURES:
-            raise UserError(f"Expected `arch` to be one of {', '.join(ARCHITECTURES)}, got {arch!r}.")
-        if not isinstance(frozen, bool):
-            raise UserError(f"Expected `frozen` to be True or False, got {frozen!r}.")
         if init_cfg is not None:
             raise UserError(f"Expected the backbone's weights to be named by `checkpoint`, got init_cfg={init_cfg!r}.")
         self.arch, self.frozen = arch, frozen
         self.out_indices = _checked_indices(out_indices)
-        self.network: Any = create_classifier(arch, checkpoint)
+        self.network: Any = create_classifier(arch, None if checkpoint is None else str(checkpoint))
         if checkpoint is not None:
             self._pretrained_digest = weights_digest(self.network.state_dict().values())
         elif frozen:

@@ -101,12 +101,12 @@ def test_without_the_package_one_line_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"arch": "b0"}, "one of lite0, lite1, lite2, got 'b0'"),
+        ({"arch": "b0"}, "one of 'lite0', 'lite1', 'lite2', got 'b0'"),
         ({"out_indices": (0, 5)}, r"each one of the 5 feature maps \(0 to 4\), got \(0, 5\)"),
         ({"out_indices": (3, 1)}, "in rising order"),
         ({"out_indices": ()}, "in rising order"),
         ({"frozen": 3}, "`frozen` to be True or False, got 3"),
-        ({"init_cfg": {"type": "Pretrained"}}, "named by `checkpoint`"),
+        ({"init_cfg": {"type": "Pretrained"}}, "`init_cfg` to be None"),
     ],
 )
 def test_wrong_settings(settings, message):
