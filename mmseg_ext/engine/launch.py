@@ -65,14 +65,13 @@ class ScreenRunner(Runner):
     def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
         """Build the logger; its screen handler shows warnings only, where ConsoleHook prints what matters."""
         logger = super().build_logger(*args, **kwargs)
-        if not any(name_of(hook) == "ConsoleHook" for hook in self.cfg.get("custom_hooks") or []):
-            return logger
+        has_console_hook = any(name_of(hook) == "ConsoleHook" for hook in self.cfg.get("custom_hooks") or [])
         for handler in logger.handlers:
-            if type(handler) is logging.StreamHandler and handler.level < logging.WARNING:
+            if isinstance(handler, logging.FileHandler):
+                _log_safely(handler)
+            elif type(handler) is logging.StreamHandler and handler.level < logging.WARNING and has_console_hook:
                 handler.setLevel(logging.WARNING)
                 handler.addFilter(is_shown)
-            elif isinstance(handler, logging.FileHandler):
-                _log_safely(handler)
         return logger
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
