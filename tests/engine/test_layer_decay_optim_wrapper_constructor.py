@@ -198,7 +198,7 @@ def test_every_part_of_twins_has_its_layer_and_mmpretrains_convnext_too():
     assert rates["backbone.patch_embeds.2.projection.weight"] == pytest.approx(0.01 / 4)
     assert rates["backbone.position_encodings.0.proj.weight"] == pytest.approx(0.01 / 16)
     at_the_heads_rate = {name for name, rate in rates.items() if rate == 0.01}
-    assert {name.split(".")[1].rstrip("0123") for name in at_the_heads_rate} <= {"norm", "weight", "bias"}
+    assert {name.split(".")[1].rstrip("0123") for name in at_the_heads_rate} <= {"norm", "norm_list", "weight", "bias"}
 
     rates = rates_of(Segmentor(ConvNeXt()), "mmseg_ext.LayerDecayOptimWrapperConstructor", decay_rate=0.5)
     assert rates["backbone.downsample_layers.0.0.weight"] == pytest.approx(0.01 / 32)
