@@ -36,6 +36,8 @@ MODEL = {
     "test_cfg": {"mode": "whole"},
 }
 
+TINY_VIT = {"depth": 4, "embed_dim": 32, "num_heads": 2}
+
 
 def build(**settings):
     torch.manual_seed(0)
@@ -65,6 +67,26 @@ def fit(segmentor, num_images=4, **settings):
 def logits_of(segmentor, batch):
     inputs = segmentor.data_preprocessor(copy.deepcopy(batch), False)["inputs"]
     return segmentor.decode_head(segmentor.extract_feat(inputs))
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        {"type": "mmseg_ext.DINO", "arch": "dinov2_vits14", "out_indices": [1, 3], "arch_overrides": TINY_VIT},
+        {"type": "mmseg_ext.DINO", "arch": "dinov3_vits16", "out_indices": [1, 3], "arch_overrides": TINY_VIT},
+        {"type": "mmseg_ext.SMPBackbone", "arch": "unet", "encoder_name": "resnet18", "encoder_weights": None},
+        {"type": "TIMMBackbone", "model_name": "resnet10t", "features_only": True, "pretrained": False},
+        {"type": "ResNetV1c", "depth": 18, "base_channels": 8},
+    ],
+    ids=lambda backbone: backbone.get("arch") or backbone["type"],
+)
+def test_any_backbone_gives_features(backbone, tmp_path):
+    segmentor = build(backbone=backbone, cache_dir=str(tmp_path))
+    fit(segmentor, size=(64, 96))
+    batch, truth_HW = make_batch(9, size=(64, 96))
+    for _ in range(2):  # computed, and from the cache
+        (sample,) = segmentor.test_step(copy.deepcopy(batch))
+        assert (sample.pred_sem_seg.data[0].numpy() == truth_HW).mean() > 0.8
 
 
 def test_it_finds_the_halves_of_an_image_it_has_not_seen():
