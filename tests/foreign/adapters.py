@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from coco_run_lengths import to_coco
+from torch import Tensor, nn
 
 from mmseg_ext.engine import LayerDecayOptimWrapperConstructor
 from mmseg_ext.evaluation.submissions import decode_rle, encode_rle
@@ -15,12 +16,17 @@ NO_LABEL = -100
 
 
 class AnyDecayRate(LayerDecayOptimWrapperConstructor):
-    """Takes a decay rate above 1 as well, which ours refuses: mmsegmentation's tests have one."""
+    """Takes a decay rate above 1, which ours refuses, and sorts the groups as the model, where ours go by layer."""
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict) -> None:
         key = "decay_rate" if "decay_rate" in paramwise_cfg else "layer_decay_rate"
         super().__init__(optim_wrapper_cfg, {**paramwise_cfg, key: 1})
         self.paramwise_cfg["decay_rate"] = paramwise_cfg[key]
+
+    def add_params(self, params: list[dict[str, Any]], module: nn.Module, **_: object) -> None:
+        super().add_params(params, module)
+        names = [name for name, _parameter in module.named_parameters()]
+        params.sort(key=lambda group: names.index(group["param_names"][0]))
 
 
 def multiclass_confusion_matrix(
@@ -56,12 +62,7 @@ def multiclass_jaccard_index(
 
 def encode(mask_HW: np.ndarray) -> dict[str, Any]:
     """pycocotools' compressed run lengths."""
-    from pycocotools.mask import frPyObjects
-
-    height, width = mask_HW.shape
-    runs = np.array(encode_rle(mask_HW).split(), np.int64).reshape(-1, 2)
-    edges = np.concatenate([[0], np.stack([runs[:, 0] - 1, runs.sum(1) - 1], 1).ravel(), [height * width]])
-    return frPyObjects({"size": [height, width], "counts": np.diff(edges).tolist()}, height, width)
+    return to_coco(encode_rle(mask_HW), mask_HW.shape)
 
 
 def counts_of(text: str) -> list[int]:

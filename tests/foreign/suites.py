@@ -104,6 +104,12 @@ SUITES = {
             f"mmseg.engine.optimizers:{name}": "adapters:AnyDecayRate"
             for name in ("LayerDecayOptimizerConstructor", "LearningRateDecayOptimizerConstructor")
         },
+        left_out={
+            "tests/test_engine/test_layer_decay_optimizer_constructor.py"
+            "::test_learning_rate_decay_optimizer_constructor": (
+                "its ConvNeXt has parameters that are no block, embedding or norm of a ConvNeXt; ours refuses them"
+            )
+        },
     ),
     "mmcv_transforms": Suite(
         "mmcv",

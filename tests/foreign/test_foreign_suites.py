@@ -32,7 +32,7 @@ def test_suite(name, tmp_path):
             pytest.skip(f"{module} is not installed: pip install -e '.[foreign]'")
 
     report = tmp_path / "report.xml"
-    path = [HERE, HERE.parents[1], *(checkout / folder for folder in suite.search_path)]
+    path = [HERE, *HERE.parents[:2], *(checkout / folder for folder in suite.search_path)]
     left_out = [argument for test in suite.left_out for argument in ("--deselect", test)]
     run = subprocess.run(
         [

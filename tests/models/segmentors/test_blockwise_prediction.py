@@ -37,6 +37,10 @@ def test_padding_flip_and_size_are_undone_as_in_stock(mmseg_scope, name, origina
     assert_stock_classes(ours[0], stock[0], pair[0])
 
 
+def test_the_padding_of_the_preprocessor_is_undone_as_that_of_the_pipeline(mmseg_scope):
+    compare(build_pair(HEADS["softmax"]), (64, 80), [(57, 69)], padding=(3, 8, 5, 2), padding_key="padding_size")
+
+
 @pytest.mark.parametrize("test_cfg", [None, SLIDE], ids=["whole", "slide"])
 def test_images_of_a_batch_may_differ_in_size(mmseg_scope, test_cfg):
     compare(build_pair(HEADS["softmax"], test_cfg), (64, 80), [(64, 80), (200, 90), (33, 41)])
