@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmseg_ext.engine import LayerDecayOptimWrapperConstructor
 from mmseg_ext.evaluation.submissions import decode_rle, encode_rle
+from mmseg_ext.models import EncoderDecoder
 from mmseg_ext.scores.confusion_matrix import count_confusion, scores_of_classes
 
 NO_LABEL = -100
@@ -27,6 +28,13 @@ class AnyDecayRate(LayerDecayOptimWrapperConstructor):
         super().add_params(params, module)
         names = [name for name, _parameter in module.named_parameters()]
         params.sort(key=lambda group: names.index(group["param_names"][0]))
+
+
+class ScoredEncoderDecoder(EncoderDecoder):
+    """Computes the cross-entropy of the labels and keeps the logits, which ours does on request."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs, keep_logits=True, validation_loss=True)
 
 
 def multiclass_confusion_matrix(

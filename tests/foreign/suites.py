@@ -92,7 +92,7 @@ SUITES = {
     "forward": Suite(
         "mmsegmentation",
         ("tests/test_models/test_forward.py",),
-        {"mmseg.models.segmentors:EncoderDecoder": "mmseg_ext.models.segmentors:EncoderDecoder"},
+        {"mmseg.models.segmentors:EncoderDecoder": "adapters:ScoredEncoderDecoder"},
     ),
     "optimizers": Suite(
         "mmsegmentation",

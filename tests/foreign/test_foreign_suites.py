@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from replacement_plugin import SUITE_VARIABLE
 from suites import SUITES
 
 HERE = Path(__file__).parent
@@ -45,7 +46,7 @@ def test_suite(name, tmp_path):
             **os.environ,
             "PYTHONPATH": os.pathsep.join([*map(str, path), os.environ.get("PYTHONPATH", "")]),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "MMSEG_EXT_FOREIGN_SUITE": name,
+            SUITE_VARIABLE: name,
         },
         capture_output=True,
         text=True,

@@ -104,6 +104,19 @@ def test_kept_logits_are_those_of_stock(mmseg_scope, validation_loss):
         assert ("cross_entropy" in found) == validation_loss
 
 
+@pytest.mark.parametrize("validation_loss", [False, True])
+def test_kept_logits_without_samples_are_those_of_stock(mmseg_scope, validation_loss):
+    stock, ours = build_pair(HEADS["softmax"], keep_logits=True, validation_loss=validation_loss)
+    inputs = torch.randn(2, 3, 48, 64)
+    with torch.no_grad():
+        pairs = list(zip(stock.predict(inputs), ours.predict(inputs), strict=True))
+    assert len(pairs) == 2
+    for expected, found in pairs:
+        assert torch.equal(expected.seg_logits.data, found.seg_logits.data)
+        assert torch.equal(expected.pred_sem_seg.data, found.pred_sem_seg.data)
+        assert "cross_entropy" not in found
+
+
 def test_augmented_prediction_equals_stocks(mmseg_scope):
     stock, ours = build_pair(HEADS["softmax"], keep_logits=True)
     batches = []
