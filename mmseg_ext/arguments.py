@@ -70,7 +70,8 @@ def checked(
     """Check the arguments of every call of a function, or of every construction of a class and its subclasses.
 
     For a class the keywords are followed through ``**kwargs`` to the base classes. What a class passes to them by
-    itself is no argument: its attribute ``fixed_arguments`` names that, or an entry of `corrections`.
+    itself is no argument: its attribute ``fixed_arguments`` names that, or an entry of `corrections`. A class whose
+    keywords go elsewhere, to another library, says so by ``takes_other_keywords = True``.
 
     Args:
         target: A function, or a class, whose ``__init__`` is replaced.
@@ -278,6 +279,8 @@ def constructor_signature(bases: Iterable[type], corrections: Mapping[str, Mappi
             found[parameter.name] = parameter
         fixed |= {*vars(base).get("fixed_arguments", ()), *corrected.get("fixed_arguments", ())}
         variable = [p for p in parameters if p.kind in passes_on]
+        if vars(base).get("takes_other_keywords"):
+            break
         passes_on &= {p.kind for p in variable}
         if kinds.VAR_KEYWORD not in passes_on:
             variable = [p for p in variable if p.kind is kinds.VAR_POSITIONAL]

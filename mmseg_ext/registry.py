@@ -11,6 +11,7 @@ from mmengine.registry import Registry as MMEngineRegistry
 from mmseg.registry import DATA_SAMPLERS as MMSEG_DATA_SAMPLERS
 from mmseg.registry import DATASETS as MMSEG_DATASETS
 from mmseg.registry import HOOKS as MMSEG_HOOKS
+from mmseg.registry import LOOPS as MMSEG_LOOPS
 from mmseg.registry import METRICS as MMSEG_METRICS
 from mmseg.registry import MODELS as MMSEG_MODELS
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMSEG_OPTIM_WRAPPER_CONSTRUCTORS
@@ -43,8 +44,9 @@ class Registry(MMEngineRegistry):
 
 DATASETS = Registry("dataset", parent=MMSEG_DATASETS, scope=SCOPE, locations=["mmseg_ext.datasets"])
 TRANSFORMS = Registry("transform", parent=MMSEG_TRANSFORMS, scope=SCOPE, locations=["mmseg_ext.transforms"])
-MODELS = Registry("model", parent=MMSEG_MODELS, scope=SCOPE, locations=["mmseg_ext.models"])
+MODELS = Registry("model", parent=MMSEG_MODELS, scope=SCOPE, locations=["mmseg_ext.models", "mmseg_ext.features"])
 HOOKS = Registry("hook", parent=MMSEG_HOOKS, scope=SCOPE, locations=["mmseg_ext.engine"])
+LOOPS = Registry("loop", parent=MMSEG_LOOPS, scope=SCOPE, locations=["mmseg_ext.engine"])
 DATA_SAMPLERS = Registry("data sampler", parent=MMSEG_DATA_SAMPLERS, scope=SCOPE, locations=["mmseg_ext.engine"])
 METRICS = Registry("metric", parent=MMSEG_METRICS, scope=SCOPE, locations=["mmseg_ext.evaluation"])
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(

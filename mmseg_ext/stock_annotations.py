@@ -111,6 +111,7 @@ STOCK_ANNOTATIONS: dict[str, dict[str, Any]] = {
         "init_cfg": _InitConfig,
     },
     "mmengine.BaseModule": {"init_cfg": _InitConfig},
+    "mmengine.MLflowVisBackend": {"tracked_config_keys": dict | Sequence[str] | None},
     "mmengine.LRSchedulerMixin": {"optimizer": _Optimizer},
     "mmengine.OneCycleParamScheduler": {
         "total_steps": _PlainInt | None,

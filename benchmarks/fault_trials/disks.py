@@ -70,10 +70,11 @@ def train(disk: Path) -> None:
     import torch
     from tiny_runs import tiny_runner
 
+    from mmseg_ext.engine.launch import ScreenRunner
     from mmseg_ext.errors import run_command
     from mmseg_ext.stack import last_checkpoint
 
-    settings = {"save_best": "mIoU", "rule": "greater", "max_keep_ckpts": 2}
+    settings = {"kind": ScreenRunner, "save_best": "mIoU", "rule": "greater", "max_keep_ckpts": 2}
     message = io.StringIO()
     with redirect_stderr(message):
         status = run_command(lambda: tiny_runner(disk / "run", max_iters=60, **settings).train() and None)

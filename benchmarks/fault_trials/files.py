@@ -106,9 +106,8 @@ def _read_areas(path: Path) -> object:
 
 def _read_statistics(path: Path) -> object:
     from mmseg_ext.statistics.dataset_statistics import read_statistics
-    from mmseg_ext.statistics.statistics_page import draw_statistics
 
-    return draw_statistics(read_statistics(path))
+    return read_statistics(path)
 
 
 def _read_weights(path: Path) -> object:

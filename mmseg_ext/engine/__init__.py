@@ -1,5 +1,6 @@
 """Hooks, and what runs a config."""
 
+from mmseg_ext.engine.fit_loop import FitLoop
 from mmseg_ext.engine.hooks import (
     BinaryThresholdHook,
     ChannelsLastHook,
@@ -20,6 +21,7 @@ __all__ = [
     "ChannelsLastHook",
     "ConsoleHook",
     "DataCheckHook",
+    "FitLoop",
     "LayerDecayOptimWrapperConstructor",
     "MLflowVisBackend",
     "OneCycleLR",

@@ -65,14 +65,13 @@ class ScreenRunner(Runner):
     def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
         """Build the logger; its screen handler shows warnings only, where ConsoleHook prints what matters."""
         logger = super().build_logger(*args, **kwargs)
-        if not any(name_of(hook) == "ConsoleHook" for hook in self.cfg.get("custom_hooks") or []):
-            return logger
+        has_console_hook = any(name_of(hook) == "ConsoleHook" for hook in self.cfg.get("custom_hooks") or [])
         for handler in logger.handlers:
-            if type(handler) is logging.StreamHandler and handler.level < logging.WARNING:
+            if isinstance(handler, logging.FileHandler):
+                _log_safely(handler)
+            elif type(handler) is logging.StreamHandler and handler.level < logging.WARNING and has_console_hook:
                 handler.setLevel(logging.WARNING)
                 handler.addFilter(is_shown)
-            elif isinstance(handler, logging.FileHandler):
-                _log_safely(handler)
         return logger
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
@@ -308,7 +307,13 @@ def run_config(config: Config, use: Callable[[Runner], Result]) -> Result:
         raise fault from error
 
 
-def train(config: Config, resume: bool | str = False, amp: bool = False, resume_anyway: bool = False) -> Runner:
+def train(
+    config: Config,
+    resume: bool | str = False,
+    amp: bool = False,
+    resume_anyway: bool = False,
+    replace: bool = False,
+) -> Runner:
     """Train a config.
 
     Args:
@@ -318,6 +323,7 @@ def train(config: Config, resume: bool | str = False, amp: bool = False, resume_
         amp: Turn on automatic mixed precision.
         resume_anyway: Resume with another config than the run was begun with; see
             :func:`mmseg_ext.engine.resumed_config.changed_settings`.
+        replace: Whether the checkpoints of an earlier run in the work dir may be replaced.
 
     Raises:
         UserError: The work dir holds another run, the run was begun with another config, or the data are not fit to
@@ -330,7 +336,8 @@ def train(config: Config, resume: bool | str = False, amp: bool = False, resume_
     goes_on = bool(resume) or bool(config.get("resume", False))
     checkpoint = choose_checkpoint(config, resume)
     is_other = checkpoint is not None and Path(checkpoint).resolve().parent != Path(config.work_dir).resolve()
-    claim_work_dir(config.work_dir, resume=goes_on and not is_other)
+    if not replace:
+        claim_work_dir(config.work_dir, resume=goes_on and not is_other)
     check_input_size(config)
     if amp:
         enable_amp(config)

@@ -49,6 +49,8 @@ def changed_settings(before: Config | Mapping[str, Any], now: Config | Mapping[s
     """
     found: list[tuple[str, str]] = []
     for name in COMPARED:
+        if name.startswith("val_") and not now.get(name):  # nothing is scored any more
+            continue
         found += _differences(name, _comparable(before.get(name)), _comparable(now.get(name)))
     return found
 

@@ -41,6 +41,9 @@ def val_interval_of(runner: Runner) -> int | None:
 
 def describe_schedule(runner: Runner) -> str:
     """Say how long is trained, with what batch, optimizer and learning rate, and how often is validated."""
+    own = getattr(runner.train_loop, "description", None)
+    if own is not None:
+        return own
     batch = runner.train_dataloader.batch_size * runner.world_size
     optimizer = runner.cfg.optim_wrapper.get("optimizer", {})
     text = f"{runner.max_iters:,} iterations of {batch} images, {optimizer.get('type')} lr {optimizer.get('lr')}"

@@ -1,6 +1,6 @@
 """Backbones, necks, layers, heads, losses and segmentors."""
 
-from mmseg_ext.models.backbones import DINO, SMPBackbone
+from mmseg_ext.models.backbones import DINO, EfficientNetLite, SMPBackbone
 from mmseg_ext.models.heads import (
     LinearHead,
     Mask2FormerHead,
@@ -20,6 +20,7 @@ from mmseg_ext.stack.inference_api import accept_own_pipelines
 __all__ = [
     "DINO",
     "BlockwisePrediction",
+    "EfficientNetLite",
     "EncoderDecoder",
     "FeatureAffinityLoss",
     "GatedCRFLoss",

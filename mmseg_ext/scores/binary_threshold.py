@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmseg_ext.arguments import checked
 from mmseg_ext.scores.percentages import percent
 
 PIECE = 2**20
@@ -110,6 +111,7 @@ class ThresholdCurve:
         recall_T, precision_T = np.append(recall_T, 100.0), np.append(precision_T, 100 * share)
         return float((np.diff(recall_T, prepend=0) * precision_T).sum() / 100)
 
+    @checked
     def best(self, criterion: Criterion = "IoU") -> int | None:
         """Return the index of the best threshold: the middle one of the first consecutive best thresholds.
 

@@ -237,6 +237,11 @@ UPSTREAM_NAMES = (
         "whether colours were normalised",
     ),
     UpstreamName(
+        "mmseg.models.SegDataPreProcessor._channel_conversion",
+        "features.feature_segmentor",
+        "whether channels were swapped, to swap them back",
+    ),
+    UpstreamName(
         "mmseg.datasets.transforms.LoadAnnotations._load_seg_map",
         "transforms.load_annotations",
         "overridden: faster, and checks the file",

@@ -65,7 +65,7 @@ def test_a_trial_works_in_a_folder_of_its_own(trials):
     assert trials.run_trials("kind", trial, 2).failures == []
 
 
-@pytest.mark.parametrize("message", ["", "two\nlines", "\x1b[31mred"])
+@pytest.mark.parametrize("message", ["", "two\nlines"])
 def test_messages_that_are_not_one_line(trials, message):
     with pytest.raises(AssertionError):
         trials.expect_one_line(message)

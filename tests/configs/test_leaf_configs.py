@@ -127,7 +127,7 @@ def test_every_part_builds(path):
 def test_the_schedule_ends_with_the_training(path):
     config = Config.fromfile(path)
     length = config.train_cfg.get("max_iters", config.train_cfg.get("max_epochs"))
-    assert max(scheduler.get("end", length) for scheduler in config.param_scheduler) == length
+    assert max((scheduler.get("end", length) for scheduler in config.param_scheduler), default=length) == length
     assert length % config.train_cfg.val_interval == 0, "the last iteration is evaluated"
 
 
@@ -135,6 +135,12 @@ def test_the_schedule_ends_with_the_training(path):
 def test_crops_are_padded_to_their_own_size_with_what_is_ignored(path):
     config = Config.fromfile(path)
     preprocessor = config.model.data_preprocessor
+    if config.model.type == "mmseg_ext.FeatureSegmentor":  # whole images, as the network was pretrained
+        assert "RandomCrop" not in steps_of(config)
+        assert steps_of(config)["Resize"]["scale"][1] == config.crop_size[0]
+        assert config.train_dataloader.dataset.pipeline[2] == config.test_dataloader.dataset.pipeline[1]
+        assert (preprocessor.mean, preprocessor.std, preprocessor.bgr_to_rgb) == ([127.0] * 3, [128.0] * 3, True)
+        return
     assert (preprocessor.mean, preprocessor.std) == ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
     assert (preprocessor.bgr_to_rgb, preprocessor.pad_val, preprocessor.seg_pad_val) == (True, 0, 255)
     steps = steps_of(config)
@@ -159,7 +165,7 @@ def test_a_label_budget_needs_no_other_setting(path):
 def test_a_leaf_says_how_to_run_it_and_what_to_expect(path):
     text = ast.get_docstring(ast.parse(path.read_text()))
     name = path.relative_to(CONFIGS.parent).as_posix()
-    assert re.search(rf"^python tools/(train|cross_validate)\.py {re.escape(name)}( |$)", text, re.M)
+    assert re.search(rf"^python tools/(train|fit|cross_validate)\.py {re.escape(name)}( |$)", text, re.M)
     measured = re.search(r"^Measured: .*\(\d{4}-\d\d-\d\d, [^)]*\btorch\s\d", text, re.S | re.M)
     quoted = re.search(r"\bQuoted\b.*(\(.*\b\d{4}\b.*\)|model zoo|its author)", text, re.S)
     assert measured or quoted, "a result: measured, with date and versions, or quoted with its source"

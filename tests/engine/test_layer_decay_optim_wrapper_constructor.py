@@ -116,7 +116,7 @@ def test_a_step_is_taken_with_the_layers_rate():
 @pytest.mark.parametrize(
     ("paramwise", "message"),
     [
-        ({"decay_rate": 0}, "paramwise_cfg: expected `decay_rate` to be a number above 0 and at most 1, got 0"),
+        ({"decay_rate": 0}, "paramwise_cfg: expected `decay_rate` to be a number above 0 and at most 1 or None, got 0"),
         ({"decay_rate": 1.5}, "above 0 and at most 1"),
         ({"momentum": 0.9}, "paramwise_cfg: unexpected argument `momentum`"),
         ({"decay_rate": 0.5, "layer_decay_rate": 0.5}, "one of decay_rate and layer_decay_rate"),

@@ -91,7 +91,7 @@ def test_only_formatting_needs_no_labels_and_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), [({"iou_metrics": ["mIoU2"]}, "`iou_metrics` among"), ({"beta": 0}, "`beta`")]
+    ("arguments", "message"), [({"iou_metrics": ["mIoU2"]}, "`iou_metrics` to be"), ({"beta": 0}, "`beta`")]
 )
 def test_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(UserError, match=message):

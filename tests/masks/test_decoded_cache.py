@@ -13,8 +13,9 @@ import pytest
 
 from mmseg_ext.datasets import LoveDADataset
 from mmseg_ext.errors import UserError
-from mmseg_ext.masks import decoded_cache
-from mmseg_ext.masks.decoded_cache import HEADER, KEY, DecodedCache, cached
+from mmseg_ext.masks import array_store
+from mmseg_ext.masks.array_store import HEADER
+from mmseg_ext.masks.decoded_cache import KEY, DecodedCache, cached
 
 PIPELINE = [{"type": f"mmseg_ext.{name}"} for name in ("LoadImageFromFile", "LoadAnnotations")]
 
@@ -194,7 +195,7 @@ def test_a_full_disk_is_a_warning(cache, source, monkeypatch):
     def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(decoded_cache.os, "posix_fallocate", full)
+    monkeypatch.setattr(array_store.os, "posix_fallocate", full)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         for n in range(3):

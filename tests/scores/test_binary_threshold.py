@@ -133,7 +133,7 @@ def test_other_values_are_an_error(probability, labels, message):
 
 
 def test_an_unknown_criterion_is_an_error():
-    with pytest.raises(UserError, match="`criterion` among IoU, F1, mIoU, got 'Dice'"):
+    with pytest.raises(UserError, match="`criterion` to be one of 'IoU', 'F1', 'mIoU', got 'Dice'"):
         curve_of(*made_up()).best("Dice")
 
 

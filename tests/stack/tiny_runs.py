@@ -39,14 +39,16 @@ class RisingScore(BaseMetric):
         return {"mIoU": float(next(_names))}
 
 
-def tiny_runner(work_dir: Path, max_iters: int, resume: bool = False, **checkpoint: Any) -> Runner:
+def tiny_runner(
+    work_dir: Path, max_iters: int, resume: bool = False, kind: type[Runner] = Runner, **checkpoint: Any
+) -> Runner:
     """Build a Runner that evaluates, and saves a checkpoint, at every second iteration."""
 
     def dataloader(sampler: str) -> dict:
         dataset = [{"inputs": torch.ones(2)} for _ in range(4)]
         return {"dataset": dataset, "batch_size": 2, "sampler": {"type": sampler, "shuffle": False}}
 
-    return Runner(
+    return kind(
         TinyModel(),
         str(work_dir),
         experiment_name=f"tiny_{next(_names)}",

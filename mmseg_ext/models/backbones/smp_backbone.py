@@ -138,6 +138,8 @@ class SMPBackbone(BaseModule):
         (8, torch.Size([1, 8, 33, 50]))
     """
 
+    takes_other_keywords = True
+
     def __init__(
         self,
         arch: str = "unet",

@@ -167,7 +167,7 @@ def test_initialising_a_model_leaves_the_weights_alone():
         ({"frozen": 0}, "a number of blocks from 1 to 3, got 0"),
         ({"pad": "left"}, "expected `pad`"),
         ({"pos_interp": "nearest"}, "expected `pos_interp`"),
-        ({"init_cfg": {"type": "Pretrained"}}, "named by `checkpoint`"),
+        ({"init_cfg": {"type": "Pretrained"}}, "`init_cfg` to be None"),
         ({"arch_overrides": {"width": 3}}, r"takes, got \{'width': 3\}"),
         ({"lora": {"rank": 2}, "frozen": False}, "where `lora` is set, got False"),
     ],

@@ -172,9 +172,7 @@ def test_a_checkpoint_predicts_what_the_run_reported_and_the_run_resumes(write_c
 
     torch.save(old_format(torch.load(middle, weights_only=False)), old)
     for source in (middle, str(old)):
-        config = write_config(f"resumed_{Path(source).stem}")
-        config.load_from = source
-        resumed = launch.train(config, resume=True)
+        resumed = launch.train(write_config(f"resumed_{Path(source).stem}"), resume=str(source))
         found = dict(parameters_and_buffers(resumed.model))
         assert resumed.iter == 6
         assert found.keys() == expected.keys()

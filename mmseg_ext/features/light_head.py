@@ -1,0 +1,188 @@
+"""A decode head that is fitted to points at once, not trained step by step.
+
+Shape suffixes: P points, C classes, N batch, h w height and width of the logits.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
+
+import torch
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import Tensor, nn
+
+from mmseg_ext.arguments import ComponentConfig, PositiveInt, Rule
+from mmseg_ext.errors import UserError
+from mmseg_ext.features.calibration import (
+    choose_temperature,
+    expected_calibration_error,
+    mean_cross_entropy,
+    split_images,
+)
+from mmseg_ext.features.classifier import Classifier
+from mmseg_ext.features.point_features import PointFeatures
+from mmseg_ext.registry import MODELS
+
+
+class FitReport(NamedTuple):
+    """How a fit went.
+
+    Attributes:
+        num_points: Points that the head was fitted to.
+        seconds: Time of the fit.
+        chosen: Settings that cross-validation chose, by classifier.
+        temperature: What the log probabilities are divided by.
+        loss: Mean cross-entropy on held-out images in nats; nan where all points are of one image.
+        calibration_error: Expected calibration error on held-out images, 0..1; likewise.
+    """
+
+    num_points: int
+    seconds: float
+    chosen: dict[str, dict[str, Any]]
+    temperature: float
+    loss: float
+    calibration_error: float
+
+    def describe(self) -> str:
+        """Say it in one line."""
+        chosen = "".join(f", {name} {settings}" for name, settings in self.chosen.items())
+        text = f"{self.num_points:,} points in {self.seconds:.2f} s{chosen}, temperature {self.temperature:.2f}"
+        if math.isnan(self.loss):
+            return text
+        return (
+            f"{text}; on held-out images: cross-entropy {self.loss:.3f} nats, expected calibration error "
+            f"{100 * self.calibration_error:.1f} %"
+        )
+
+
+Classifiers = Annotated[
+    Sequence[ComponentConfig], Rule("a list of configs, such as [dict(type='mmseg_ext.LogisticRegression')]", len)
+]
+
+
+@MODELS.register_module()
+class LightHead(BaseDecodeHead):
+    """The geometric mean of classifiers on frozen features, for `FeatureSegmentor`.
+
+    Its logits are log probabilities, on the grid of the finest feature map.
+
+    Args:
+        num_classes: Classes.
+        classifiers: Configs of :class:`LogisticRegression`, :class:`MultilayerPerceptron`, :class:`ExtraTrees`.
+        calibrate: Whether to choose a temperature, and to measure the calibration, on held-out images: three more fits.
+        out_channels: 1 for one sigmoid channel of two classes; by default `num_classes`.
+        **kwargs: `threshold`, `ignore_index` and others of mmseg's BaseDecodeHead.
+
+    Raises:
+        UserError: There is no classifier.
+    """
+
+    takes_label_weights = True
+    fixed_arguments = ("in_channels", "channels")
+
+    def __init__(
+        self,
+        num_classes: PositiveInt,
+        classifiers: Classifiers = ({"type": "mmseg_ext.LogisticRegression"},),
+        calibrate: bool = True,
+        out_channels: PositiveInt | None = None,
+        **kwargs: Any,
+    ) -> None:
+        loss = {"type": "mmseg_ext.PartialCrossEntropyLoss"}
+        settings = {"dropout_ratio": 0, "init_cfg": None, "align_corners": False, "loss_decode": loss, **kwargs}
+        super().__init__(in_channels=1, channels=1, num_classes=num_classes, out_channels=out_channels, **settings)
+        del self.conv_seg, self.loss_decode  # nothing is learned by gradient
+        self.classifiers: Any = nn.ModuleList(MODELS.build(config) for config in classifiers)
+        self.calibrate = calibrate
+        self.temperature: Tensor
+        self.num_points: Tensor
+        self.register_buffer("temperature", torch.ones(()))
+        self.register_buffer("num_points", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def uses_descriptors(self) -> bool:
+        """Whether a classifier looks at colour and texture."""
+        return any(classifier.uses_descriptors for classifier in self.classifiers)
+
+    def fit(self, points: PointFeatures) -> FitReport:
+        """Fit to points.
+
+        Raises:
+            UserError: All points are of one class, or a classifier lacks a package.
+        """
+        begin = time.perf_counter()
+        classes = points.labels_P.unique()
+        if len(classes) < 2:
+            raise UserError(
+                f"Expected points of two classes or more, got {len(points.labels_P)} points"
+                f"{f' of class {int(classes[0])} alone' if len(classes) else ''}. Label points of another class."
+            )
+        held_out = split_images(points.images_P)
+        chosen: dict[str, dict[str, Any]] = {}
+        log_probabilities = []
+        for classifier in self.classifiers:
+            settings, found_PC = self._settings_of(classifier, points, held_out)
+            if classifier.settings() is None:
+                chosen[type(classifier).__name__] = settings
+            if self.calibrate and held_out:
+                if found_PC is None:
+                    found_PC = self._predict_held_out(classifier, points, held_out, settings)
+                log_probabilities.append(found_PC)
+            classifier.fit(points, self.num_classes, **settings)
+        loss = calibration_error = float("nan")
+        self.temperature.fill_(1.0)
+        if log_probabilities:
+            mean_PC = torch.stack(log_probabilities).mean(0)
+            self.temperature.fill_(choose_temperature(mean_PC, points))
+            mean_PC = (mean_PC / self.temperature).log_softmax(1)
+            loss = mean_cross_entropy(mean_PC, points)
+            calibration_error = expected_calibration_error(mean_PC.exp(), points.labels_P, points.weights_P)
+        self.num_points.fill_(len(points.labels_P))
+        seconds = time.perf_counter() - begin
+        return FitReport(len(points.labels_P), seconds, chosen, float(self.temperature), loss, calibration_error)
+
+    def _settings_of(
+        self, classifier: Any, points: PointFeatures, held_out: Sequence[Tensor]
+    ) -> tuple[dict[str, Any], Tensor | None]:
+        """Return a classifier's settings, and what it predicts for held-out points where they were chosen by it."""
+        given = classifier.settings()
+        if given is not None:
+            return dict(given), None
+        if not held_out:
+            return dict(classifier.default), None
+        tried = [(dict(s), self._predict_held_out(classifier, points, held_out, s)) for s in classifier.candidates]
+        return min(tried, key=lambda trial: mean_cross_entropy(trial[1], points))
+
+    def _predict_held_out(
+        self, classifier: Any, points: PointFeatures, held_out: Sequence[Tensor], settings: Any
+    ) -> Tensor:
+        """Predict each image's points by a classifier that was fitted without that image, (P, C)."""
+        found_PC = points.weights_P.new_empty(len(points.labels_P), self.num_classes)
+        for fold_P in held_out:
+            other: Classifier = copy.deepcopy(classifier)
+            other.fit(points.select(~fold_P), self.num_classes, **settings)
+            found_PC[fold_P] = other.at_points(points.select(fold_P))
+        return found_PC
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Compute log probabilities; with one channel, the logit of class 1.
+
+        Args:
+            inputs: The network's maps (N, C, h, w), and behind them the descriptors where they are used.
+
+        Returns:
+            (N, C, h, w), or (N, 1, h, w) with one channel.
+
+        Raises:
+            UserError: The head is not fitted, or was fitted on other features.
+        """
+        if not self.num_points:
+            raise UserError("Expected a fitted head, got one without a fit. Fit it: python tools/fit.py CONFIG.")
+        descriptors = inputs[-1] if self.uses_descriptors else None
+        maps = inputs if descriptors is None else inputs[:-1]
+        size = max((values.shape[2:] for values in inputs), key=lambda shape: shape.numel())
+        found = [classifier.on_maps(maps, descriptors, size) for classifier in self.classifiers]
+        logits_NChw = (torch.stack(found).mean(0) / self.temperature).log_softmax(1)
+        return logits_NChw[:, 1:] - logits_NChw[:, :1] if self.out_channels == 1 else logits_NChw

@@ -1,0 +1,114 @@
+"""The light head: means of classifiers, chosen settings, states, one channel, and what it refuses."""
+
+import math
+
+import pytest
+import torch
+from made_points import make_points
+
+from mmseg_ext.errors import UserError
+from mmseg_ext.features import ExtraTrees, LightHead, LogisticRegression
+from mmseg_ext.features.calibration import mean_cross_entropy
+
+REGRESSION = {"type": "mmseg_ext.LogisticRegression", "C": 0.01}
+TREES = {"type": "mmseg_ext.ExtraTrees", "num_trees": 10}
+
+pytestmark = pytest.mark.usefixtures("mmseg_scope")
+
+
+def maps_of(points):
+    return points.network_PF.t().reshape(1, 6, 10, 12), points.descriptors_PD.t().reshape(1, 6, 10, 12)
+
+
+def test_it_is_the_geometric_mean_of_its_classifiers():
+    points = make_points()
+    head = LightHead(3, [REGRESSION, TREES], calibrate=False)
+    report = head.fit(points)
+    regression, trees = LogisticRegression(0.01), ExtraTrees(10)
+    regression.fit(points, 3, 0.01)
+    trees.fit(points, 3)
+    product = regression.at_points(points).exp() * trees.at_points(points).exp()
+    expected_PC = product.sqrt() / product.sqrt().sum(1, keepdim=True)
+    found = head(maps_of(points))
+    torch.testing.assert_close(found[0].flatten(1).t().exp(), expected_PC, rtol=0, atol=1e-4)
+    assert report.num_points == 120
+    assert math.isnan(report.loss)
+
+
+def test_without_trees_no_descriptors_are_asked_for():
+    head = LightHead(3, [REGRESSION])
+    assert not head.uses_descriptors
+    points = make_points()
+    head.fit(points)
+    assert head(maps_of(points)[:1]).shape == (1, 3, 10, 12)
+
+
+def test_calibrated_on_held_out_images():
+    report = LightHead(3, [REGRESSION, TREES]).fit(make_points())
+    assert 0.1 <= report.temperature <= 10
+    assert 0 < report.loss < math.log(3)
+    assert 0 <= report.calibration_error < 0.3
+    assert "on held-out images: cross-entropy" in report.describe()
+
+
+def test_a_strength_that_is_not_given_is_chosen_on_held_out_images():
+    points = make_points()
+    head = LightHead(3, [{"type": "mmseg_ext.LogisticRegression"}])
+    report = head.fit(points)
+    chosen = report.chosen["LogisticRegression"]["C"]
+    held_out = [points.images_P < 2, (points.images_P >= 2) & (points.images_P < 4), points.images_P >= 4]
+    losses = {}
+    for C in (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1):
+        total = 0.0
+        for fold_P in held_out:
+            other = LogisticRegression(C)
+            other.fit(points.select(~fold_P), 3, C)
+            part = points.select(fold_P)
+            total += mean_cross_entropy(other.at_points(part), part) * float(part.weights_P.sum())
+        losses[C] = total
+    assert chosen == min(losses, key=losses.get)
+
+
+def test_points_of_one_image_are_fitted_without_calibration():
+    points = make_points(num_images=1)
+    report = LightHead(3, [{"type": "mmseg_ext.LogisticRegression"}]).fit(points)
+    assert report.chosen == {"LogisticRegression": {"C": 0.003}}
+    assert report.temperature == 1
+    assert math.isnan(report.calibration_error)
+    assert "held-out" not in report.describe()
+
+
+def test_a_class_with_one_point():
+    points = make_points()
+    first = torch.arange(120) == 2
+    report = LightHead(3, [REGRESSION, TREES]).fit(points.select((points.labels_P != 2) | first))
+    assert report.num_points == 81
+    assert math.isfinite(report.loss)
+
+
+def test_a_state_loads_into_a_head_that_was_never_fitted():
+    points = make_points()
+    head, other = LightHead(3, [REGRESSION, TREES]), LightHead(3, [REGRESSION, TREES])
+    head.fit(points)
+    other.load_state_dict(head.state_dict())
+    assert torch.equal(other(maps_of(points)), head(maps_of(points)))
+
+
+def test_one_channel_is_the_logit_of_class_1():
+    points = make_points(num_classes=2)
+    two = LightHead(2, [REGRESSION], calibrate=False)
+    one = LightHead(2, [REGRESSION], calibrate=False, out_channels=1, threshold=0.5)
+    two.fit(points)
+    one.fit(points)
+    maps = maps_of(points)[:1]
+    torch.testing.assert_close(one(maps).sigmoid()[:, 0], two(maps).softmax(1)[:, 1])
+
+
+def test_what_it_refuses():
+    with pytest.raises(UserError, match=r"Fit it: python tools/fit\.py CONFIG"):
+        LightHead(3, [REGRESSION])((torch.zeros(1, 6, 2, 2),))
+    with pytest.raises(UserError, match="expected `classifiers` to be a list of configs"):
+        LightHead(3, [])
+    points = make_points()
+    with pytest.raises(UserError, match="two classes or more, got 40 points of class 1 alone"):
+        LightHead(3, [REGRESSION]).fit(points.select(points.labels_P == 1))
