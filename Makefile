@@ -7,12 +7,16 @@ STAMP := $(VENV)/.installed
 # The results of torch as a processor without vector instructions rounds them.
 OTHER_ROUNDING := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 
-.PHONY: help setup demo test test-rounding bench lint clean
+# A folder with a checkout of each project whose tests run on our classes.
+FOREIGN ?= foreign
+
+.PHONY: help setup demo test test-rounding test-foreign bench lint clean
 
 help:
 	@echo "make demo   set up, make a small aerial dataset, train with all labels and with points, print the table"
 	@echo "make test   set up and run every check"
 	@echo "make test-rounding  the tests that compute with torch, as another processor and two threads round"
+	@echo "make test-foreign FOREIGN=folder  the public suites of mmsegmentation and others on our classes (CONTRIBUTING.md)"
 	@echo "make setup  only the environment in $(VENV)"
 	@echo "make bench  benchmarks, each against what it replaces"
 	@echo "make lint   ruff, mypy, and who may import whom"
@@ -37,6 +41,11 @@ test: lint
 test-rounding: setup
 	$(OTHER_ROUNDING) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/models tests/evaluation tests/engine/hooks
 	$(OTHER_ROUNDING) OMP_NUM_THREADS=2 $(BIN)/python -m pytest tests/models/heads tests/models/segmentors
+
+# One process: each suite is one of its own.
+test-foreign: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[foreign]'
+	MMSEG_EXT_FOREIGN='$(FOREIGN)' OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/foreign
 
 lint: setup
 	$(BIN)/ruff check .

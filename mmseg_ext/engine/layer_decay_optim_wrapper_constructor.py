@@ -108,25 +108,28 @@ def _read_settings(
     return {"decay_rate": decay_rate or layer_decay_rate or 0.8, "num_layers": num_layers, "decay_type": decay_type}
 
 
-def find_layers(names: list[str], num_layers: int | None, decay_type: str) -> tuple[dict[str, int], int]:
-    """Find the layer of every parameter of a model.
+def find_layers(
+    names: list[str], trained: list[str], num_layers: int | None, decay_type: str
+) -> tuple[dict[str, int], int]:
+    """Find the layer of every trained parameter of a model.
 
     Args:
-        names: Of the parameters.
+        names: Of all parameters; the blocks are counted from them.
+        trained: Of those that are trained.
         num_layers: mmseg's setting; None to count the blocks.
         decay_type: One of `DecayType`.
 
     Returns:
-        The layers by name, and the layer of the head, whose learning rate is the optimizer's.
+        The layers of the trained ones by name, and the layer of the head, whose learning rate is the optimizer's.
 
     Raises:
-        UserError: The backbone has another number of blocks than `num_layers`, or parameters of no layer.
+        UserError: The backbone has another number of blocks than `num_layers`, or trained parameters of no layer.
     """
     counted = count_layers(names)
     stage_wise = decay_type == "stage_wise"
     is_convnext = any(map(CONVNEXT_BLOCK.match, names)) and any(map(STAGE_START.match, names))
     if is_convnext and num_layers is not None and not stage_wise:
-        return {name: convnext_layer_of(name, num_layers) for name in names}, num_layers + 1
+        return {name: convnext_layer_of(name, num_layers) for name in trained}, num_layers + 1
     if num_layers is None:
         num_layers = counted
     elif num_layers < counted or (num_layers > counted and not stage_wise):
@@ -134,7 +137,7 @@ def find_layers(names: list[str], num_layers: int | None, decay_type: str) -> tu
             f"Expected `num_layers` to be the number of the backbone's blocks, {counted}, got {num_layers}. Leave it "
             "out: they are counted."
         )
-    return {name: layer_of(name, num_layers, decay_type) for name in names}, num_layers + 1
+    return {name: layer_of(name, num_layers, decay_type) for name in trained}, num_layers + 1
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -156,7 +159,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             'stage_wise', where a ConvNeXt's layers are its stages.
 
     Raises:
-        UserError: A setting is wrong, or the backbone has parameters that are no block, embedding or norm.
+        UserError: A setting is wrong, or the backbone has trained parameters that are no block, embedding or norm.
 
     Reference:
         Bao et al., BEiT, ICLR 2022, appendix H.
@@ -182,11 +185,10 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         """
         settings = self.paramwise_cfg
         names = [name for name, _parameter in module.named_parameters()]
-        layers, head_layer = find_layers(names, settings["num_layers"], settings["decay_type"])
+        trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+        layers, head_layer = find_layers(names, list(trained), settings["num_layers"], settings["decay_type"])
         groups: dict[tuple[int, bool], dict[str, Any]] = {}
-        for name, parameter in module.named_parameters():
-            if not parameter.requires_grad:
-                continue
+        for name, parameter in trained.items():
             layer = layers[name]
             with_decay = parameter.ndim > 1 and not NO_DECAY.search(name)
             scale = settings["decay_rate"] ** (head_layer - layer)

@@ -198,7 +198,7 @@ def test_every_part_of_twins_has_its_layer_and_mmpretrains_convnext_too():
     assert rates["backbone.patch_embeds.2.projection.weight"] == pytest.approx(0.01 / 4)
     assert rates["backbone.position_encodings.0.proj.weight"] == pytest.approx(0.01 / 16)
     at_the_heads_rate = {name for name, rate in rates.items() if rate == 0.01}
-    assert {name.split(".")[1].rstrip("0123") for name in at_the_heads_rate} <= {"norm", "norm_list", "weight", "bias"}
+    assert {name.split(".")[1].rstrip("0123") for name in at_the_heads_rate} <= {"norm_list", "norm", "weight", "bias"}
 
     rates = rates_of(Segmentor(ConvNeXt()), "mmseg_ext.LayerDecayOptimWrapperConstructor", decay_rate=0.5)
     assert rates["backbone.downsample_layers.0.0.weight"] == pytest.approx(0.01 / 32)
@@ -212,6 +212,14 @@ def test_a_backbone_with_other_parameters_is_refused_as_stock_does(name):
         wrap(model)
     with pytest.raises(NotImplementedError):
         rates_of(model, "LearningRateDecayOptimizerConstructor", num_layers=1, decay_rate=0.9)
+
+
+def test_a_frozen_parameter_of_no_layer_is_left_out_as_by_stock():
+    model = Segmentor(NamedLikeItsRelease("blocks.0.weight", "adapter.weight"))
+    dict(model.named_parameters())["backbone.adapter.weight"].requires_grad_(False)
+    names = {name for group in wrap(model).optimizer.param_groups for name in group["param_names"]}
+    assert "backbone.blocks.0.weight" in names
+    assert "backbone.adapter.weight" not in names
 
 
 def test_a_wrong_number_of_layers_is_refused():

@@ -39,6 +39,14 @@ def test_counts_equal_scikit_learn(seed, dtype):
     assert confusion.sum() == kept.sum() > 0
 
 
+def test_counts_of_bytes_do_not_wrap():
+    """With 20 classes a pair of classes has a number beyond 255."""
+    found, labels = random_case(0, num_classes=20, ignored=0.0)
+    confusion = count_confusion(found.byte(), labels.byte(), 20)
+    expected = confusion_matrix(labels.flatten(), found.flatten(), labels=range(20))
+    np.testing.assert_array_equal(confusion.numpy(), expected)
+
+
 def test_counts_by_hand():
     labels = torch.tensor([[0, 0, 0, 1, 255, 255]])
     found = torch.tensor([[0, 0, 3, 0, 1, 77]])  # what is predicted at ignored pixels does not matter

@@ -119,22 +119,23 @@ class BlockwisePrediction(EncoderDecoder):
         if data_samples is None:
             height, width = logits.shape
             placements = [Placement((0, height), (0, width), None, logits.shape)] * len(inputs)
-            data_samples = [SegDataSample() for _ in metas]
+            samples = [SegDataSample() for _ in metas]
         else:
+            samples = list(data_samples)
             placements = [placement_of(meta, logits.shape) for meta in metas]
-        labels = [self._labels(sample, placement) for sample, placement in zip(data_samples, placements, strict=True)]
+        labels = [self._labels(sample, placement) for sample, placement in zip(samples, placements, strict=True)]
         head = self._last_head()
         ignore_index = getattr(head, "ignore_index", 255)
         threshold = getattr(head, "threshold", None)  # of one channel; other heads have none
         found = predict_images(logits, placements, 0.5 if threshold is None else threshold, labels, ignore_index)
         if self.keep_logits:
-            self.postprocess_result(seg_logits, data_samples)
-        for sample, prediction, labels_HW in zip(data_samples, found, labels, strict=True):
+            samples = self.postprocess_result(seg_logits, data_samples)
+        for sample, prediction, labels_HW in zip(samples, found, labels, strict=True):
             if not self.keep_logits:
                 without_logits(sample).pred_sem_seg = PixelData(data=prediction.prediction_HW[None])
             if labels_HW is not None:
                 sample.cross_entropy = {"sum": prediction.cross_entropy, "num_pixels": prediction.num_labelled}
-        return list(data_samples)
+        return samples
 
     def _image_logits(self, inputs: Tensor, metas: list[dict]) -> ImageLogits:
         """Prepare the logits that ``whole_inference`` or ``slide_inference`` would return."""

@@ -54,14 +54,26 @@ class SegTTAModel(BaseTTAModel):
     ``seg_logits``.
 
     Args:
-        module: The segmentor. `keep_logits` of ``mmseg_ext.EncoderDecoder`` is set to True.
+        module: The segmentor. `keep_logits` of ``mmseg_ext.EncoderDecoder`` is set to True at each test step.
         **kwargs: Passed to mmengine's BaseTTAModel.
     """
 
     def __init__(self, module: ComponentConfig | nn.Module, **kwargs: Any) -> None:
         super().__init__(module, **kwargs)
+
+    def test_step(self, data: Any) -> list[SegDataSample]:
+        """Predict every augmentation of each image, and merge the predictions.
+
+        Args:
+            data: ``inputs`` and ``data_samples``, as mmengine's BaseTTAModel takes them.
+
+        Returns:
+            One sample per image.
+        """
+        # Here and not in the constructor: `module` may be another by now.
         if hasattr(self.module, "keep_logits"):
             self.module.keep_logits = True
+        return super().test_step(data)
 
     def merge_preds(self, data_samples_list: Sequence[Sequence[SegDataSample]]) -> list[SegDataSample]:
         """Merge the predictions of each image.

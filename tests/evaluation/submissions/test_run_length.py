@@ -2,20 +2,11 @@
 
 import numpy as np
 import pytest
+from coco_run_lengths import to_coco
 from pycocotools import mask as coco
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.submissions import decode_rle, encode_rle
-
-
-def as_coco(rle, shape):
-    """Our runs as pycocotools' compressed counts: lengths of zeros and ones in turn, down the columns."""
-    numbers = np.array(rle.split(), int).reshape(-1, 2)
-    bounds = np.stack([numbers[:, 0] - 1, numbers.sum(1) - 1], 1).ravel()
-    counts = np.diff(bounds, prepend=0, append=shape[0] * shape[1])
-    # A mask whose last pixel is positive ends with ones.
-    counts = counts[:-1] if counts[-1] == 0 else counts
-    return coco.frPyObjects({"size": list(shape), "counts": counts.tolist()}, *shape)["counts"]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -23,10 +14,16 @@ def test_runs_are_those_of_pycocotools(seed):
     rng = np.random.default_rng(seed)
     mask_HW = rng.random(rng.integers(1, 30, 2)) < rng.choice([0.05, 0.5, 0.95])
     rle = encode_rle(mask_HW)
-    assert as_coco(rle, mask_HW.shape) == coco.encode(np.asfortranarray(mask_HW.astype(np.uint8)))["counts"]
+    assert to_coco(rle, mask_HW.shape)["counts"] == coco.encode(np.asfortranarray(mask_HW.astype(np.uint8)))["counts"]
     found_HW = decode_rle(rle, mask_HW.shape)
     np.testing.assert_array_equal(found_HW, mask_HW)
     assert found_HW.dtype == bool
+
+
+@pytest.mark.parametrize("layout", [np.asfortranarray, lambda m: m.T.copy().T, lambda m: np.repeat(m, 2, 1)[:, ::2]])
+def test_the_layout_in_memory_does_not_matter(layout):
+    mask_HW = np.random.default_rng(0).random((7, 9)) < 0.5
+    assert encode_rle(layout(mask_HW)) == encode_rle(mask_HW)
 
 
 def test_by_hand():

@@ -42,7 +42,10 @@ def make_inputs(spatial_shapes=SHAPES, images=2, queries=3, heads=2, channels=4,
     return value, locations, weights
 
 
-@pytest.mark.parametrize("settings", [{}, {"images": 1, "points": 1}, {"heads": 1, "spatial_shapes": [(1, 1)]}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"images": 1, "points": 1}, {"heads": 1, "spatial_shapes": [(1, 1)]}, {"channels": 71, "images": 1}],
+)
 def test_the_output_is_the_definitions(settings):
     value, locations, weights = make_inputs(**settings)
     shapes = settings.get("spatial_shapes", SHAPES)
@@ -53,8 +56,9 @@ def test_the_output_is_the_definitions(settings):
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-12)
 
 
-def test_gradients_are_those_of_finite_differences():
-    inputs = [t.requires_grad_() for t in make_inputs([(3, 2), (2, 3)], queries=2, channels=2, points=2)]
+@pytest.mark.parametrize("channels", [2, 13])
+def test_gradients_are_those_of_finite_differences(channels):
+    inputs = [t.requires_grad_() for t in make_inputs([(3, 2), (2, 3)], queries=2, channels=channels, points=2)]
 
     def attend(value, locations, weights):
         return multi_scale_deformable_attention(value, [(3, 2), (2, 3)], locations, weights)

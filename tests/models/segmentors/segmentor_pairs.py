@@ -128,7 +128,7 @@ def build_pair(head, test_cfg=None, **kwargs):
     return build("EncoderDecoder", head, test_cfg), build("mmseg_ext.EncoderDecoder", head, test_cfg, **kwargs)
 
 
-def make_samples(shape, originals, padding=(0, 0, 0, 0), flip=None, num_classes=None):
+def make_samples(shape, originals, padding=(0, 0, 0, 0), flip=None, num_classes=None, padding_key="img_padding_size"):
     """Samples as the test pipeline and SegDataPreProcessor leave them; padding is left, right, top, bottom."""
     samples = []
     for i, original in enumerate(originals):
@@ -139,7 +139,7 @@ def make_samples(shape, originals, padding=(0, 0, 0, 0), flip=None, num_classes=
             "ori_shape": original,
             "img_shape": (shape[0] - top - bottom, shape[1] - left - right),
             "pad_shape": shape,
-            "img_padding_size": padding,
+            padding_key: padding,
             "flip": flip is not None,
             "flip_direction": flip,
         }

@@ -37,6 +37,10 @@ def test_padding_flip_and_size_are_undone_as_in_stock(mmseg_scope, name, origina
     assert_stock_classes(ours[0], stock[0], pair[0])
 
 
+def test_the_padding_of_the_preprocessor_is_undone_as_that_of_the_pipeline(mmseg_scope):
+    compare(build_pair(HEADS["softmax"]), (64, 80), [(57, 69)], padding=(3, 8, 5, 2), padding_key="padding_size")
+
+
 @pytest.mark.parametrize("test_cfg", [None, SLIDE], ids=["whole", "slide"])
 def test_images_of_a_batch_may_differ_in_size(mmseg_scope, test_cfg):
     compare(build_pair(HEADS["softmax"], test_cfg), (64, 80), [(64, 80), (200, 90), (33, 41)])
@@ -98,6 +102,19 @@ def test_kept_logits_are_those_of_stock(mmseg_scope, validation_loss):
         assert torch.equal(expected.seg_logits.data, found.seg_logits.data)
         assert torch.equal(expected.pred_sem_seg.data, found.pred_sem_seg.data)
         assert ("cross_entropy" in found) == validation_loss
+
+
+@pytest.mark.parametrize("validation_loss", [False, True])
+def test_kept_logits_without_samples_are_those_of_stock(mmseg_scope, validation_loss):
+    stock, ours = build_pair(HEADS["softmax"], keep_logits=True, validation_loss=validation_loss)
+    inputs = torch.randn(2, 3, 48, 64)
+    with torch.no_grad():
+        pairs = list(zip(stock.predict(inputs), ours.predict(inputs), strict=True))
+    assert len(pairs) == 2
+    for expected, found in pairs:
+        assert torch.equal(expected.seg_logits.data, found.seg_logits.data)
+        assert torch.equal(expected.pred_sem_seg.data, found.pred_sem_seg.data)
+        assert "cross_entropy" not in found
 
 
 def test_augmented_prediction_equals_stocks(mmseg_scope):

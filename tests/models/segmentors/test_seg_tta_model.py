@@ -1,5 +1,7 @@
 """Test-time augmentation against averaging by hand."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from mmengine.structures import PixelData
 from mmseg.models.segmentors import SegTTAModel as StockSegTTAModel
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
+from segmentor_pairs import HEADS, build_pair
 from torch import nn
 
 from mmseg_ext.errors import UserError
@@ -81,6 +84,48 @@ def test_what_cannot_be_averaged_is_an_error():
     sample = SegDataSample(metainfo={"img_path": "1.png"})
     with pytest.raises(UserError, match="leaves `seg_logits` in its samples, got Scripted"):
         SegTTAModel(Scripted(1)).merge_preds([[sample]])
+
+
+def test_a_segmentor_that_is_put_in_later_keeps_its_logits():
+    class Blockwise(Scripted):
+        keep_logits = False
+
+        def test_step(self, data):
+            assert self.keep_logits
+            return data["data_samples"]
+
+    model = SegTTAModel(Scripted(2))
+    model.module = Blockwise(2)
+    outputs = [torch.randn(2, 4, 5) for _ in range(2)]
+    # One list an augmentation, each with one sample an image.
+    (found,) = model.test_step({"inputs": [[None]] * 2, "data_samples": [[s] for s in samples_of(outputs)]})
+    torch.testing.assert_close(found.seg_logits.data, torch.stack(outputs).softmax(1).mean(0))
+
+
+@pytest.mark.parametrize("directions", [("horizontal", "vertical"), ("vertical", "horizontal")])
+def test_augmentations_of_many_sizes_and_directions(directions, mmseg_scope):
+    """Twelve predictions of as many sizes, every other one flipped, have the mean of their probabilities."""
+    torch.manual_seed(0)
+    stock, ours = build_pair(HEADS["softmax"])
+    inputs, samples = [], []
+    for i in range(12):
+        size = (20 + i, 26 + i)
+        inputs.append(torch.randn(1, 3, *size))
+        meta = {"img_path": "1.png", "ori_shape": (20, 26), "img_shape": size, "pad_shape": size}
+        flip = {"flip": i % 2 == 0, "flip_direction": directions[i % 3 == 0]}
+        samples.append([SegDataSample(metainfo={**meta, **flip})])
+    with torch.no_grad():
+        single = [
+            stock.test_step({"inputs": image, "data_samples": copy.deepcopy(sample)})[0].seg_logits.data.softmax(0)
+            for image, sample in zip(inputs, samples, strict=True)
+        ]
+        mean = torch.stack(single).mean(0)
+        data = {"inputs": inputs, "data_samples": samples}
+        (expected,) = StockSegTTAModel(stock).eval().test_step(copy.deepcopy(data))
+        (found,) = SegTTAModel(ours).eval().test_step(data)
+    torch.testing.assert_close(found.seg_logits.data, mean)
+    assert_same_classes(found.pred_sem_seg.data[0], mean)
+    assert_same_classes(expected.pred_sem_seg.data[0], mean)
 
 
 @pytest.mark.parametrize("kind", ["EncoderDecoder", "mmseg_ext.EncoderDecoder"])
