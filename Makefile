@@ -39,7 +39,7 @@ test: lint
 
 # No test may depend on how a processor rounds, nor on how many threads share a sum.
 test-rounding: setup
-	$(OTHER_ROUNDING) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/models tests/evaluation tests/engine/hooks
+	$(OTHER_ROUNDING) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/models tests/evaluation tests/features tests/engine/hooks
 	$(OTHER_ROUNDING) OMP_NUM_THREADS=2 $(BIN)/python -m pytest tests/models/heads tests/models/segmentors
 
 # One process: each suite is one of its own.
