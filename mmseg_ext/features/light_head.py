@@ -23,6 +23,7 @@ from mmseg_ext.features.calibration import (
 )
 from mmseg_ext.features.classifier import Classifier
 from mmseg_ext.features.point_features import PointFeatures
+from mmseg_ext.models.heads.head_arguments import check_head_arguments
 from mmseg_ext.registry import MODELS
 
 
@@ -80,7 +81,7 @@ class LightHead(BaseDecodeHead):
     """
 
     takes_label_weights = True
-    fixed_arguments = ("in_channels", "channels")
+    fixed_arguments = ("in_channels", "channels", "in_index", "input_transform")
 
     def __init__(
         self,
@@ -91,6 +92,7 @@ class LightHead(BaseDecodeHead):
         **kwargs: Any,
     ) -> None:
         loss = {"type": "mmseg_ext.PartialCrossEntropyLoss"}
+        check_head_arguments(type(self).__name__, 1, num_classes, out_channels=out_channels)
         settings = {"dropout_ratio": 0, "init_cfg": None, "align_corners": False, "loss_decode": loss, **kwargs}
         super().__init__(in_channels=1, channels=1, num_classes=num_classes, out_channels=out_channels, **settings)
         del self.conv_seg, self.loss_decode  # nothing is learned by gradient
