@@ -30,6 +30,9 @@ from mmengine.registry import DefaultScope  # noqa: E402
 from mmseg_ext import stack  # noqa: E402
 from mmseg_ext.progress import ProgressDisplay  # noqa: E402
 
+MAX_FAILURES = 50
+"""Failures that are printed."""
+
 
 @dataclass
 class Kind:
@@ -69,7 +72,7 @@ KINDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the trials and print the table.
+    """Run the trials and print the table, a row as soon as its kind is tried.
 
     Returns:
         1 if a trial has failed.
@@ -81,13 +84,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     stack.prepare()
     DefaultScope.get_instance("faults", scope_name="mmseg")
-    print(describe_machine())
-    outcomes = [run_kind(name, arguments.quick, arguments.seed) for name in arguments.only]
-    print(format_table(outcomes))
-    for outcome in outcomes:
-        for failure in outcome.failures[:10]:
-            print(failure)
-    return int(any(outcome.failures for outcome in outcomes))
+    print(f"{describe_machine()}\n\n| what | tried | survived | failed |\n|---|---:|---:|---:|", flush=True)
+    failures = []
+    for name in arguments.only:
+        outcome = run_kind(name, arguments.quick, arguments.seed)
+        failures += outcome.failures
+        survived = outcome.tried - len(outcome.failures)
+        print(f"| {outcome.kind} | {outcome.tried:,} | {survived:,} | {len(outcome.failures):,} |", flush=True)
+    print("", *failures[:MAX_FAILURES], sep="\n")
+    return int(bool(failures))
 
 
 def run_kind(name: str, quick: bool, seed: int) -> Outcome:
@@ -100,15 +105,6 @@ def run_kind(name: str, quick: bool, seed: int) -> Outcome:
         shift = 0 if name.endswith("-disk") else seed * 1_000_003  # the number is the size of the disk
         count = kind.quick if quick else kind.count
         return run_trials(kind.what, lambda number: trial(number + shift), count, progress=progress)
-
-
-def format_table(outcomes: Sequence[Outcome]) -> str:
-    """Lay the outcomes out as a Markdown table."""
-    lines = ["| what | tried | survived | failed |", "|---|---:|---:|---:|"]
-    for outcome in outcomes:
-        failed = len(outcome.failures)
-        lines.append(f"| {outcome.kind} | {outcome.tried:,} | {outcome.tried - failed:,} | {failed:,} |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":
