@@ -21,7 +21,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from comparison import describe_machine  # noqa: E402
 from fault_trials import caches, disks, files  # noqa: E402
-from fault_trials.arguments import try_argument  # noqa: E402
 from fault_trials.checkpoints import CheckpointTrials, follow_pointer, read_config  # noqa: E402
 from fault_trials.kills import CopyKills, TrainingKills, kill_decoded_cache, kill_tables  # noqa: E402
 from fault_trials.trials import Outcome, Trial, run_trials  # noqa: E402
@@ -51,6 +50,12 @@ class Kind:
     quick: int
 
 
+def _argument_trial(folder: Path) -> Trial:
+    from fault_trials.arguments import try_argument  # imports the stack, which is to be made safe first
+
+    return try_argument
+
+
 KINDS = {
     "checkpoints": Kind("changed and forged checkpoints, loaded", lambda folder: CheckpointTrials().load, 4000, 200),
     "configs": Kind("code in the config of a checkpoint, resumed", lambda folder: read_config, 1000, 40),
@@ -65,7 +70,7 @@ KINDS = {
     "images": Kind("changed images and masks, checked and loaded", lambda folder: files.read_images, 1000, 20),
     "texts": Kind("changed points, areas, statistics, configs", lambda folder: files.read_text, 3000, 120),
     "logs": Kind("changed logs, tables made", lambda folder: files.read_logs, 500, 10),
-    "arguments": Kind("42 values of an argument of a component", lambda folder: try_argument, 700, 10),
+    "arguments": Kind("42 values of an argument of a component", _argument_trial, 700, 10),
     "full-disk": Kind("a full disk: training, copies, tables, caches", lambda folder: disks.fill_disk, 250, 15),
     "read-only-disk": Kind("a read-only disk: the same", lambda folder: disks.write_to_read_only_disk, 5, 5),
 }
