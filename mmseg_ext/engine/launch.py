@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
 from mmseg_ext.engine.checkpoint_fit import check_fit
+from mmseg_ext.engine.config_faults import explain_config_faults
 from mmseg_ext.engine.config_keys import unread_options, unread_variables
 from mmseg_ext.engine.fault_causes import explain_fault
 from mmseg_ext.engine.hooks.console_hook import ConsoleHook
@@ -111,15 +112,18 @@ def load_config(
     that nothing reads.
 
     Raises:
-        UserError: There is no such file, or it inherits another package's config by ``package::``.
+        UserError: There is no such file, it inherits another package's config by ``package::``, or mmengine refuses it
+            or the options.
     """
     if not Path(path).is_file():
         raise UserError(f"Expected a config file, found none at {path}. Leaf configs lie in configs/<family>/.")
-    config = Config.fromfile(path)
+    with explain_config_faults(path):
+        config = Config.fromfile(path)
     unread = unread_variables(path)
     if cfg_options:
         unread += unread_options(config, cfg_options)
-        config.merge_from_dict(dict(cfg_options))
+        with explain_config_faults(f"{path} with --cfg-options {' '.join(cfg_options)}"):
+            config.merge_from_dict(dict(cfg_options))
     for line in unread:
         print_log(f"{path}: {line}", "current", logging.WARNING)
     config.launcher = launcher
