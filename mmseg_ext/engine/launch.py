@@ -265,12 +265,19 @@ def seed_to_resume(checkpoint: str | Path | None) -> int | None:
     return None if checkpoint is None else read_checkpoint_meta(checkpoint).get("seed")
 
 
+def is_fit(config: Config) -> bool:
+    """Whether a config fits a head at once, as tools/fit.py does, and does not train step by step."""
+    return str((config.get("train_cfg") or {}).get("type")).rpartition(".")[2] == "FitLoop"
+
+
 def check_input_size(config: Config) -> None:
-    """Refuse to train with images of which no common size is known.
+    """Refuse to train with images of which no common size is known. A fit sees each image in its own size.
 
     Raises:
         UserError: ``model.data_preprocessor`` has neither `size` nor `size_divisor`, or both.
     """
+    if is_fit(config):
+        return
     preprocessor = config.model.get("data_preprocessor") or config.get("data_preprocessor") or {}
     given = [key for key in ("size", "size_divisor") if preprocessor.get(key) is not None]
     if str(preprocessor.get("type")).rpartition(".")[2] != "SegDataPreProcessor" or len(given) == 1:
