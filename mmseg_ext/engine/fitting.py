@@ -2,7 +2,7 @@
 
 from mmengine.config import Config
 
-from mmseg_ext.engine.launch import train
+from mmseg_ext.engine.launch import is_fit, train
 from mmseg_ext.errors import UserError
 from mmseg_ext.features.light_head import FitReport
 
@@ -16,11 +16,10 @@ def fit(config: Config) -> FitReport:
     Raises:
         UserError: The config trains step by step, or the data are not fit to train on.
     """
-    kind = str(config.get("train_cfg", {}).get("type"))
-    if kind.rpartition(".")[2] != "FitLoop":
+    if not is_fit(config):
         raise UserError(
             f"Expected a config with train_cfg=dict(type='mmseg_ext.FitLoop'), such as those in configs/features/, got "
-            f"{kind}. Train it with tools/train.py."
+            f"{(config.get('train_cfg') or {}).get('type')}. Train it with tools/train.py."
         )
     config.resume = False
     return train(config, replace=True).train_loop.report

@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
 from mmseg_ext.engine.checkpoint_fit import check_fit
+from mmseg_ext.engine.config_faults import explain_config_faults
 from mmseg_ext.engine.config_keys import unread_options, unread_variables
 from mmseg_ext.engine.fault_causes import explain_fault
 from mmseg_ext.engine.hooks.console_hook import ConsoleHook
@@ -111,15 +112,18 @@ def load_config(
     that nothing reads.
 
     Raises:
-        UserError: There is no such file, or it inherits another package's config by ``package::``.
+        UserError: There is no such file, it inherits another package's config by ``package::``, or mmengine refuses it
+            or the options.
     """
     if not Path(path).is_file():
         raise UserError(f"Expected a config file, found none at {path}. Leaf configs lie in configs/<family>/.")
-    config = Config.fromfile(path)
+    with explain_config_faults(path):
+        config = Config.fromfile(path)
     unread = unread_variables(path)
     if cfg_options:
         unread += unread_options(config, cfg_options)
-        config.merge_from_dict(dict(cfg_options))
+        with explain_config_faults(f"{path} with --cfg-options {' '.join(cfg_options)}"):
+            config.merge_from_dict(dict(cfg_options))
     for line in unread:
         print_log(f"{path}: {line}", "current", logging.WARNING)
     config.launcher = launcher
@@ -261,12 +265,19 @@ def seed_to_resume(checkpoint: str | Path | None) -> int | None:
     return None if checkpoint is None else read_checkpoint_meta(checkpoint).get("seed")
 
 
+def is_fit(config: Config) -> bool:
+    """Whether a config fits a head at once, as tools/fit.py does, and does not train step by step."""
+    return str((config.get("train_cfg") or {}).get("type")).rpartition(".")[2] == "FitLoop"
+
+
 def check_input_size(config: Config) -> None:
-    """Refuse to train with images of which no common size is known.
+    """Refuse to train with images of which no common size is known. A fit sees each image in its own size.
 
     Raises:
         UserError: ``model.data_preprocessor`` has neither `size` nor `size_divisor`, or both.
     """
+    if is_fit(config):
+        return
     preprocessor = config.model.get("data_preprocessor") or config.get("data_preprocessor") or {}
     given = [key for key in ("size", "size_divisor") if preprocessor.get(key) is not None]
     if str(preprocessor.get("type")).rpartition(".")[2] != "SegDataPreProcessor" or len(given) == 1:
