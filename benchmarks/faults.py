@@ -1,6 +1,6 @@
 """What goes wrong, tried many times: damaged and forged files, kills, full disks, wrong arguments.
 
-Usage: ``python benchmarks/faults.py [--quick] [--only checkpoints kills] [--seed 1]``
+Usage: ``python benchmarks/faults.py [--quick] [--share 0.25] [--only checkpoints kills] [--seed 1]``
 
 Every trial runs in a process of its own. One has survived if it ended as docs/safety.md promises: with the right
 result, or with one line that says what is wrong; without a traceback, a crash, a hang, code of a file that ran, or a
@@ -84,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a minute's worth of each kind")
+    parser.add_argument("--share", type=float, default=1.0, help="of the trials at full size; 1 by default")
     parser.add_argument("--only", nargs="+", choices=list(KINDS), default=list(KINDS), metavar="KIND")
     parser.add_argument("--seed", type=int, default=0, help="other changes with every number")
     arguments = parser.parse_args(argv)
@@ -92,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{describe_machine()}\n\n| what | tried | survived | failed |\n|---|---:|---:|---:|", flush=True)
     failures = []
     for name in arguments.only:
-        outcome = run_kind(name, arguments.quick, arguments.seed)
+        outcome = run_kind(name, 0 if arguments.quick else arguments.share, arguments.seed)
         failures += outcome.failures
         survived = outcome.tried - len(outcome.failures)
         print(f"| {outcome.kind} | {outcome.tried:,} | {survived:,} | {len(outcome.failures):,} |", flush=True)
@@ -100,15 +101,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(bool(failures))
 
 
-def run_kind(name: str, quick: bool, seed: int) -> Outcome:
-    """Run the trials of one kind."""
+def run_kind(name: str, share: float, seed: int) -> Outcome:
+    """Run a share of the trials of one kind; 0 runs those of ``--quick``."""
     kind = KINDS[name]
     if name.endswith("-disk") and not disks.can_mount():
         return Outcome(f"{kind.what} (not tried: this system does not let it mount a small disk)")
     with tempfile.TemporaryDirectory(prefix="faults-") as folder, ProgressDisplay(kind.what) as progress:
         trial = kind.make(Path(folder))
         shift = 0 if name.endswith("-disk") else seed * 1_000_003  # the number is the size of the disk
-        count = kind.quick if quick else kind.count
+        count = max(kind.quick, round(share * kind.count))
         return run_trials(kind.what, lambda number: trial(number + shift), count, progress=progress)
 
 
