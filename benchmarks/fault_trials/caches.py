@@ -18,7 +18,8 @@ def read_decoded(number: int) -> None:
     """An entry of the decoded images whose header was changed gives the array of the file."""
     import numpy as np
 
-    from mmseg_ext.masks.decoded_cache import HEADER, DecodedCache
+    from mmseg_ext.masks.array_store import HEADER
+    from mmseg_ext.masks.decoded_cache import DecodedCache
 
     array = np.arange(105, dtype=np.uint8).reshape(SHAPE)
     Path("image.png").write_bytes(b"one")

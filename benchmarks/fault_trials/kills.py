@@ -184,11 +184,15 @@ def read_tree(folder: Path) -> dict[str, bytes]:
     }
 
 
-def expect_no_process_in(folder: Path, seconds: float = 10) -> None:
+def expect_no_process_in(folder: Path, seconds: float = 60) -> None:
     """Raise an error where another process still works in a folder after some time."""
     deadline = time.monotonic() + seconds
     while True:
-        left = [entry.name for entry in Path("/proc").glob("[0-9]*") if _works_in(entry, folder)]
+        left = [
+            (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            for entry in Path("/proc").glob("[0-9]*")
+            if _works_in(entry, folder)
+        ]
         if not left:
             return
         assert time.monotonic() < deadline, f"processes {left} stay behind"

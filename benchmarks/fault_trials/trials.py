@@ -39,7 +39,7 @@ class Outcome:
 
 
 def run_trials(
-    kind: str, trial: Trial, count: int, seconds: float = 60, progress: Callable[[int, int], object] | None = None
+    kind: str, trial: Trial, count: int, seconds: float = 180, progress: Callable[[int, int], object] | None = None
 ) -> Outcome:
     """Run the trials 0..count - 1; a crash and a hang are failures of their trial alone."""
     outcome = Outcome(kind)
