@@ -6,6 +6,7 @@ Facts do not depend on classes or palettes: they stay valid for as long as the f
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
@@ -115,7 +116,8 @@ def read_mask_facts(path: str, backend: str = "pillow") -> MaskFacts:
     if backend != "pillow":
         return replace(_count_array(_decode_with_mmcv(path, backend)), orientation=read_orientation(path))
     try:
-        return replace(_count_mask(open_as_shown(path)), orientation=read_orientation(path))
+        content = Path(path).read_bytes()
+        return replace(_count_mask(open_as_shown(content)), orientation=read_orientation(content))
     except _DECODE_ERRORS as error:
         raise unreadable(path, error) from error
 

@@ -109,7 +109,7 @@ def read_label_file(path: Path) -> LabelFile:
         if labels is not None and (labels.ndim == 2 or labels.shape[2] == 3):
             return LabelFile(np.asarray(labels))
     try:
-        mask = open_as_shown(path)
+        mask = open_as_shown(data)
         if mask.mode == "P":
             return LabelFile(np.asarray(mask), bytes(mask.getpalette("RGB") or b""), by_opencv=False)
         if mask.mode == "RGB":

@@ -267,7 +267,7 @@ def seed_to_resume(checkpoint: str | Path | None) -> int | None:
 
 def is_fit(config: Config) -> bool:
     """Whether a config fits a head at once, as tools/fit.py does, and does not train step by step."""
-    return str((config.get("train_cfg") or {}).get("type")).rpartition(".")[2] == "FitLoop"
+    return name_of(config.get("train_cfg") or {}) == "FitLoop"
 
 
 def check_input_size(config: Config) -> None:
@@ -280,7 +280,7 @@ def check_input_size(config: Config) -> None:
         return
     preprocessor = config.model.get("data_preprocessor") or config.get("data_preprocessor") or {}
     given = [key for key in ("size", "size_divisor") if preprocessor.get(key) is not None]
-    if str(preprocessor.get("type")).rpartition(".")[2] != "SegDataPreProcessor" or len(given) == 1:
+    if name_of(preprocessor) != "SegDataPreProcessor" or len(given) == 1:
         return
     steps = flat_steps(config.train_dataloader.dataset.get("pipeline"))
     crops = [step["crop_size"] for step in steps if "crop_size" in step]
@@ -416,7 +416,7 @@ def mirror_pipeline(pipeline: Sequence[dict]) -> list[dict]:
         UserError: The pipeline does not begin by loading the image.
     """
     first, *others = pipeline
-    if not first["type"].rpartition(".")[2].startswith("Load"):
+    if not name_of(first).startswith("Load"):
         raise UserError(
             f"Expected a test pipeline that begins by loading the image for --tta, got {first['type']}. "
             "Write a `tta_pipeline` into the config."

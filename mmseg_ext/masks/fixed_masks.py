@@ -131,10 +131,11 @@ def fix_mask(
     Raises:
         OSError: The mask cannot be read; as ``Image.open``, also SyntaxError, ValueError.
     """
-    mask = open_as_shown(path)
+    content = path.read_bytes()
+    mask = open_as_shown(content)
     values: list[Any] = list(dict.fromkeys(allowed))  # a value that is named twice would be doubtful
     orientation = 1
-    if image is not None and read_orientation(path) == 1:
+    if image is not None and read_orientation(content) == 1:
         orientation = _missing_orientation(mask, image)
     if not values:
         pixels, changed, doubtful = np.asarray(mask), 0, 0

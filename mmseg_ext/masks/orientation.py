@@ -177,18 +177,22 @@ def decode_as_shown(content: bytes, flag: str | int = "color", backend: str = "c
     return turn(image, read_orientation(content))
 
 
-def open_as_shown(path: str | Path) -> Image.Image:
+def open_as_shown(file: bytes | str | Path) -> Image.Image:
     """Decode an image with Pillow, turned by its EXIF orientation; its mode and palette stay.
+
+    Args:
+        file: The content of the file, or its path.
 
     Raises:
         OSError: The file cannot be read or decoded; as ``Image.open``, also SyntaxError, ValueError.
     """
-    content = Path(path).read_bytes()
+    content = file if isinstance(file, bytes) else Path(file).read_bytes()
     try:
         # By its path, Pillow maps an uncompressed TIFF into memory and scrambles it where it has to be turned.
         image = Image.open(io.BytesIO(content))
     except UnidentifiedImageError:
-        raise UnidentifiedImageError(f"cannot identify image file {str(path)!r}") from None
+        name = "" if isinstance(file, bytes) else f" {str(file)!r}"
+        raise UnidentifiedImageError(f"cannot identify image file{name}") from None
     image.load()
     method = None if image.format == "TIFF" else _TRANSPOSE.get(orientation_of(image))
     return image if method is None else image.transpose(method)

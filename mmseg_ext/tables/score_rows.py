@@ -44,7 +44,8 @@ def make_evaluation(
     """
     metrics: dict[str, float] = {}
     is_evaluation = False
-    for key in row:
+    # Most keys of a row are of classes: they are passed over at once unless some are wanted.
+    for key in row if wanted else [key for key in row if split_class_metric(key) is None]:
         if key in BOOKKEEPING:
             continue
         kind_and_class = split_class_metric(key)
