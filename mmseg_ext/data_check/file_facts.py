@@ -16,6 +16,7 @@ from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 from mmseg_ext.masks.color_masks import pack_color, pack_colors
 from mmseg_ext.masks.mask_facts import MaskFacts, has_fractions
 from mmseg_ext.masks.orientation import decode_as_shown, open_as_shown, orientation_of, read_orientation, swap_size
+from mmseg_ext.masks.png_decoding import has_plain_chunks
 
 MAX_COLORS = 65536
 """A mask with more colours than this is no label map; its colours are not listed."""
@@ -92,7 +93,7 @@ def read_image_facts(path: str, backend: str = "cv2") -> ImageFacts:
             # JPEG only: decodes at an eighth of the size. All of the compressed data is still read.
             image.draft(image.mode, (1, 1))
             image.load()
-            trusted = backend == "pillow" or image.format in ("JPEG", "PNG", "BMP")
+            trusted = backend == "pillow" or image.format in ("JPEG", "BMP") or _is_whole_png(path, image.format)
     except UnidentifiedImageError:
         bands = _tiff_bands(path)
         if bands > 4:
@@ -140,6 +141,11 @@ def _describe_image(image: Image.Image) -> ImageFacts:
     if image.format != "TIFF":  # Pillow gives the size of a TIFF as shown
         height, width = swap_size((height, width), orientation)
     return ImageFacts(height, width, mode, bits, bands, orientation, image.format or "")
+
+
+def _is_whole_png(path: str, image_format: str | None) -> bool:
+    """Whether OpenCV decodes a PNG that Pillow has decoded. Pillow stops reading at the last pixel."""
+    return image_format == "PNG" and has_plain_chunks(Path(path).read_bytes(), check=True)
 
 
 def _tiff_bands(path: str) -> int:

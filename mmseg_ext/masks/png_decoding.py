@@ -4,6 +4,7 @@ Shape suffixes: H height, W width, C colour channels (RGB).
 """
 
 import struct
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -35,16 +36,26 @@ def read_png_header(content: bytes) -> PNGHeader | None:
     return PNGHeader(*struct.unpack_from(">IIBBBBB", content, 16))
 
 
-def _has_plain_chunks(content: bytes) -> bool:
+def has_plain_chunks(content: bytes, check: bool = False) -> bool:
+    """Whether a PNG holds nothing but chunks that all readers take alike, up to the one that ends it.
+
+    Args:
+        content: The file.
+        check: Compute the checksum of each chunk too. Pillow does not look at those behind the last pixel, OpenCV does.
+    """
     position = len(SIGNATURE)
     while position + 12 <= len(content):
         (length,) = struct.unpack_from(">I", content, position)
         kind = content[position + 4 : position + 8]
-        if kind not in PLAIN_CHUNKS:
+        end = position + 8 + length
+        if kind not in PLAIN_CHUNKS or end + 4 > len(content):
+            return False
+        checksum = int.from_bytes(content[end : end + 4], "big")
+        if check and zlib.crc32(memoryview(content)[position + 4 : end]) != checksum:
             return False
         if kind == b"IEND":
             return True
-        position += length + 12
+        position = end + 4
     return False
 
 
@@ -62,7 +73,7 @@ def decode_plain_png(content: bytes, color_type: int) -> np.ndarray | None:
     header = read_png_header(content)
     if header is None or header.bit_depth != 8 or header.color_type != color_type or header.interlace:
         return None
-    if header.width * header.height > MAX_PIXELS or not _has_plain_chunks(content):
+    if header.width * header.height > MAX_PIXELS or not has_plain_chunks(content):
         return None
     from kornia_rs.io import decode_image_png_u8
 

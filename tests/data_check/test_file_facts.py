@@ -1,5 +1,6 @@
 """Files that cannot be decoded or that decoding changes."""
 
+import cv2
 import numpy as np
 import pytest
 from checked_datasets import IMAGE, INDEX, build, check, color_pipeline, labels, only, write_image, write_mask
@@ -42,6 +43,21 @@ def test_truncated_mask(root):
     assert "truncated" in problem.what
 
 
+@pytest.mark.parametrize("lost", [1, 4, 12, slice(-16, -12)], ids=["byte", "checksum", "end", "checksum of the pixels"])
+def test_png_that_pillow_reads_and_opencv_does_not(root, lost):
+    for i in range(3):
+        write_image(root / "images" / f"{i}.png")
+    dataset = build(root, img_suffix=".png")
+    check_dataset(dataset, use_cache=False).raise_if_bad()
+    path = root / "images" / "1.png"
+    data = bytearray(path.read_bytes())
+    data[lost if isinstance(lost, slice) else slice(-lost, None)] = b"\0" * 4 if isinstance(lost, slice) else b""
+    path.write_bytes(data)
+    Image.open(path).load()
+    assert cv2.imread(str(path)) is None
+    assert only(check_dataset(dataset, use_cache=False).errors).path == str(path)
+
+
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "1", "LA"])
 def test_images_that_the_stock_loader_turns_into_three_channels(root, mode):
     suffix = ".tif" if mode == "CMYK" else ".png"
@@ -53,8 +69,6 @@ def test_images_that_the_stock_loader_turns_into_three_channels(root, mode):
 
 
 def write_16_bit_rgb(path):
-    import cv2
-
     cv2.imwrite(str(path), np.full((6, 8, 3), 1000, dtype=np.uint16))
 
 
