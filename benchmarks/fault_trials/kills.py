@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -109,23 +110,29 @@ class CopyKills:
             Image.fromarray(generator.integers(0, 3, (200, 300), dtype=np.uint8)).save(
                 self.source / "masks" / f"{index}.png"
             )
-        self.copy(folder / "expected")
+        start = time.monotonic()
+        self.start_copy(folder / "expected").wait()
+        self.seconds = time.monotonic() - start
         self.expected = read_tree(folder / "expected")
 
-    def copy(self, target: Path) -> None:
-        """Make the copy, or go on making it."""
-        run_tool("downsample.py", str(self.source), str(target), "--factor", "2", "--workers", "2", allowed=(0,))
+    def start_copy(self, target: Path) -> subprocess.Popen:
+        """Begin the copy, or go on making it: the command itself, whose workers import no more than it does."""
+        tool, options = str(ROOT / "tools" / "downsample.py"), ("--factor", "2", "--workers", "2")
+        return subprocess.Popen([sys.executable, tool, str(self.source), str(target), *options])
 
     def kill(self, number: int) -> None:
         """Every file of a killed copy is whole; the same command ends it; no worker stays behind."""
         target = Path("copy").absolute()
-        killed = kill_after(lambda: self.copy(target), random.Random(number).uniform(0.02, 0.5))
+        process = self.start_copy(target)
+        time.sleep(random.Random(number).uniform(0, self.seconds))
+        process.kill()
+        process.wait()
         expect_no_process_in(Path.cwd())
-        if killed and target.is_dir():
+        if target.is_dir():
             for path, content in read_tree(target).items():
                 if path in self.expected and path != "dataset.json":
                     assert content == self.expected[path], f"{path} is not whole"
-        self.copy(target)
+        assert self.start_copy(target).wait() == 0, "the same command does not end the copy"
         found = {path: content for path, content in read_tree(target).items() if path != "dataset.json"}
         expected = {path: content for path, content in self.expected.items() if path != "dataset.json"}
         assert found == expected, f"the copy differs in {sorted(set(found) ^ set(expected))[:3]}"
