@@ -44,7 +44,7 @@ class Units:
 
 
 def group_images(names: Sequence[str], groups: Groups = "folder") -> Units:
-    """Divide images into the units that are resampled.
+    r"""Divide images into the units that are resampled.
 
     By folder, images are the units where there is one folder alone, and where there are fewer than
     :data:`MIN_FOLDERS`; a note says so then.
@@ -57,7 +57,7 @@ def group_images(names: Sequence[str], groups: Groups = "folder") -> Units:
         UserError: A regular expression is faulty or does not match a name, or a list is not as long as `names`.
 
     Example:
-        >>> group_images(["tile_1/a.png", "tile_1/b.png", "tile_2/a.png"], r"tile_\\d+").names
+        >>> group_images(["tile_1/a.png", "tile_1/b.png", "tile_2/a.png"], r"tile_\d+").names
         ('tile_1', 'tile_2')
     """
     if groups == "image":

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.files import replace_file
 
 MAX_BYTES = 1 << 30
 """A larger file, unpacked, is refused, in bytes."""
@@ -148,13 +147,11 @@ def below_common_folder(paths: Sequence[str]) -> list[str]:
     return [os.path.relpath(path, root).replace("\\", "/") for path in whole]
 
 
-def write_image_matrices(path: str | Path, matrices: ImageMatrices) -> None:
-    """Write matrices as .npz: ``names``, ``classes``, and ``image``, ``truth``, ``prediction``, ``pixels`` of each cell.
+def pack_image_matrices(matrices: ImageMatrices) -> bytes:
+    """Return the content of an .npz file.
 
-    The file also holds ``iteration`` (-1 where it is not known), ``prefix`` and ``is_test``.
-
-    Raises:
-        OSError: The file cannot be written; names it.
+    It holds ``names``, ``classes``, and of each cell ``image``, ``truth``, ``prediction`` (indices) and ``pixels``;
+    also ``iteration`` (-1 where it is not known), ``prefix`` and ``is_test``.
     """
     index = np.uint16 if len(matrices.classes) <= 1 << 16 else np.uint32
     buffer = io.BytesIO()
@@ -171,11 +168,11 @@ def write_image_matrices(path: str | Path, matrices: ImageMatrices) -> None:
         prefix=np.array(matrices.prefix),
         is_test=np.array(matrices.is_test),
     )
-    replace_file(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_image_matrices(path: str | Path) -> ImageMatrices:
-    """Read what :func:`write_image_matrices` wrote.
+    """Read a file with the content of :func:`pack_image_matrices`.
 
     Raises:
         UserError: The file is another one, or damaged; names it.
@@ -187,12 +184,17 @@ def read_image_matrices(path: str | Path) -> ImageMatrices:
                 raise ValueError(f"more than {MAX_BYTES} bytes")
         with np.load(path, allow_pickle=False) as arrays:
             names, classes = (tuple(map(str, arrays[key].tolist())) for key in ("names", "classes"))
-            cells = [arrays[key].astype(np.int64) for key in ("image", "truth", "prediction", "pixels")]
+            image_M, truth_M, found_M, pixels_M = (
+                arrays[key].astype(np.int64) for key in ("image", "truth", "prediction", "pixels")
+            )
             iteration = int(arrays["iteration"])
             matrices = ImageMatrices(
                 names,
                 classes,
-                *cells,
+                image_M,
+                truth_M,
+                found_M,
+                pixels_M,
                 iteration=None if iteration < 0 else iteration,
                 prefix=str(arrays["prefix"]),
                 is_test=bool(arrays["is_test"]),

@@ -3,11 +3,11 @@
 The interval is that of the images, or of groups of images, drawn with replacement; with several runs, trained with
 other seeds or on other folds, also that of the runs. Which formula, and why:
 
-- With 30 units or more, the percentile interval, moved outwards as Student's t and n - 1 ask (Hesterberg 2015): a plain
-  one is too narrow by √(1 - 1/n) and by the quantile of the normal distribution.
-- With fewer, or where few runs make most of the spread, Student's t with the standard deviation of the resamples. A mean
-  over classes is lower in resamples than in the population, as rare classes are missing in some; with few groups the
-  percentiles are then far off (``benchmarks/intervals.py``).
+- With 30 units or more, the percentile interval, moved outwards as Student's t and n - 1 ask (Hesterberg 2015): a
+  plain one is too narrow by √(1 - 1/n) and by the quantile of the normal distribution.
+- With fewer, or where few runs make most of the spread, Student's t with the standard deviation of the resamples. A
+  mean over classes is lower in resamples than in the population, as rare classes are missing in some; with few groups
+  the percentiles are then far off (``benchmarks/intervals.py``).
 - BCa (``method="bca"``) is offered for comparison: its correction for this is estimated from the same few units, and
   covers less than either.
 

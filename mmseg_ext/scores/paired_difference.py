@@ -186,7 +186,8 @@ def _variance_of_sides(
         within = variance_of(np.moveaxis(by_fold(np.moveaxis(resampled_RK, 1, 0)), 1, 0))
         return variance_of_runs(by_fold(estimates_K), within, numbers[0])
     within_K = variance_of(resampled_RK)
-    return sum(variance_of_runs(estimates_K[side], within_K[side], folds[side]) for side in sides)
+    first, second = (variance_of_runs(estimates_K[side], within_K[side], folds[side]) for side in sides)
+    return first + second
 
 
 def _t_test(interval: Interval) -> np.ndarray:
