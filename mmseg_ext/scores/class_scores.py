@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.scores.file_scores import KINDS
 from mmseg_ext.scores.percentages import percent
 
-KINDS = ("IoU", "Acc", "Dice", "Fscore", "Precision")
 _MEANS = {**{f"m{kind}": kind for kind in KINDS}, "mRecall": "Acc"}
 _FOREGROUND = {"IoU": "IoU", "F1": "Dice", "precision": "Precision", "recall": "Acc"}
 

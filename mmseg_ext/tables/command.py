@@ -38,6 +38,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--filter", metavar="CONDITION", action="append", default=[], help="state=finished, 'best>40', or a text"
     )
+    parser.add_argument(
+        "--image-groups",
+        metavar="HOW",
+        default="folder",
+        help="images that are alike, for intervals: folder, image, or a regular expression that finds the group's name",
+    )
     for name, what in (("csv", "CSV"), ("json", "JSON"), ("html", "one HTML page, all_scores.html")):
         parser.add_argument(f"--{name}", action="store_true", help=f"write {what} too")
     parser.add_argument("--no-cache", action="store_true", help="read every log again")
@@ -85,6 +91,7 @@ def _run(arguments: argparse.Namespace) -> None:
         per_class=arguments.per_class,
         baseline=arguments.baseline,
         filters=tuple(arguments.filter),
+        image_groups=arguments.image_groups,
     )
     formats = ["md", *(name for name in ("csv", "json", "html") if getattr(arguments, name))]
     with ProgressDisplay("Reading runs") as progress:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
+from mmseg_ext.scores.file_scores import FileScores
 
 from .exports import to_csv, to_json
 from .markdown import to_markdown
@@ -38,7 +39,9 @@ def read_tables(
     options = options or TableOptions()
     wanted = [options.metric] if is_class_metric(options.metric) else []
     cache = RowCache(work_dirs, wanted) if use_cache else None
-    return make_tables(read_runs(work_dirs, wanted=wanted, cache=cache, progress=progress), options)
+    runs = read_runs(work_dirs, wanted=wanted, cache=cache, progress=progress)
+    scores = FileScores(options.image_groups, cache.path.with_suffix(".intervals.gz") if cache else None)
+    return make_tables(runs, options, scores=scores, progress=progress)
 
 
 def write_tables(
