@@ -22,6 +22,7 @@ from mmseg_ext.scores.intervals import (
     NUM_RESAMPLES,
     Interval,
     Runs,
+    Sample,
     Score,
     as_list,
     bounded,
@@ -146,7 +147,28 @@ def estimate_difference(
     """
     check_same_images(first, second)
     sample = collect_sample([*first, *second], groups)
-    counts, num_first = sample.counts_UK3C, len(first)
+    return difference_in_sample(sample, len(first), score, level, num_resamples, seed)
+
+
+def difference_in_sample(
+    sample: Sample,
+    num_first: int,
+    score: Score,
+    level: float = 0.95,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Difference:
+    """Estimate the difference of two sides of a sample; see :func:`paired_difference`.
+
+    Args:
+        sample: The runs of the first side, and then those of the second.
+        num_first: Runs of the first side.
+        score: From counts (…, 3, C) to scores, in percent.
+        level: As there.
+        num_resamples: As there.
+        seed: As there.
+    """
+    counts = sample.counts_UK3C
 
     def difference(scores_RK: np.ndarray) -> np.ndarray:
         sides = scores_RK[:, :num_first], scores_RK[:, num_first:]
@@ -161,7 +183,7 @@ def estimate_difference(
     num_runs = min(count_runs(sample.folds[:num_first]), count_runs(sample.folds[num_first:]))
     interval = make_interval(estimate, difference(resampled), between, sample.units, num_runs, level)
     interval = bounded(interval, -100, 100)
-    if len(first) == len(second) == 1:
+    if counts.shape[1] == 2:
         p_value = exchange_p_value(
             counts[:, 0], counts[:, 1], lambda sums: difference(score(sums)), num_resamples, seed + 1
         )
