@@ -5,6 +5,7 @@ What is remembered is found without NumPy: a second pass over many runs costs a 
 
 import contextlib
 import os
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,11 +28,12 @@ Files = tuple[str, ...]
 
 
 class FileHead(NamedTuple):
-    """What a file says of itself, and its score."""
+    """What a file says of itself, and its score; `classes` is a digest of their names."""
 
     iteration: int | None
     prefix: str
     is_test: bool
+    classes: int
     score: float
 
 
@@ -98,7 +100,8 @@ class FileScores:
                 value = float(score_function(score, matrices.classes)(matrices.counts_N3C.sum(0)))
             except (UserError, OSError):
                 return None
-            return [matrices.iteration, matrices.prefix, matrices.is_test, value]
+            classes = zlib.crc32(repr(matrices.classes).encode(errors="surrogatepass"))
+            return [matrices.iteration, matrices.prefix, matrices.is_test, classes, value]
 
         found = self._remember(["head", score], [path], compute)
         return None if found is None else FileHead(*found)

@@ -13,6 +13,7 @@ examples:
   python extract_tables.py
   python extract_tables.py work_dirs --html --per-class
   python extract_tables.py work_dirs --group seed --baseline fcn_r50_1xb4-20k_loveda-512x512
+  python extract_tables.py work_dirs --compare fcn_r50_1xb4-20k_loveda-512x512 psp_r50_1xb4-20k_loveda-512x512
   python extract_tables.py work_dirs --filter state=finished --filter 'best>=40' --sort last"""
 
 
@@ -38,6 +39,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--filter", metavar="CONDITION", action="append", default=[], help="state=finished, 'best>40', or a text"
     )
+    parser.add_argument(
+        "--compare", metavar="CONFIG", nargs=2, default=[], help="write comparison.html, the second against the first"
+    )
+    parser.add_argument("--images", metavar="FOLDER", default="", help="data root, to show images in that page")
     parser.add_argument(
         "--image-groups",
         metavar="HOW",
@@ -81,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from mmseg_ext.progress import ProgressDisplay
 
     from .score_table import TableOptions
-    from .table_writing import read_tables, write_files
+    from .table_writing import read_tables, write_contents, write_files
     from .terminal import print_tables
 
     options = TableOptions(
@@ -96,7 +101,13 @@ def _run(arguments: argparse.Namespace) -> None:
     formats = ["md", *(name for name in ("csv", "json", "html") if getattr(arguments, name))]
     with ProgressDisplay("Reading runs") as progress:
         tables = read_tables(arguments.work_dirs, options, use_cache=not arguments.no_cache, progress=progress)
-    paths = write_files(tables, arguments.out, formats)
-    print_tables(tables)
+    if arguments.compare:
+        from .comparison_page import PAGE_NAME, to_comparison_page
+
+        page = to_comparison_page(tables, *arguments.compare, images=arguments.images)
+        paths = write_contents({PAGE_NAME: page}, arguments.out)
+    else:
+        paths = write_files(tables, arguments.out, formats)
+        print_tables(tables)
     sys.stdout.write("\n")
     sys.stdout.write(printable(f"written: {', '.join(str(path) for path in paths)}") + "\n")

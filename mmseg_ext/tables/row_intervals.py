@@ -67,8 +67,9 @@ def files_of(row: Row, key: str, metric: str, scores: FileScores) -> Files | Non
         metric: The metric of the table.
         scores: What the files say.
     """
-    found = [_file_of(run, key, metric, scores) for run in row.runs]
-    return None if None in found else tuple(path for path in found if path is not None)
+    found = [path for run in row.runs if (path := _file_of(run, key, metric, scores)) is not None]
+    classes = {head.classes for path in found if (head := scores.head(path, metric)) is not None}
+    return tuple(found) if len(found) == len(row.runs) and len(classes) == 1 else None
 
 
 def _file_of(run: Run, key: str, metric: str, scores: FileScores) -> str | None:

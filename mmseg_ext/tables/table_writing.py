@@ -1,6 +1,6 @@
 """Read runs, make tables, write them to files."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mmseg_ext.errors import UserError
@@ -90,6 +90,19 @@ def write_files(tables: Sequence[ScoreTable], out_dir: Path | str, formats: Iter
         from .score_page import to_page
 
         contents[PAGE_NAME] = to_page(tables)
+    return write_contents(contents, out_dir)
+
+
+def write_contents(contents: Mapping[str, str], out_dir: Path | str) -> list[Path]:
+    """Write files, each in one step.
+
+    Args:
+        contents: By name.
+        out_dir: Where they go.
+
+    Raises:
+        UserError: A file cannot be written.
+    """
     paths = [Path(out_dir) / name for name in contents]
     for path, content in zip(paths, contents.values(), strict=True):
         try:
