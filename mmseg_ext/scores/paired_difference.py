@@ -32,6 +32,9 @@ from mmseg_ext.scores.intervals import (
     variance_of_runs,
 )
 
+MIN_EXCHANGED = 11
+"""Units that are exchanged at least: of 8 the smallest p-value would be 1 in 128, a tie after Holm's correction."""
+
 
 @dataclass(frozen=True)
 class Difference(Interval):
@@ -57,9 +60,10 @@ def paired_difference(
     """Estimate by how much the second run is better, on the images of both.
 
     The p-value of two single runs is that of exchanging their results image by image
-    (:func:`~mmseg_ext.scores.bootstrap.exchange_p_value`): it says whether these two models differ. Of several runs a
-    side it is that of Student's t with the variation of images and runs: it says whether training another time and
-    scoring other images would show the difference again.
+    (:func:`~mmseg_ext.scores.bootstrap.exchange_p_value`): it says whether these two models differ. With fewer than
+    :data:`MIN_EXCHANGED` units there are too few ways to exchange, and it is that of Student's t. So it is of several
+    runs a side, with the variation of images and runs: it then says whether training another time and scoring other
+    images would show the difference again.
 
     Args:
         first: One run, or several that were trained with other seeds or on other folds.
@@ -183,7 +187,7 @@ def difference_in_sample(
     num_runs = min(count_runs(sample.folds[:num_first]), count_runs(sample.folds[num_first:]))
     interval = make_interval(estimate, difference(resampled), between, sample.units, num_runs, level)
     interval = bounded(interval, -100, 100)
-    if counts.shape[1] == 2:
+    if counts.shape[1] == 2 and len(sample.units) >= MIN_EXCHANGED:
         p_value = exchange_p_value(
             counts[:, 0], counts[:, 1], lambda sums: difference(score(sums)), num_resamples, seed + 1
         )

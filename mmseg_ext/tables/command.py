@@ -104,7 +104,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.compare:
         from .comparison_page import PAGE_NAME, to_comparison_page
 
-        page = to_comparison_page(tables, *arguments.compare, images=arguments.images)
+        page = to_comparison_page(tables, arguments.compare[0], arguments.compare[1], arguments.images)
         paths = write_contents({PAGE_NAME: page}, arguments.out)
     else:
         paths = write_files(tables, arguments.out, formats)

@@ -88,8 +88,9 @@ def _common_evaluations(rows: Sequence[Row], metric: str, scores: FileScores) ->
             return key.partition(" ")[0], known
     without = [row for row in rows if all(files_of(row, key, metric, scores) is None for key in ("best", "last"))]
     raise UserError(
-        f"Expected confusion_matrices.npz of the same evaluation in both runs, found none for "
-        f"{_name((without or rows)[0])} and {metric}. SegmentationMetric writes it beside the log; evaluate the checkpoint again with tools/test.py."
+        "Expected confusion_matrices.npz of the same evaluation in both runs, found none for "
+        f"{_name((without or rows)[0])} and {metric}. SegmentationMetric writes it beside the log; evaluate the "
+        "checkpoint again with tools/test.py."
     )
 
 
