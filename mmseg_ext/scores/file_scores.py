@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 KINDS = ("IoU", "Acc", "Dice", "Fscore", "Precision")
 """The scores of a class that confusion matrices give."""
+START = "confusion_matrices"
+"""How the names of the files begin."""
 FORMAT = 1
 """Raised whenever what is computed changes."""
 MAX_ENTRIES = 50_000
@@ -78,6 +80,7 @@ class FileScores:
         self._known: dict[str, Any] = old if isinstance(old, dict) else {}
         self._used: dict[str, Any] = {}
         self._stamps: dict[str, str] = {}
+        self._listed: dict[str, list[str]] = {}
         self._read: dict[str, ImageMatrices] = {}
         self._num_known = len(self._known)
 
@@ -88,6 +91,15 @@ class FileScores:
             return
         with contextlib.suppress(OSError):
             write_cache_file(self.cache, self._known if len(self._known) <= MAX_ENTRIES else self._used)
+
+    def files_in(self, folder: str) -> list[str]:
+        """Return the files of image matrices in a folder, by name; none where it cannot be read."""
+        if folder not in self._listed:
+            names = []
+            with contextlib.suppress(OSError), os.scandir(folder) as entries:
+                names = sorted(e.name for e in entries if e.name.startswith(START) and e.name.endswith(".npz"))
+            self._listed[folder] = [os.path.join(folder, name) for name in names]
+        return self._listed[folder]
 
     def head(self, path: str, score: str) -> FileHead | None:
         """Return what a file says of itself and its score; None where it cannot be read or has no such score."""

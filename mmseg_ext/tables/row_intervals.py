@@ -1,8 +1,6 @@
 """Add intervals and paired differences to rows whose runs left the confusion matrices of their images."""
 
-import glob
 import math
-import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
@@ -73,19 +71,19 @@ def files_of(row: Row, key: str, metric: str, scores: FileScores) -> Files | Non
 
 
 def _file_of(run: Run, key: str, metric: str, scores: FileScores) -> str | None:
+    paths = [path for folder in reversed(run.folders) for path in scores.files_in(folder)]
+    if not paths or is_lower_better(metric):
+        return None
     is_test = key.startswith("test ")
     evaluation = evaluation_of(run, key, metric)
     logged = evaluation.metrics.get(metric, math.nan)
-    if is_lower_better(metric) or not math.isfinite(logged):
-        return None
-    for folder in reversed(run.folders):
-        for path in sorted(glob.glob(os.path.join(glob.escape(folder), "confusion_matrices*.npz"))):
-            head = scores.head(path, metric)
-            if head is None or head.is_test != is_test or not _is_of(head, metric):
-                continue
-            is_step = is_test or None in (head.iteration, evaluation.step) or head.iteration == evaluation.step
-            if is_step and abs(head.score - logged) < _ROUNDING:
-                return path
+    for path in paths if math.isfinite(logged) else []:
+        head = scores.head(path, metric)
+        if head is None or head.is_test != is_test or not _is_of(head, metric):
+            continue
+        is_step = is_test or None in (head.iteration, evaluation.step) or head.iteration == evaluation.step
+        if is_step and abs(head.score - logged) < _ROUNDING:
+            return path
     return None
 
 

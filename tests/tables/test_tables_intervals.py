@@ -6,6 +6,8 @@ import base64
 import csv
 import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -270,3 +272,11 @@ def test_names_that_are_markup_stay_text(tmp_path: Path) -> None:
         ScoredRun(name=name, seed=seed).write(root, names)
     assert main([str(root), "--out", str(tmp_path), "--compare", "a_loveda", "b_loveda"]) == 0
     assert "<script" not in (tmp_path / "comparison.html").read_text()
+
+
+def test_nothing_of_it_needs_torch(work_dirs: Path, tmp_path: Path) -> None:
+    code = "import sys; from mmseg_ext.tables.command import main; main(sys.argv[1:]); print('torch' in sys.modules)"
+    for more in ([], ["--compare", "a_loveda", "b_loveda"]):
+        command = [sys.executable, "-c", code, str(work_dirs), "--out", str(tmp_path), *more]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert result.stdout.splitlines()[-1] == "False"
