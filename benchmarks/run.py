@@ -25,6 +25,7 @@ from comparison import ROWS_FILE, Row, describe_machine, format_rows  # noqa: E4
 
 BENCHMARKS = {
     "areas.py": ["--budgets", "20", "--folds", "0"],
+    "intervals.py": ["--only", "cost"],
     "pipeline.py": ["--quick"],
     "deformable_attention.py": ["--images", "1", "--repeats", "3"],
     "dino.py": ["--repeats", "3"],

@@ -129,3 +129,12 @@ def test_named_files_exist(page):
     examples = {"configs/demo/fpn_r18w32_1xb8-600_lovedademo-128x128-nocolor.py", "configs/_base_/datasets/ponds.py"}
     missing += [name for name in configs if name not in examples and not (ROOT / name).is_file()]
     assert missing == []
+
+
+def test_the_example_of_intervals_runs(capsys):
+    (code,) = code_blocks("docs/intervals.md", "python")
+    exec(compile(code, "docs/intervals.md", "exec"), {})
+    first, second, third, _ = capsys.readouterr().out.split("\n", 3)
+    assert "] over 10 groups of images" in first
+    assert second.startswith("+")
+    assert third.startswith("smallest difference: ")

@@ -26,6 +26,23 @@ def log_folder() -> Path | None:
     return None if log_file is None else Path(log_file).parent
 
 
+def log_path(file: str | None) -> Path | None:
+    """Return the path of a file that an evaluation writes beside the log; None for nowhere.
+
+    Args:
+        file: A path; a relative one lies in the folder of the log file. Outside of validation its name gets ``_test``
+            at its end. None writes nothing.
+    """
+    if file is None:
+        return None
+    path, folder = Path(file), log_folder()
+    if not path.is_absolute():
+        if folder is None:
+            return None
+        path = folder / path
+    return path if is_validation() else path.with_stem(f"{path.stem}_test")
+
+
 def report(text: str, *values: Any) -> None:
     """Log a result of an evaluation: a test shows it on the screen too.
 

@@ -69,6 +69,7 @@ class OriginalResolutionMetric(SegmentationMetric):
         upsample: 'logits', or 'labels' to enlarge the classes.
         matrix_file: Where the matrix of the latest evaluation is kept; see `SegmentationMetric`.
         prefix: Stands before the names of the scalars.
+        image_matrices_file: Where those of the single images are kept; likewise.
         **kwargs: Passed to `SegmentationMetric`.
 
     Raises:
@@ -82,9 +83,10 @@ class OriginalResolutionMetric(SegmentationMetric):
         upsample: Literal["logits", "labels"] = "logits",
         matrix_file: str | None = "confusion_matrix_original.json",
         prefix: str = "original",
+        image_matrices_file: str | None = "confusion_matrices_original.npz",
         **kwargs: Any,
     ) -> None:
-        super().__init__(matrix_file=matrix_file, prefix=prefix, **kwargs)
+        super().__init__(matrix_file=matrix_file, prefix=prefix, image_matrices_file=image_matrices_file, **kwargs)
         self.load_labels = TRANSFORMS.build(load_labels)
         self.upsample = upsample
         self._warned: set[str] = set()

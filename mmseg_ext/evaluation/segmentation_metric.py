@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -11,14 +10,16 @@ from mmengine.logging import MMLogger
 from mmseg_ext.arguments import OpenFraction, PositiveFloat, StrPath
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.boundary_iou import boundary_scores, count_boundary
-from mmseg_ext.evaluation.current_run import is_validation, log_folder, num_iterations
+from mmseg_ext.evaluation.current_run import is_validation, log_path, num_iterations
 from mmseg_ext.evaluation.prediction_writer import PredictionWriter
 from mmseg_ext.evaluation.reports.class_report import log_class_scores
 from mmseg_ext.evaluation.reports.confusion_matrix_report import write_confusion_matrix
+from mmseg_ext.evaluation.reports.image_matrices_report import ImageMatricesReport, names_of
 from mmseg_ext.evaluation.summing_metric import SummingMetric
 from mmseg_ext.masks.class_maps import as_array
 from mmseg_ext.registry import METRICS
 from mmseg_ext.scores.confusion_matrix import count_confusion, mean_scores, scores_of_classes
+from mmseg_ext.scores.image_matrices import Cells, cells_of
 
 MEANS = ("aAcc", "mIoU", "mAcc")
 MeanName = Literal["aAcc", "mIoU", "mAcc", "mDice", "mFscore", "mPrecision", "mRecall", "mBIoU"]
@@ -29,7 +30,7 @@ STOCK_MEANS: dict[str, list[MeanName]] = {"mDice": ["mDice"], "mFscore": ["mFsco
 
 @dataclass
 class Counts:
-    """All that is kept of some images; nothing in it grows with their number.
+    """The sums over some images.
 
     Attributes:
         confusion_CC: int64; truth in rows, prediction in columns.
@@ -64,7 +65,8 @@ class SegmentationMetric(SummingMetric):
     computes it (``mmseg_ext.EncoderDecoder(validation_loss=True)``). Where no image has labels, a warning says so: the
     scalars of a validation are then NaN, which never counts as the best, and a test has none.
 
-    Memory does not grow with the number of images, in one process or in several.
+    Of each image the cells of its confusion matrix that are not 0 are kept and written, 1 kB or so
+    (``image_matrices_file``); else memory does not grow with the number of images, in one process or in several.
 
     It takes the arguments of mmseg's IoUMetric as well, so that its configs need no change but the prefix.
 
@@ -81,6 +83,10 @@ class SegmentationMetric(SummingMetric):
         output_dir: Where each prediction is written as a PNG, named as its image, with the values of the dataset's
             mask files (see :func:`~mmseg_ext.evaluation.prediction_writer.mask_values`). None writes none.
         format_only: Write the predictions and score nothing; needs `output_dir`.
+        image_matrices_file: Where the matrices of the single images are kept, as .npz; tables and intervals are made of
+            them (:func:`~mmseg_ext.scores.image_matrices.read_image_matrices`). As for `matrix_file`; the file of the
+            best validation gets ``_best`` at its end. With matrix_file=None it is not written either.
+        best: The scalar by which a validation is the best.
         **kwargs: Passed to mmengine's BaseMetric (prefix, collect_device).
 
     Raises:
@@ -100,6 +106,8 @@ class SegmentationMetric(SummingMetric):
         beta: PositiveFloat = 1.0,
         output_dir: StrPath | None = None,
         format_only: bool = False,
+        image_matrices_file: str | None = "confusion_matrices.npz",
+        best: str = "mIoU",
         **kwargs: Any,
     ) -> None:
         super().__init__(ignore_index, **kwargs)
@@ -110,6 +118,7 @@ class SegmentationMetric(SummingMetric):
             raise UserError("Expected `output_dir`, a folder for the predictions, with format_only=True, got none.")
         self.metrics = tuple(dict.fromkeys([*MEANS, *metrics]))
         self.matrix_file = matrix_file
+        self.image_matrices = ImageMatricesReport(image_matrices_file if matrix_file is not None else None, best)
         self.boundary_width = boundary_width
         self.nan_to_num = nan_to_num
         self.beta = beta
@@ -159,6 +168,12 @@ class SegmentationMetric(SummingMetric):
             counts.loss, counts.num_loss_pixels = cross_entropy["sum"], cross_entropy["num_pixels"]
         return counts
 
+    def keep(self, sample: dict, counts: Counts) -> tuple[dict[str, Any], Cells] | None:
+        """Return the name of a labelled image and the cells of its matrix, where they are written."""
+        if not counts.num_labelled_images or not self.image_matrices.is_on:
+            return None
+        return names_of(sample), cells_of(counts.confusion_CC)
+
     def score(self, counts: Counts) -> dict[str, float]:
         """Score the sum over all images, and write the reports."""
         if counts.num_labelled_images:
@@ -183,23 +198,13 @@ class SegmentationMetric(SummingMetric):
         classes = self.dataset_meta["classes"]
         for kind in kinds:
             scalars |= {f"{kind}.{name}": round(float(v), 2) for name, v in zip(classes, by_class[kind], strict=True)}
+        self.image_matrices.write(self.images, classes, scalars, self.prefix)
         return scalars
 
     def _report(self, counts: Counts) -> None:
         classes = self.dataset_meta["classes"]
         log_class_scores(counts.confusion_CC, classes)
-        path = self._matrix_path()
+        path = log_path(self.matrix_file)
         if path is not None:
             boundary_2C = counts.boundary_2C if "mBIoU" in self.metrics else None
             write_confusion_matrix(path, counts.confusion_CC, classes, num_iterations(), boundary_2C)
-
-    def _matrix_path(self) -> Path | None:
-        """Return where the matrix is written, None for nowhere."""
-        if self.matrix_file is None:
-            return None
-        path, folder = Path(self.matrix_file), log_folder()
-        if not path.is_absolute():
-            if folder is None:
-                return None
-            path = folder / path
-        return path if is_validation() else path.with_stem(f"{path.stem}_test")

@@ -27,8 +27,11 @@ def last_image_is_padding(num_images: int, size: int) -> bool:
 class SummingMetric(BaseMetric):
     """A metric that adds up the counts of its images, such as confusion matrices, and scores the sum.
 
-    Memory does not grow with the number of images, in one process or in several, and every image counts once. Counts
-    are arrays or objects that ``+=`` adds in place.
+    Every image counts once, in one process or in several. Counts are arrays or objects that ``+=`` adds in place.
+    Memory grows with the number of images only by what :meth:`keep` keeps of each: nothing, unless a subclass says so.
+
+    Attributes:
+        images: What was kept of the images of the latest evaluation, in the order of the dataset; of rank 0 alone.
 
     Args:
         ignore_index: Marks pixels without a label.
@@ -43,6 +46,8 @@ class SummingMetric(BaseMetric):
         self.ignore_index = ignore_index
         self._counts: list[Any] = []  # the sum of all images but the latest, and the latest
         self._num_images = 0
+        self._kept: dict[int, Any] = {}  # by the number of the image in this process
+        self.images: list[Any] = []
 
     @abstractmethod
     def zero(self) -> Any:
@@ -55,6 +60,15 @@ class SummingMetric(BaseMetric):
         Raises:
             ValueError: It cannot be counted; `process` adds the name of its file, but to a `UserError`.
         """
+
+    def keep(self, sample: dict, counts: Any) -> Any:
+        """Return what is to be kept of one image beside the sum; None for nothing.
+
+        Args:
+            sample: The image.
+            counts: What :meth:`count` returned for it.
+        """
+        return None
 
     @abstractmethod
     def score(self, counts: Any) -> dict[str, float]:
@@ -74,6 +88,9 @@ class SummingMetric(BaseMetric):
                 raise
             except ValueError as error:
                 raise UserError(f"{sample.get('seg_map_path') or sample.get('img_path')}: {error}") from None
+            kept = self.keep(sample, counts)
+            if kept is not None:
+                self._kept[self._num_images] = kept
             self._counts = [self._sum(self._counts), counts]
             self._num_images += 1
 
@@ -85,13 +102,18 @@ class SummingMetric(BaseMetric):
         """
         if last_image_is_padding(self._num_images, size):
             self._counts.pop()
-        self.results = [self._sum(self._counts)]
-        self._counts, self._num_images = [], 0
+            self._kept.pop(self._num_images - 1, None)
+        self.results = [(self._sum(self._counts), self._kept)]
+        self._counts, self._num_images, self._kept = [], 0, {}
         return super().evaluate(get_world_size())
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Score the sum over the processes."""
-        return self.score(self._sum(results))
+        counts, kept = zip(*results, strict=True)
+        # Image i of the dataset is of process i modulo their number.
+        by_place = {(number, rank): item for rank, items in enumerate(kept) for number, item in items.items()}
+        self.images = [by_place[place] for place in sorted(by_place)]
+        return self.score(self._sum(counts))
 
     def _sum(self, parts: Iterable[Any]) -> Any:
         total = self.zero()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mmseg_ext.errors import out_of_range
-from mmseg_ext.scores.percentages import percent
+from mmseg_ext.scores.class_scores import class_scores, counts_of, mean_over_classes, pixel_accuracy
 
 PIECE = 2**20
 """Pixels that are counted at a time."""
@@ -78,15 +78,7 @@ def scores_of_classes(
         class without a pixel in truth is NaN in Acc, one absent from truth and prediction is NaN in all. A class that
         is present and never predicted scores 0.
     """
-    confusion_CC = confusion_CC.astype(np.float64)
-    true_positives, truth, found = np.diag(confusion_CC), confusion_CC.sum(1), confusion_CC.sum(0)
-    scores = {
-        "IoU": percent(true_positives, truth + found - true_positives),
-        "Acc": percent(true_positives, truth),
-        "Dice": percent(2 * true_positives, truth + found),
-        "Fscore": percent((1 + beta**2) * true_positives, beta**2 * truth + found),
-        "Precision": percent(true_positives, np.where(truth > 0, np.maximum(found, 1), found)),
-    }
+    scores = class_scores(counts_of(confusion_CC), beta)
     if nan_to_num is not None:
         scores = {name: np.nan_to_num(values, nan=100 * nan_to_num) for name, values in scores.items()}
     return scores
@@ -104,11 +96,10 @@ def mean_scores(confusion_CC: np.ndarray, beta: float = 1.0, nan_to_num: float |
         aAcc (share of right pixels), mIoU, mAcc, mDice, mFscore, mPrecision, mRecall, in percent; NaN
         where nothing was labelled. Classes that are NaN in :func:`scores_of_classes` are left out.
     """
-    total = confusion_CC.sum()
     by_class = scores_of_classes(confusion_CC, beta, nan_to_num)
-    mean = {name: float(np.nanmean(v)) if np.isfinite(v).any() else float("nan") for name, v in by_class.items()}
+    mean = {name: float(mean_over_classes(values)) for name, values in by_class.items()}
     return {
-        "aAcc": float(100 * np.trace(confusion_CC) / total) if total else float("nan"),
+        "aAcc": float(pixel_accuracy(counts_of(confusion_CC))),
         "mIoU": mean["IoU"],
         "mAcc": mean["Acc"],
         "mDice": mean["Dice"],

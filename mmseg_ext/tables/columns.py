@@ -27,6 +27,31 @@ class Spread:
 Value = str | int | float | Spread | None
 
 
+@dataclass(frozen=True, slots=True)
+class WithBounds:
+    """The interval of a value, and the test of a difference.
+
+    Attributes:
+        low: Lower end.
+        high: Upper end.
+        estimate: The value, where it stands nowhere else.
+        p_value: Of a difference, corrected for the number of rows.
+        is_tie: Whether the difference may be chance.
+    """
+
+    low: float
+    high: float
+    estimate: float = math.nan
+    p_value: float | None = None
+    is_tie: bool = False
+
+    def cell(self) -> str:
+        """Write the interval, with signs where it is that of a difference; nothing where it is not known."""
+        sign = "" if self.p_value is None else "+"
+        known = math.isfinite(self.low) and math.isfinite(self.high)
+        return f" [{self.low:{sign}.1f}, {self.high:{sign}.1f}]{' tie' * self.is_tie}" if known else ""
+
+
 @dataclass(slots=True)
 class Row:
     """One row of a score table.
@@ -37,6 +62,9 @@ class Row:
         aspects: What a comparison has to keep equal, by name, as text; an empty text is unknown.
         class_scores: Per-class metrics of the last evaluation in percent, by kind and class.
         flags: Names of the aspects that make a comparison with the reference row unfair.
+        bounds: Intervals by column key, where the matrices of single images are there.
+        class_bounds: Those of per-class metrics, by kind and class.
+        class_deltas: Differences of per-class metrics from the baseline, likewise.
     """
 
     values: dict[str, Value]
@@ -44,6 +72,20 @@ class Row:
     aspects: dict[str, str] = field(default_factory=dict)
     class_scores: dict[str, dict[str, float]] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
+    bounds: dict[str, WithBounds] = field(default_factory=dict)
+    class_bounds: dict[str, dict[str, WithBounds]] = field(default_factory=dict)
+    class_deltas: dict[str, dict[str, WithBounds]] = field(default_factory=dict)
+
+    def write_bounds(self, key: str) -> str:
+        """Write the interval of a column's value; nothing where there is none."""
+        return self.bounds[key].cell() if key in self.bounds else ""
+
+    def class_cell(self, kind: str, name: str) -> str:
+        """Write a per-class metric, its interval and its difference from the baseline."""
+        bounds = self.class_bounds.get(kind, {}).get(name)
+        delta = self.class_deltas.get(kind, {}).get(name)
+        text = write_number(self.class_scores[kind].get(name)) + (bounds.cell() if bounds else "")
+        return f"{text} \u0394 {delta.estimate:+.1f}{delta.cell()}" if delta and delta.cell() else text
 
 
 def join_equal(values: Sequence[Value]) -> Value:
@@ -119,6 +161,7 @@ def _write_iterations(row: Row) -> str:
 
 def _write_best(row: Row) -> str:
     text, step = write_number(row.values.get("best")), row.values.get("best_step")
+    text += row.write_bounds("best")
     return f"{text} @ {write_steps(step)}" if text and isinstance(step, int) else text
 
 
@@ -173,7 +216,7 @@ class Column:
         if self.write is not None:
             return self.write(row)
         value = row.values.get(self.key)
-        return write_number(value, self.template) if self.template else str(value or "")
+        return write_number(value, self.template) + row.write_bounds(self.key) if self.template else str(value or "")
 
 
 def _best(run: Run, metric: str) -> Evaluation:
@@ -223,6 +266,7 @@ _BEFORE_METRICS = (
     Column("best", "best {}", _best_value, join_spread, _METRIC, _write_best, None, 9),
     Column("best_step", read=lambda run, name: _best(run, name).step),
     Column("best_delta", "\u0394 best", template=_DELTA, is_descending=None, weight=8),
+    Column("like_best", "like the best", weight=8),
     Column("last", "last {}", lambda run, name: _last(run).metrics.get(name), join_spread, _METRIC, None, None, 9),
     Column("last_step", read=lambda run, _: _last(run).step),
     Column("last_delta", "\u0394 last", template=_DELTA, is_descending=None, weight=7),

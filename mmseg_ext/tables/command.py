@@ -13,6 +13,7 @@ examples:
   python extract_tables.py
   python extract_tables.py work_dirs --html --per-class
   python extract_tables.py work_dirs --group seed --baseline fcn_r50_1xb4-20k_loveda-512x512
+  python extract_tables.py work_dirs --compare fcn_r50_1xb4-20k_loveda-512x512 psp_r50_1xb4-20k_loveda-512x512
   python extract_tables.py work_dirs --filter state=finished --filter 'best>=40' --sort last"""
 
 
@@ -37,6 +38,16 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--baseline", metavar="CONFIG", default="", help="add the differences from this config")
     parser.add_argument(
         "--filter", metavar="CONDITION", action="append", default=[], help="state=finished, 'best>40', or a text"
+    )
+    parser.add_argument(
+        "--compare", metavar="CONFIG", nargs=2, default=[], help="write comparison.html, the second against the first"
+    )
+    parser.add_argument("--images", metavar="FOLDER", default="", help="data root, to show images in that page")
+    parser.add_argument(
+        "--image-groups",
+        metavar="HOW",
+        default="folder",
+        help="images that are alike, for intervals: folder, image, or a regular expression that finds the group's name",
     )
     for name, what in (("csv", "CSV"), ("json", "JSON"), ("html", "one HTML page, all_scores.html")):
         parser.add_argument(f"--{name}", action="store_true", help=f"write {what} too")
@@ -75,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from mmseg_ext.progress import ProgressDisplay
 
     from .score_table import TableOptions
-    from .table_writing import read_tables, write_files
+    from .table_writing import read_tables, write_contents, write_files
     from .terminal import print_tables
 
     options = TableOptions(
@@ -85,11 +96,18 @@ def _run(arguments: argparse.Namespace) -> None:
         per_class=arguments.per_class,
         baseline=arguments.baseline,
         filters=tuple(arguments.filter),
+        image_groups=arguments.image_groups,
     )
     formats = ["md", *(name for name in ("csv", "json", "html") if getattr(arguments, name))]
     with ProgressDisplay("Reading runs") as progress:
         tables = read_tables(arguments.work_dirs, options, use_cache=not arguments.no_cache, progress=progress)
-    paths = write_files(tables, arguments.out, formats)
-    print_tables(tables)
+    if arguments.compare:
+        from .comparison_page import PAGE_NAME, to_comparison_page
+
+        page = to_comparison_page(tables, arguments.compare[0], arguments.compare[1], arguments.images)
+        paths = write_contents({PAGE_NAME: page}, arguments.out)
+    else:
+        paths = write_files(tables, arguments.out, formats)
+        print_tables(tables)
     sys.stdout.write("\n")
     sys.stdout.write(printable(f"written: {', '.join(str(path) for path in paths)}") + "\n")

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmseg_ext.escaping import csv_cell
 
-from .columns import Row, Spread, Value
+from .columns import Row, Spread, Value, WithBounds
 from .score_table import ScoreTable
 
 
@@ -33,6 +33,9 @@ def _csv_record(table: ScoreTable, row: Row) -> dict[str, Any]:
             record |= {key: round(value.mean, 6), f"{key}_std": round(value.std, 6)}
         else:
             record[key] = value
+    for key, bounds in row.bounds.items():
+        p_value = {} if bounds.p_value is None else {f"{key}_p": bounds.p_value}
+        record |= {f"{key}_low": bounds.low, f"{key}_high": bounds.high, **p_value}
     record["unlike_first"] = " ".join(row.flags)
     if table.options.per_class:
         for kind, scores in row.class_scores.items():
@@ -53,6 +56,7 @@ def to_json(table: ScoreTable) -> str:
         "sort": table.options.sort,
         "rows": [_json_record(row) for row in table.rows],
         "notes": table.notes,
+        **({"findings": table.findings} if table.findings else {}),
     }
     return json.dumps(_without_nan(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -60,6 +64,7 @@ def to_json(table: ScoreTable) -> str:
 def _json_record(row: Row) -> dict[str, Any]:
     return {
         **{key: _json_value(value) for key, value in row.values.items()},
+        **{f"{key}_interval": _interval(bounds) for key, bounds in row.bounds.items()},
         "unlike_first": row.flags,
         "runs": [
             {
@@ -72,7 +77,19 @@ def _json_record(row: Row) -> dict[str, Any]:
             for run in row.runs
         ],
         "per_class": row.class_scores,
+        **{
+            f"per_class_{name}": {kind: {c: _interval(b) for c, b in of.items()} for kind, of in kinds.items()}
+            for name, kinds in (("intervals", row.class_bounds), ("differences", row.class_deltas))
+            if kinds
+        },
     }
+
+
+def _interval(bounds: WithBounds) -> dict[str, Any]:
+    """Write an interval; of a difference with its p-value."""
+    known = {"estimate": None if math.isnan(bounds.estimate) else bounds.estimate, "p_value": bounds.p_value}
+    further = {name: value for name, value in known.items() if value is not None}
+    return {"low": bounds.low, "high": bounds.high, **further}
 
 
 def _json_value(value: Value) -> Any:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from mmseg_ext.escaping import escape_markdown
 
-from .columns import write_number
 from .score_table import ScoreTable
 
 
@@ -22,8 +21,9 @@ def to_markdown(table: ScoreTable) -> str:
         for rank, row in enumerate(table.rows, 1)
     ]
     lines += _table(titles, [True, *(column.is_number for column in table.columns)], body)
-    if table.notes:
-        lines += ["", *(f"- {escape_markdown(note)}" for note in table.notes)]
+    for remarks in (table.findings, table.notes):
+        if remarks:
+            lines += ["", *(f"- {escape_markdown(remark)}" for remark in remarks)]
     if table.options.per_class:
         lines += _class_tables(table)
     return "\n".join(lines) + "\n"
@@ -36,6 +36,8 @@ def _legend(table: ScoreTable) -> str:
     if any(column.key == "unfair" for column in table.columns):
         other = "the baseline" if table.options.baseline else "the first row"
         text += f" A row with an entry under \u201cdiffers in\u201d is no fair comparison with {other}: see below."
+    if any(row.bounds for row in table.rows):
+        text += " In brackets: 95 % intervals over images, see docs/intervals.md."
     return text
 
 
@@ -46,7 +48,7 @@ def _class_tables(table: ScoreTable) -> list[str]:
         with_scores = [(rank, row) for rank, row in enumerate(table.rows, 1) if kind in row.class_scores]
         titles = ["class", *(f"#{rank}" for rank, _ in with_scores)]
         body = [
-            [escape_markdown(name), *(write_number(row.class_scores[kind].get(name)) for _, row in with_scores)]
+            [escape_markdown(name), *(row.class_cell(kind, name) for _, row in with_scores)]
             for name in table.class_names(kind)
         ]
         lines += _table(titles, [False, *(True for _ in with_scores)], body)

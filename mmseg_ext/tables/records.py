@@ -167,6 +167,7 @@ class Run:
         num_parameters: Parameters of the model.
         num_gpus: Number of GPUs.
         seed: Random seed.
+        folders: Folders of its starts, oldest first, where metrics leave files.
         note: What a reader of the scores has to know, such as a resume with another config.
         warnings: What could not be read, a line each.
     """
@@ -186,5 +187,6 @@ class Run:
     num_parameters: int | None = None
     num_gpus: int | None = None
     seed: int | None = None
+    folders: list[str] = field(default_factory=list)
     note: str = ""
     warnings: list[str] = field(default_factory=list)

@@ -14,7 +14,7 @@ MAX_NAMES = 4
 MAX_BYTES = 4_000_000
 """A larger picture is left out, in bytes."""
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+_KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ def collect_pictures(table: ScoreTable) -> Gallery:
     for index in gallery.rows:
         for name in gallery.names:
             path = found[index].get(name)
-            address = _address(path) if path is not None else None
+            address = read_picture(path) if path is not None else None
             if address:
                 gallery.pictures[name, index] = address
             elif path is not None:
@@ -77,13 +77,13 @@ def _list(folder: Path) -> dict[str, Path]:
         return {}
 
 
-def _address(path: Path) -> str | None:
+def read_picture(path: Path) -> str | None:
+    """Return a PNG or a JPEG as a data address; None where it cannot be read, is another file or too large."""
     try:
         if path.stat().st_size > MAX_BYTES:
             return None
         content = path.read_bytes()
     except OSError:
         return None
-    if not content.startswith(_PNG):
-        return None
-    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+    kind = next((kind for start, kind in _KINDS.items() if content.startswith(start)), None)
+    return None if kind is None else f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -154,6 +154,7 @@ def _make_run(work_dir: WorkDir, parts: list[LogPart], reader: _FileReader, now:
     if settings.factor is None:
         settings.factor = factor_from_words(name)
     run = Run(name=printable(name), work_dir=str(work_dir.path), label=parts[0].stamp, settings=settings)
+    run.folders = [str(work_dir.path / part.stamp) for part in parts]
     run.evaluations = join_evaluations(parts)
     run.tests = [test for part in parts for test in part.tests]
     run.done = last.last_step

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from . import curves
 from .columns import Column, Row, Spread, number_of, write_number
+from .interval_figure import lay_out_intervals
 from .run_pictures import collect_pictures
 from .score_table import ScoreTable
 
@@ -61,6 +62,7 @@ def _section(table: ScoreTable) -> dict[str, Any]:
         "names": table.row_names(),
         "cells": [[_cell(column, row, limits) for column in table.columns] for row in table.rows],
         "figure": curves.lay_out_curves(table),
+        "intervals": lay_out_intervals(table),
         "heat_map": _heat_map(table, table.class_kinds()[0]) if table.class_kinds() else None,
         "gallery": collect_pictures(table),
     }
@@ -87,6 +89,7 @@ def _cell(column: Column, row: Row, limits: tuple[float, float]) -> dict[str, An
         "sort_value": ("" if number is None else repr(number)) if column.is_number else str(value or text),
         "share": share,
         "is_up": number is not None and number >= 0,
+        "is_tie": column.key in row.bounds and row.bounds[column.key].is_tie,
         "num_runs": value.n if isinstance(value, Spread) else 0,
         "flags": ", ".join(row.flags),
     }
@@ -113,16 +116,16 @@ def _heat_map(table: ScoreTable, kind: str) -> dict[str, Any]:
         "is_numbered": is_numbered,
         "size": "dense" if not is_numbered else "numbered" if len(names) > _NAMED_CLASSES else "numbered named",
         "rows": [
-            (index, [_heat_cell(row.class_scores[kind].get(name)) for name in names])
+            (index, [_heat_cell(row.class_scores[kind].get(name), row.class_cell(kind, name)) for name in names])
             for index, row in rows[:MAX_HEAT_ROWS]
         ],
         "num_left_out": max(0, len(rows) - MAX_HEAT_ROWS),
     }
 
 
-def _heat_cell(value: float | None) -> dict[str, Any]:
+def _heat_cell(value: float | None, text: str) -> dict[str, Any]:
     color = heat_color(value / 100) if value is not None and math.isfinite(value) else None
-    return {"value": value, "text": write_number(value) or "no value", "color": color}
+    return {"value": value, "text": text or "no value", "color": color}
 
 
 def heat_color(share: float) -> tuple[str, str]:

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.scores.file_scores import FileScores
 
 from .columns import Column, Row, make_columns
 from .dataset_names import file_name
 from .metric_names import metric_name
 from .records import Run
+from .row_intervals import add_intervals
 from .row_selection import add_differences, find_row, flag_unfair, keep_rows, name_rows, sort_rows
 from .rows import make_rows
+from .run_reading import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class TableOptions:
         per_class: Show per-class numbers of the last evaluation.
         baseline: Config to show differences from; empty for none.
         filters: Conditions that every row has to meet.
+        image_groups: What intervals take for alike: ``folder``, ``image``, or a regular expression; see
+            :mod:`mmseg_ext.scores.image_groups`.
     """
 
     metric: str = "mIoU"
@@ -32,6 +37,7 @@ class TableOptions:
     per_class: bool = False
     baseline: str = ""
     filters: tuple[str, ...] = ()
+    image_groups: str = "folder"
 
 
 @dataclass(slots=True)
@@ -44,6 +50,8 @@ class ScoreTable:
         rows: The rows, best first.
         options: What it shows.
         notes: Lines below the table: unfair comparisons, files with lines that do not parse.
+        findings: Lines below the table: which differences are real.
+        reference: The row of the baseline; None without one.
     """
 
     dataset: str
@@ -51,6 +59,8 @@ class ScoreTable:
     rows: list[Row]
     options: TableOptions
     notes: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    reference: Row | None = None
 
     @property
     def file_stem(self) -> str:
@@ -79,12 +89,20 @@ class ScoreTable:
         return list(dict.fromkeys(name for row in self.rows for name in row.class_scores.get(kind, {})))
 
 
-def make_tables(runs: Sequence[Run], options: TableOptions | None = None) -> list[ScoreTable]:
+def make_tables(
+    runs: Sequence[Run],
+    options: TableOptions | None = None,
+    *,
+    scores: FileScores | None = None,
+    progress: Progress | None = None,
+) -> list[ScoreTable]:
     """Make one table a dataset, in the order of their names.
 
     Args:
         runs: Runs of any datasets.
         options: What the tables show.
+        scores: What files of image matrices said; None computes it anew.
+        progress: Called with (rows with intervals, rows in all).
 
     Raises:
         UserError: No row meets the filters, no row has the metric or is the baseline, a column does not exist.
@@ -114,6 +132,9 @@ def make_tables(runs: Sequence[Run], options: TableOptions | None = None) -> lis
             raise errors[0]
         raise UserError(f"No row of {num_rows} meets {' and '.join(f'--filter {text!r}' for text in options.filters)}")
     _compare(tables, options)
+    add_intervals(tables, scores or FileScores(options.image_groups), progress)
+    for table in tables:
+        table.columns = make_columns(table.rows, options.metric)
     return tables
 
 
@@ -124,10 +145,10 @@ def _compare(tables: Sequence[ScoreTable], options: TableOptions) -> None:
         reference = find_row(table.rows, options.baseline) if options.baseline else None
         if reference is not None:
             found = True
+            table.reference = reference
             add_differences(table.rows, reference)
         table.notes = flag_unfair(table.rows, reference or table.rows[0])
         table.notes += list(dict.fromkeys(line for row in table.rows for run in row.runs for line in run.warnings))
-        table.columns = make_columns(table.rows, options.metric)
     if options.baseline and not found:
         names = list(dict.fromkeys(str(row.values.get("config")) for table in tables for row in table.rows))
         some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

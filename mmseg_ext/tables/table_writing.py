@@ -1,10 +1,11 @@
 """Read runs, make tables, write them to files."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.files import replace_file
+from mmseg_ext.scores.file_scores import FileScores
 
 from .exports import to_csv, to_json
 from .markdown import to_markdown
@@ -38,7 +39,9 @@ def read_tables(
     options = options or TableOptions()
     wanted = [options.metric] if is_class_metric(options.metric) else []
     cache = RowCache(work_dirs, wanted) if use_cache else None
-    return make_tables(read_runs(work_dirs, wanted=wanted, cache=cache, progress=progress), options)
+    runs = read_runs(work_dirs, wanted=wanted, cache=cache, progress=progress)
+    scores = FileScores(options.image_groups, cache.path.with_suffix(".intervals.gz") if cache else None)
+    return make_tables(runs, options, scores=scores, progress=progress)
 
 
 def write_tables(
@@ -87,6 +90,19 @@ def write_files(tables: Sequence[ScoreTable], out_dir: Path | str, formats: Iter
         from .score_page import to_page
 
         contents[PAGE_NAME] = to_page(tables)
+    return write_contents(contents, out_dir)
+
+
+def write_contents(contents: Mapping[str, str], out_dir: Path | str) -> list[Path]:
+    """Write files, each in one step.
+
+    Args:
+        contents: By name.
+        out_dir: Where they go.
+
+    Raises:
+        UserError: A file cannot be written.
+    """
     paths = [Path(out_dir) / name for name in contents]
     for path, content in zip(paths, contents.values(), strict=True):
         try:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mmseg_ext.escaping import plain_console
 
-from .columns import Column, write_number
+from .columns import Column
 from .score_table import ScoreTable
 
 MAX_ROWS = 30
@@ -43,6 +43,8 @@ def print_tables(tables: Sequence[ScoreTable], file: IO[str] | None = None, widt
             console.print(f"… {len(table.rows) - MAX_ROWS} more rows in the file", style="dim")
         if hidden:
             console.print(f"not shown on this width: {', '.join(hidden)}", style="dim")
+        for finding in table.findings:
+            console.print(finding, soft_wrap=True)
         for note in table.notes[:_MAX_NOTES]:
             console.print(f"! {note}", style="yellow", soft_wrap=True)
         if len(table.notes) > _MAX_NOTES:
@@ -95,7 +97,7 @@ def _print_classes(table: ScoreTable, console: Console) -> None:
         for rank, _ in numbered[:_MAX_CLASS_RUNS]:
             shown.add_column(f"#{rank}", justify="right")
         for name in table.class_names(kind):
-            cells = [write_number(row.class_scores[kind].get(name)) for _, row in numbered[:_MAX_CLASS_RUNS]]
+            cells = [row.class_cell(kind, name) for _, row in numbered[:_MAX_CLASS_RUNS]]
             shown.add_row(Text(name), *cells)
         console.print(shown)
         others = table.class_kinds()[1:]

@@ -39,7 +39,7 @@ def to_channels_first(image_HWC: np.ndarray) -> Tensor:
 class PackSegInputs(StockPackSegInputs):
     """mmseg's PackSegInputs: the same arguments and, bit for bit, the same tensors, each array copied once.
 
-    The ``label_weights`` of :class:`WeighLabels` join the metainfo.
+    The ``label_weights`` of :class:`WeighLabels` and the ``img_name`` that our datasets give join the metainfo.
     """
 
     def transform(self, results: dict) -> dict:
@@ -54,6 +54,6 @@ class PackSegInputs(StockPackSegInputs):
         packed.update(super().transform(results))
         if labels is not None:
             packed["data_samples"].gt_sem_seg = labels
-        if "label_weights" in results:
-            packed["data_samples"].set_metainfo({"label_weights": results["label_weights"]})
+        further = {key: results[key] for key in ("label_weights", "img_name") if key in results}
+        packed["data_samples"].set_metainfo(further)
         return packed

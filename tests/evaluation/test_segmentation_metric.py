@@ -164,6 +164,7 @@ def test_a_test_leaves_the_matrix_of_the_validation_alone(tmp_path, run):
     assert {p.name: p.read_bytes() for p in (tmp_path / "log").glob("confusion_matrix.*")} == before
     assert len(before) == 3
     assert sorted(p.name for p in (tmp_path / "log").glob("*_test.*")) == [
+        "confusion_matrices_test.npz",
         "confusion_matrix_test.json",
         "confusion_matrix_test.npz",
         "confusion_matrix_test.png",

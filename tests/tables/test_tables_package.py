@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = {"score_page.css", "score_page.html.j2", "score_page.js"}
+NAMES = {"comparison.html.j2", "score_page.css", "score_page.html.j2", "score_page.js"}
 
 
 def test_the_page_files_are_resources_of_the_package() -> None:
