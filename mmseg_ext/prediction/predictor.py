@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
@@ -139,16 +139,37 @@ class Predictor(ABC):
             float32 (N, C, H, W): logits, up to a constant per pixel where there are several channels.
         """
 
-    def predict_images(self, images: Sequence[ImageInput], probabilities: bool = False) -> list[Prediction]:
+    def prepare(self, image: ImageInput) -> Any:
+        """Read and preprocess an image, without the network: what :meth:`predict_prepared` takes. Any thread may do so.
+
+        Args:
+            image: A path, or an array (H, W, 3), RGB.
+
+        Raises:
+            UserError: The file is no image that can be read.
+        """
+        from mmseg_ext.prediction.image_reading import read_rgb
+
+        return image if isinstance(image, np.ndarray) else read_rgb(image)
+
+    def predict_prepared(
+        self, images: Sequence[ImageInput], prepared: Sequence[Any], probabilities: bool = False
+    ) -> list[Prediction]:
         """Predict whole images of any sizes.
 
         Args:
             images: Paths, or arrays (H, W, 3), RGB.
+            prepared: What :meth:`prepare` has made of each.
             probabilities: Whether to keep the probabilities.
         """
         from mmseg_ext.prediction.whole_images import predict_by_logits
 
-        return [predict_by_logits(self, image, probabilities) for image in images]
+        pairs = zip(images, prepared, strict=True)
+        return [predict_by_logits(self, image, image_HWC, probabilities) for image, image_HWC in pairs]
+
+    def predict_images(self, images: Sequence[ImageInput], probabilities: bool = False) -> list[Prediction]:
+        """Predict whole images of any sizes; see :meth:`predict_prepared`."""
+        return self.predict_prepared(images, [self.prepare(image) for image in images], probabilities)
 
     @overload
     def predict(self, images: ImageInput, probabilities: bool = ..., batch_size: int | None = ...) -> Prediction: ...
