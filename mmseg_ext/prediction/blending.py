@@ -42,7 +42,7 @@ class SharedRows:
             self._held[column] = rows_CHW
             return
         if self._file is None:
-            self._file = tempfile.TemporaryFile()
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 lives as long as this
         self._places[column] = self._file.tell()
         np.save(self._file, rows_CHW.contiguous().numpy())
 
@@ -149,7 +149,7 @@ def fill_value(fill: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def window_logits(predictor: Predictor, images_NHWC: np.ndarray) -> Tensor:
-    """Compute the logits of windows, (N, C, H, W); they are padded to the size of a network that takes one size only."""
+    """Compute the logits of windows, (N, C, H, W), padded for a network that takes one size only."""
     height, width = images_NHWC.shape[1:3]
     if not predictor.window.is_fixed or (height, width) == predictor.window.size:
         return predictor.logits(images_NHWC)

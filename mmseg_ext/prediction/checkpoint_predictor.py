@@ -55,8 +55,9 @@ class CheckpointPredictor(Predictor):
     ) -> None:
         loaded = build_model(files, device, cfg_options, tta)
         self.files, self.config, self.tta = files, loaded.config, tta
-        self.segmentor: Any = loaded.segmentor
-        self._network: Any = self.segmentor.module if tta else self.segmentor
+        segmentor: Any = loaded.segmentor
+        self.segmentor = segmentor
+        self._network = segmentor.module if tta else segmentor
         if getattr(self._network, "feature_cache", None) is not None:
             self._network.feature_cache = None  # it keeps the features of the images that are trained on
         head = last_head(self._network)

@@ -11,7 +11,7 @@ SMALLEST = 1e-9
 
 
 def classify(logits_CHW: Tensor, threshold: float | None) -> Tensor:
-    """Return the class of each pixel, int64 (H, W): the first of equal logits, or, of one channel, 1 above `threshold`."""
+    """Return the classes, int64 (H, W): the first of equal logits, or, of one channel, 1 above `threshold`."""
     if threshold is None:
         return logits_CHW.max(0).indices
     return (logits_CHW[0].sigmoid() > threshold).long()
@@ -30,7 +30,7 @@ def confidence(probabilities_CHW: Tensor, classes_HW: Tensor) -> Tensor:
 
 
 def log_odds(probabilities_NCHW: Tensor) -> Tensor:
-    """Return finite logits of these probabilities; exact up to a constant per pixel where there are several channels."""
+    """Return finite logits of probabilities, up to a constant per pixel where there are several channels."""
     values = probabilities_NCHW.float()
     if values.shape[1] > 1:
         return values.clamp(min=SMALLEST).log()

@@ -13,7 +13,7 @@ from mmseg_ext.points.label_budget import name_of
 
 def image_steps(pipeline: Sequence[Any], is_kept: Callable[[Mapping[str, Any]], bool]) -> list[Any]:
     """Return the steps of a pipeline that are kept, those inside of test-time augmentation too; none is changed."""
-    steps = []
+    steps: list[Any] = []
     for step in pipeline:
         if isinstance(step, Mapping) and name_of(step) == "TestTimeAug":
             inner = [image_steps(choices, is_kept) for choices in step["transforms"]]

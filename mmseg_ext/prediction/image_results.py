@@ -27,9 +27,7 @@ def write_image_results(prediction: Prediction, name: str, folder: OutputFolder,
         The pixels of each class.
     """
     if options.clean_up:
-        prediction = dataclasses.replace(
-            prediction, classes_HW=clean_up_map(prediction.classes_HW, options.clean_up)
-        )
+        prediction = dataclasses.replace(prediction, classes_HW=clean_up_map(prediction.classes_HW, options.clean_up))
     classes_HW = prediction.classes_HW
     if options.overlay:
         with folder.replacing(folder.path_of(OVERLAYS, name, ".jpg")) as path:

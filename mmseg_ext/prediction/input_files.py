@@ -56,7 +56,9 @@ def _expand(text: str, left_out: Path | None) -> Iterable[tuple[Path, Path]]:
     """Yield the files of one argument, each with the folder that its name is relative to."""
     path = Path(text)
     if path.is_dir():
-        images = [p for p in _images_below(path) if left_out is None or left_out not in Path(os.path.abspath(p)).parents]
+        images = [
+            p for p in _images_below(path) if left_out is None or left_out not in Path(os.path.abspath(p)).parents
+        ]
         if not images:
             raise UserError(f"Expected images ({_FORMATS}) in the folder {path}, found none.")
         return [(image, path) for image in images]

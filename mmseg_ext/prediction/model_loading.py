@@ -110,9 +110,9 @@ def build_model(
         raise UserError(f"Expected a checkpoint of a segmentor in {files.checkpoint}, got {type(checkpoint).__name__}.")
     check_fit(inner, checkpoint, str(files.checkpoint))
     meta = checkpoint.get("meta") or {}
-    threshold = meta.get(META_KEY)
-    for head in binary_heads(inner) if threshold is not None else ():
-        head.threshold = float(threshold)
+    if meta.get(META_KEY) is not None:
+        for head in binary_heads(inner):
+            head.threshold = float(meta[META_KEY])
     names, palette = _classes_of(meta, config, inner)
     return LoadedModel(config, segmentor.to(chosen).eval(), names, palette)
 

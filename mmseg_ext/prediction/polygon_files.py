@@ -145,7 +145,9 @@ def _write_geojson(path: Path, batches: Iterator[Batch], place: MapPlace) -> int
             geometries = shapely.orient_polygons(_to_degrees(geometries, place.crs))
             for geometry, *row in zip(geometries, *values, strict=True):
                 properties = dict(zip(_FIELDS, map(_plain, row), strict=True))
-                feature = f'{{"type": "Feature", "properties": {json.dumps(properties, ensure_ascii=False)}, "geometry": '
+                feature = (
+                    f'{{"type": "Feature", "properties": {json.dumps(properties, ensure_ascii=False)}, "geometry": '
+                )
                 file.write(f"{',' if total else ''}\n{feature}{shapely.to_geojson(geometry)}}}")
                 total += 1
         file.write("\n]}\n")

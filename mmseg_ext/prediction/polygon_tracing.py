@@ -124,9 +124,8 @@ def trace_polygons(
 
 def _measure(numbers_HW: np.ndarray, class_of: np.ndarray, confidence_HW: np.ndarray | None) -> list[_Area]:
     counts = np.bincount(numbers_HW.ravel(), minlength=len(class_of))
-    if confidence_HW is None:
-        sums = np.full(len(class_of), np.nan)
-    else:
+    sums: np.ndarray = np.full(len(class_of), np.nan)
+    if confidence_HW is not None:
         sums = np.bincount(numbers_HW.ravel(), confidence_HW.ravel(), len(class_of)) / 255
     return [_Area(*values) for values in zip(class_of.tolist(), counts.tolist(), sums.tolist(), strict=True)]
 

@@ -27,11 +27,11 @@ from mmseg_ext.prediction.predictor import Predictor
 from mmseg_ext.prediction.raster_prediction import WindowOptions
 from mmseg_ext.prediction.raster_source import RasterSettings, is_raster
 from mmseg_ext.prediction.results import ResultOptions
-from mmseg_ext.prediction.value_scaling import AUTO, parse_value_range
+from mmseg_ext.prediction.value_scaling import AUTO, ValueRange, parse_value_range
 from mmseg_ext.progress import ProgressDisplay
 
 RASTER_KEY = "raster"
-"""Key of a config that says how rasters are read: ``raster=dict(bands=('red', 'green', 'blue'), value_range=(0, 3000))``."""
+"""Key of a config: how rasters are read, ``raster=dict(bands=('red', 'green', 'blue'), value_range=(0, 3000))``."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def predict(options: PredictOptions) -> Summary:
         found = shared_value_range(files, rasters)
         print_log(f"values of rasters from {found.low:g} to {found.high:g} become 0 to 255", "current")
         rasters = rasters._replace(value_range=found)
-    elif value_range is not None:
+    elif isinstance(value_range, ValueRange):
         rasters = rasters._replace(value_range=value_range)
     folder = OutputFolder(
         options.out,

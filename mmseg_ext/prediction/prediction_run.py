@@ -240,7 +240,7 @@ def shared_value_range(files: Sequence[InputFile], rasters: RasterSettings) -> V
 
 
 def digest_of_model(files: Sequence[str | Path], config_text: str = "") -> str:
-    """Return a digest of what decides on a model's predictions: its files, and its config with the command's changes."""
+    """Return a digest of what a model's predictions depend on: its files, and its config as it is used."""
     digest = hashlib.blake2b(config_text.encode(errors="replace"), digest_size=16)
     for path in files:
         with open(path, "rb") as file:

@@ -65,14 +65,16 @@ class Prediction:
         Returns:
             uint8 (H, W, 3), RGB.
         """
-        picture_HWC = overlay(as_picture(self.image), self.classes_HW, self.palette, alpha, ignore_index=-1)
+        picture_HWC = overlay(as_picture(self.image), self.classes_HW, self.palette.tolist(), alpha, ignore_index=-1)
         return add_legend(picture_HWC, self.classes_HW, self.names, self.palette) if with_legend else picture_HWC
 
 
-def add_legend(picture_HWC: np.ndarray, classes_HW: np.ndarray, names: Sequence[str], palette: np.ndarray) -> np.ndarray:
+def add_legend(
+    picture_HWC: np.ndarray, classes_HW: np.ndarray, names: Sequence[str], palette: np.ndarray
+) -> np.ndarray:
     """Put a legend of the classes that are in the picture below it."""
     present = [index for index in np.unique(classes_HW).tolist() if index < len(names)]
-    strip = legend([names[i] for i in present], palette[present], max(picture_HWC.shape[1], 160))
+    strip = legend([names[i] for i in present], palette[present].tolist(), max(picture_HWC.shape[1], 160))
     return sheet([picture_HWC], strip)
 
 

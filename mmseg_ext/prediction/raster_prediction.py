@@ -63,7 +63,9 @@ def plan_windows(source: RasterSource, options: WindowOptions) -> tuple[WindowAx
     A raster that fits into one window is seen as it is. A larger one has the windows of the map's grid.
     """
     sizes = [max(1, round(size / options.resize)) for size in options.size]
-    overlaps = [min(round(overlap / options.resize), size // 2) for overlap, size in zip(options.overlap, sizes, strict=True)]
+    overlaps = [
+        min(round(overlap / options.resize), size // 2) for overlap, size in zip(options.overlap, sizes, strict=True)
+    ]
     is_one = all(length <= size for length, size in zip(source.shape, sizes, strict=True))
     origins = (0.0, 0.0) if is_one else source.map_origin
     rows, columns = (

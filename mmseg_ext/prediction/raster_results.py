@@ -65,8 +65,8 @@ class RasterResults:
     ) -> None:
         self.source, self.settings, self.strips = source, settings, strips
         self.name, self.folder, self.predictor = name, folder, predictor
-        self.dtype = np.dtype(class_map_dtype(len(predictor.names)))
-        self.nodata = int(np.iinfo(self.dtype).max)
+        kind = class_map_dtype(len(predictor.names))
+        self.dtype, self.nodata = np.dtype(kind), int(np.iinfo(kind).max)
         self.shape = (strips.rows.length, strips.columns.length)
         with RasterSource(source, settings) as raster:
             self.georeference = raster.georeference
@@ -148,6 +148,6 @@ class RasterResults:
             picture_HWC = raster.read_picture(PICTURE_SIDE)
         with load_rasterio().open(class_map) as raster:
             classes_HW = raster.read(1, out_shape=picture_HWC.shape[:2])
-        drawn_HWC = overlay(picture_HWC, classes_HW, self.predictor.palette, ignore_index=self.nodata)
+        drawn_HWC = overlay(picture_HWC, classes_HW, self.predictor.palette.tolist(), ignore_index=self.nodata)
         with self.folder.replacing(self._path(OVERLAYS, ".jpg")) as path:
             save_picture(path, add_legend(drawn_HWC, classes_HW, self.predictor.names, self.predictor.palette))

@@ -115,7 +115,7 @@ class RasterSource:
 
     @property
     def georeference(self) -> dict[str, Any]:
-        """The place of the raster, as rasterio takes it to write another: crs and transform, or ground control points."""
+        """Crs and transform, or ground control points, as rasterio takes them to write another raster."""
         points, crs = self._raster.gcps
         if points and self._raster.transform.is_identity:
             return {"gcps": points, "crs": crs}
@@ -181,7 +181,9 @@ class RasterSource:
         shape = tuple(max(1, round(size / factor)) for size in self.shape)
         # Numbers of colours are no amounts: their mean is another colour.
         method = resampling.average if self._colormap is None else resampling.nearest
-        pixels_3HW = self._raster.read(self._bands_on_disk, out_shape=(len(self._bands_on_disk), *shape), resampling=method)
+        pixels_3HW = self._raster.read(
+            self._bands_on_disk, out_shape=(len(self._bands_on_disk), *shape), resampling=method
+        )
         image_HW3 = self._scale(self._colored(pixels_3HW.transpose(1, 2, 0)))
         return np.clip(np.rint(image_HW3), 0, 255).astype(np.uint8) if self.settings.is_byte else stretch(image_HW3)
 

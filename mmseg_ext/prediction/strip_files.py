@@ -32,9 +32,7 @@ class StripFiles:
         resume: Whether finished strips stay.
     """
 
-    def __init__(
-        self, folder: Path, rows: WindowAxis, columns: WindowAxis, facts: Any, resume: bool = True
-    ) -> None:
+    def __init__(self, folder: Path, rows: WindowAxis, columns: WindowAxis, facts: Any, resume: bool = True) -> None:
         self.folder, self.rows, self.columns = folder, rows, columns
         facts = json.loads(json.dumps(facts))
         if not resume or self._read_facts() != facts:

@@ -73,7 +73,7 @@ def scale_values(image_HW3: np.ndarray, value_range: ValueRange | None, is_byte:
     if image_HW3.dtype != np.uint8:
         raise UserError(
             f"Expected a raster of eight bits in {path}, got {image_HW3.dtype}. Name the values that become 0 and 255: "
-            f"--value-range LOW HIGH, or raster=dict(value_range=(LOW, HIGH)) in the config; --value-range {AUTO} takes "
-            "the 2nd and 98th percentile of all rasters together."
+            f"--value-range LOW HIGH, or raster=dict(value_range=(LOW, HIGH)) in the config; --value-range {AUTO} "
+            "takes the 2nd and 98th percentile of all rasters together."
         )
     return image_HW3

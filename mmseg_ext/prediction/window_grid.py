@@ -88,7 +88,7 @@ class WindowAxis:
 
     @cached_property
     def ramp(self) -> np.ndarray:
-        """Weights of the later window over the pixels that two windows share, float32; those of the earlier: 1 − ramp."""
+        """Weights of the later window where two overlap, float32; those of the earlier are 1 − ramp."""
         middles = (np.arange(self.overlap) + 0.5) / max(self.overlap, 1)
         return (0.5 - 0.5 * np.cos(np.pi * middles)).astype(np.float32)
 
