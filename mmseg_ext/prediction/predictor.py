@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Prediction:
         Returns:
             uint8 (H, W, 3), RGB.
         """
-        picture_HWC = overlay(as_picture(self.image), self.classes_HW, self.palette, alpha, ignore_index=-1)
+        picture_HWC = overlay(as_picture(self.image), self.classes_HW, self.palette.tolist(), alpha, ignore_index=-1)
         return add_legend(picture_HWC, self.classes_HW, self.names, self.palette) if with_legend else picture_HWC
 
 
@@ -74,7 +74,7 @@ def add_legend(
 ) -> np.ndarray:
     """Put a legend of the classes that are in the picture below it."""
     present = [index for index in np.unique(classes_HW).tolist() if index < len(names)]
-    strip = legend([names[i] for i in present], palette[present], max(picture_HWC.shape[1], 160))
+    strip = legend([names[i] for i in present], palette[present].tolist(), max(picture_HWC.shape[1], 160))
     return sheet([picture_HWC], strip)
 
 
@@ -141,16 +141,37 @@ class Predictor(ABC):
             float32 (N, C, H, W): logits, up to a constant per pixel where there are several channels.
         """
 
-    def predict_images(self, images: Sequence[ImageInput], probabilities: bool = False) -> list[Prediction]:
+    def prepare(self, image: ImageInput) -> Any:
+        """Read and preprocess an image, without the network: what :meth:`predict_prepared` takes. Any thread may do so.
+
+        Args:
+            image: A path, or an array (H, W, 3), RGB.
+
+        Raises:
+            UserError: The file is no image that can be read.
+        """
+        from mmseg_ext.prediction.image_reading import read_rgb
+
+        return image if isinstance(image, np.ndarray) else read_rgb(image)
+
+    def predict_prepared(
+        self, images: Sequence[ImageInput], prepared: Sequence[Any], probabilities: bool = False
+    ) -> list[Prediction]:
         """Predict whole images of any sizes.
 
         Args:
             images: Paths, or arrays (H, W, 3), RGB.
+            prepared: What :meth:`prepare` has made of each.
             probabilities: Whether to keep the probabilities.
         """
         from mmseg_ext.prediction.whole_images import predict_by_logits
 
-        return [predict_by_logits(self, image, probabilities) for image in images]
+        pairs = zip(images, prepared, strict=True)
+        return [predict_by_logits(self, image, image_HWC, probabilities) for image, image_HWC in pairs]
+
+    def predict_images(self, images: Sequence[ImageInput], probabilities: bool = False) -> list[Prediction]:
+        """Predict whole images of any sizes; see :meth:`predict_prepared`."""
+        return self.predict_prepared(images, [self.prepare(image) for image in images], probabilities)
 
     @overload
     def predict(self, images: ImageInput, probabilities: bool = ..., batch_size: int | None = ...) -> Prediction: ...
