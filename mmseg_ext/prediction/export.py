@@ -17,6 +17,7 @@ from mmseg_ext.prediction.checkpoint_predictor import CheckpointPredictor
 from mmseg_ext.prediction.deepness_metadata import deepness_metadata
 from mmseg_ext.prediction.exportable_network import ExportableNetwork
 from mmseg_ext.prediction.image_pipelines import pipeline_of
+from mmseg_ext.prediction.input_files import find_inputs
 from mmseg_ext.prediction.model_files import find_model
 from mmseg_ext.prediction.onnx_check import MIN_EQUAL, Agreement, check_graph
 from mmseg_ext.prediction.onnx_graph import export_graph, to_file
@@ -49,7 +50,7 @@ def export(
     path: str | Path,
     options: ExportOptions,
     checkpoint: str | Path | None = None,
-    images: Sequence[str | Path] = (),
+    images: Sequence[str] = (),
     num_images: int = 4,
     cfg_options: Mapping[str, Any] | None = None,
 ) -> Agreement:
@@ -60,7 +61,7 @@ def export(
         path: The file to write; it is not touched where the graph is refused.
         options: What to export.
         checkpoint: The checkpoint of the config `model`.
-        images: Images to check the graph on; some of those that the config tests by default.
+        images: Files, folders and patterns of images to check the graph on; by default some that the config tests.
         num_images: How many of those.
         cfg_options: Changes to the config.
 
@@ -68,32 +69,39 @@ def export(
         How far the graph's classes are the checkpoint's.
 
     Raises:
-        UserError: A package or a file is missing, the network cannot be exported, or too few classes are equal; then the
-            message names the first layer that differs.
+        UserError: A package or a file is missing, the network cannot be exported, or too few classes are equal; then
+            the message names the first layer that differs.
     """
     require_packages("onnx", "onnxscript", "onnxruntime")
     if Path(path).suffix.lower() != ".onnx":
         raise UserError(f"Expected the name of an .onnx file for --out, got {path}.")
-    refuse_other_file(path, COMMAND, lambda: KEY in open_session(path, "cpu").get_modelmeta().custom_metadata_map)
+    refuse_other_file(path, COMMAND, lambda: _is_exported(path))
     predictor = CheckpointPredictor(find_model(model, checkpoint), device="cpu", cfg_options=cfg_options)
     settings = settings_of(predictor, options)
-    network = ExportableNetwork(predictor.segmentor).eval()
-    checked_on = images or run_images(predictor.config, num_images)
     height, width = settings.window
+    is_sigmoid = settings.threshold is not None
+    tile = max(height, width)
+    entries = deepness_metadata(settings.names, is_sigmoid, tile, options.overlap_percent, options.resolution_cm)
+    network = ExportableNetwork(predictor.segmentor).eval()
+    if images:
+        checked_on: Sequence[str | Path] = [file.path for file in find_inputs(images)]
+    else:
+        checked_on = run_images(predictor.config, num_images)
     graph = export_graph(network, (height, width), options.dynamic)
-    entries = deepness_metadata(
-        settings.names,
-        settings.threshold is not None,
-        max(height, width),
-        options.overlap_percent,
-        options.resolution_cm,
-    )
     content = to_file(graph, {**entries, KEY: settings.to_json()})
     agreement = check_graph(predictor, OnnxPredictor(content, "cpu"), checked_on)
     if not agreement.is_enough:
         raise UserError(_refusal(network, graph, agreement, settings, options))
     replace_file(path, content)
     return agreement
+
+
+def _is_exported(path: str | Path) -> bool:
+    """Whether a file is one of ours."""
+    try:
+        return KEY in open_session(path, "cpu").get_modelmeta().custom_metadata_map
+    except UserError:
+        return False
 
 
 def settings_of(predictor: CheckpointPredictor, options: ExportOptions) -> OnnxSettings:

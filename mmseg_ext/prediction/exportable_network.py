@@ -11,6 +11,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.prediction.model_loading import last_head
 
 WHITE = 255.0
 """The pixel value that is 1 in an exported graph, whose input is that of QGIS's Deepness."""
@@ -38,7 +39,7 @@ class ExportableNetwork(nn.Module):
         segmentor: In evaluation mode. Where a mean teacher predicts, its modules replace the segmentor's.
 
     Attributes:
-        has_plain_head: Whether head and batch are independent of each other: other heads are exported for single images.
+        has_plain_head: Whether the head predicts as mmseg's heads do; others are exported for one image at a time.
 
     Raises:
         UserError: A part of the segmentor's prediction is not computed by torch.
@@ -46,7 +47,7 @@ class ExportableNetwork(nn.Module):
 
     def __init__(self, segmentor: Any) -> None:
         super().__init__()
-        head = segmentor.decode_head[-1] if isinstance(segmentor.decode_head, nn.ModuleList) else segmentor.decode_head
+        head: Any = last_head(segmentor)
         if getattr(head, "uses_descriptors", False):
             raise UserError(
                 "Expected a head that looks at the network's features alone, got a LightHead with ExtraTrees, which "
@@ -85,9 +86,9 @@ class ExportableNetwork(nn.Module):
         """Do what the segmentor's data preprocessor does with images of a test."""
         preprocessor = self.segmentor.data_preprocessor
         pixels_N3HW = image * WHITE
-        if not preprocessor._channel_conversion:  # the network takes them as they are loaded: BGR
+        if not getattr(preprocessor, "_channel_conversion", False):  # the network takes them as they are loaded: BGR
             pixels_N3HW = pixels_N3HW.flip(1)
-        if preprocessor._enable_normalize:
+        if getattr(preprocessor, "_enable_normalize", False):
             pixels_N3HW = (pixels_N3HW - preprocessor.mean) / preprocessor.std
         lengths = [pixels_N3HW.shape[2], pixels_N3HW.shape[3]]
         if self.pad_size is not None:
@@ -96,7 +97,8 @@ class ExportableNetwork(nn.Module):
             missing = [-length % self.pad_divisor for length in lengths]
         else:
             return pixels_N3HW
-        return nn.functional.pad(pixels_N3HW, (0, missing[1], 0, missing[0]), value=preprocessor.pad_val)
+        below_and_right: Any = (0, missing[1], 0, missing[0])
+        return nn.functional.pad(pixels_N3HW, below_and_right, value=preprocessor.pad_val)
 
     def input_logits(self, inputs: Tensor) -> Tensor:
         """Compute the logits of normalised images at their size, as mmseg's ``whole_inference`` does."""
@@ -106,7 +108,7 @@ class ExportableNetwork(nn.Module):
 
 
 def _padding_of(preprocessor: Any) -> tuple[tuple[int, int] | None, int]:
-    """Return the least height and width that images of a test are padded to, or what they are padded to a multiple of."""
+    """Return the least size that images of a test are padded to, and what their sides are made a multiple of."""
     settings = getattr(preprocessor, "test_cfg", None) or {}
     size = settings.get("size")
-    return (None if size is None else tuple(size)), settings.get("size_divisor") or 1  # type: ignore[return-value]
+    return (None if size is None else tuple(size)), settings.get("size_divisor") or 1

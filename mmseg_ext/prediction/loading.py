@@ -61,4 +61,5 @@ def _load_onnx(model: str | Path, *settings: Any) -> Predictor:
         )
     if not Path(model).is_file():
         raise UserError(f"Expected an ONNX file, found none at {model}.")
+    import_module("mmseg_ext.stack").prepare()
     return import_module("mmseg_ext.prediction.onnx_predictor").OnnxPredictor(model, device=device)

@@ -56,7 +56,8 @@ class Agreement(NamedTuple):
         text = f"{100 * self.share:.4f} % of {self.num_pixels:,} pixels have the checkpoint's class"
         if not differing:
             return text
-        return f"{text}; of the {differing:,} others {self.num_near_ties:,} are near-ties (within {NEAR_TIE} in probability)"
+        ties = f"{self.num_near_ties:,} are near-ties (within {NEAR_TIE} in probability)"
+        return f"{text}; of the {differing:,} others {ties}"
 
 
 def compare_classes(

@@ -58,7 +58,7 @@ def export_graph(network: ExportableNetwork, size: tuple[int, int], dynamic: boo
 
 
 def _prime_from(number: int) -> int:
-    """Return the first prime from a number on: a size that is no multiple of a stride or a patch, so that the graph pads.
+    """Return the first prime from a number on: no multiple of a stride or a patch, so that padding is in the graph.
 
     Example:
         >>> _prime_from(128)
@@ -129,8 +129,7 @@ def to_file(model: Any, entries: Mapping[str, str]) -> bytes:
     del finished.metadata_props[:]
     for key, value in entries.items():
         finished.metadata_props.add(key=key, value=value)
-    if finished.ByteSize() > MAX_BYTES:
-        raise UserError(
-            f"Expected a network of less than 2 GB, the limit of an ONNX file, got {finished.ByteSize() / 2**30:.1f} GB."
-        )
+    num_bytes = finished.ByteSize()
+    if num_bytes > MAX_BYTES:
+        raise UserError(f"Expected a network below 2 GB, the limit of an ONNX file, got {num_bytes / 2**30:.1f} GB.")
     return finished.SerializeToString()

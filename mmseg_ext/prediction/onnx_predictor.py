@@ -3,7 +3,7 @@
 Shape suffixes: N images, H height, W width, C channels of the output.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from mmseg_ext.prediction.blending import blend_windows, window_logits
 from mmseg_ext.prediction.class_scores import classify
 from mmseg_ext.prediction.class_scores import probabilities as probabilities_of
 from mmseg_ext.prediction.exportable_network import WHITE, threshold_logit
-from mmseg_ext.prediction.image_reading import read_rgb
 from mmseg_ext.prediction.onnx_settings import read_settings
 from mmseg_ext.prediction.predictor import ImageInput, Prediction, Predictor, WindowSettings, class_map_dtype
 from mmseg_ext.registry import TRANSFORMS
@@ -118,8 +117,7 @@ class OnnxPredictor(Predictor):
         self.settings = settings
         self._input = inputs[0].name
         self._has_fixed_batch = inputs[0].shape[0] == 1
-        steps = [TRANSFORMS.build({**step, "type": _transform_name(step["type"])}) for step in settings.resize]
-        self._resize_steps = steps
+        self._resize_steps = [_build_step(step) for step in settings.resize]
         self._shift = 0.0 if settings.threshold is None else threshold_logit(settings.threshold)
         on_gpu = self.session.get_providers()[0] == "CUDAExecutionProvider"
         super().__init__(
@@ -157,13 +155,15 @@ class OnnxPredictor(Predictor):
             results = step(results)
         return results["img"][..., ::-1]
 
-    def predict_images(self, images: Sequence[ImageInput], probabilities: bool = False) -> list[Prediction]:
-        """Predict whole images; see :meth:`Predictor.predict_images`."""
-        return [self._predict_image(image, probabilities) for image in images]
+    def predict_prepared(
+        self, images: Sequence[ImageInput], prepared: Sequence[np.ndarray], probabilities: bool = False
+    ) -> list[Prediction]:
+        """Predict whole images; see :meth:`Predictor.predict_prepared`."""
+        pairs = zip(images, prepared, strict=True)
+        return [self._predict_image(image, image_HWC, probabilities) for image, image_HWC in pairs]
 
     @torch.no_grad()
-    def _predict_image(self, image: ImageInput, with_probabilities: bool) -> Prediction:
-        image_HWC = image if isinstance(image, np.ndarray) else read_rgb(image)
+    def _predict_image(self, image: ImageInput, image_HWC: np.ndarray, with_probabilities: bool) -> Prediction:
         height, width = image_HWC.shape[:2]
         logits = self._image_logits(self.resized(image_HWC))
         kept = None
@@ -206,5 +206,8 @@ def _enlarged(logits: ImageLogits, shape: tuple[int, int]) -> Tensor:
     return found_CHW
 
 
-def _transform_name(name: str) -> str:
-    return f"mmseg_ext.{name}" if name == "Resize" else f"mmseg.{name}"
+def _build_step(step: Mapping[str, Any]) -> Any:
+    """Build a step that resizes images; :func:`read_settings` has let no other through."""
+    arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in step.items()}
+    scope = "mmseg_ext" if step["type"] == "Resize" else "mmseg"
+    return TRANSFORMS.build({**arguments, "type": f"{scope}.{step['type']}"})

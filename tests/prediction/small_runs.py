@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 
 VIT = {"embed_dim": 32, "depth": 3, "num_heads": 2}
@@ -133,7 +134,8 @@ def save_run(folder, network, pipeline=(), meta=None, prepare=randomized, names=
     config = Config({"default_scope": "mmseg", "model": segmentor, "test_dataloader": {"dataset": dataset}})
     config.dump(str(folder / "run.py"))
     torch.manual_seed(0)
-    built = prepare(MODELS.build(copy.deepcopy(config.model)))
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        built = prepare(MODELS.build(copy.deepcopy(config.model)))
     meta = {"dataset_meta": {"classes": list(names), "palette": PALETTE[: len(names)]}, **(meta or {})}
     torch.save({"meta": meta, "state_dict": built.state_dict()}, folder / "iter_1.pth")
     return folder
