@@ -14,7 +14,7 @@ RADIUS = 5
 class ColorPredictor(Predictor):
     """The logits of a pixel are the mean colours around it, 5 pixels far; beyond the edge the fill counts."""
 
-    def __init__(self, size=32, overlap=12, batch_size=2, is_fixed=False, threshold=None):
+    def __init__(self, size=40, overlap=16, batch_size=2, is_fixed=False, threshold=None):
         window = WindowSettings((size, size), (overlap, overlap), is_fixed)
         names = NAMES if threshold is None else NAMES[:2]
         super().__init__(names, PALETTE[: len(names)], threshold, window, np.array([100.0, 110, 120]), batch_size)
@@ -31,9 +31,7 @@ class ColorPredictor(Predictor):
 def mean_colors(image_HWC, fill):
     """Average float32 colours around each pixel, in whole numbers: the sums are exact."""
     centred = np.rint(image_HWC.astype(np.float64) - fill.astype(np.float64))
-    sums = cv2.boxFilter(
-        centred, -1, (2 * RADIUS + 1, 2 * RADIUS + 1), normalize=False, borderType=cv2.BORDER_CONSTANT
-    )
+    sums = cv2.boxFilter(centred, -1, (2 * RADIUS + 1, 2 * RADIUS + 1), normalize=False, borderType=cv2.BORDER_CONSTANT)
     return sums.astype(np.float32) / 16
 
 

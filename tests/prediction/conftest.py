@@ -50,18 +50,18 @@ def write_raster(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         settings = {"driver": "GTiff", "count": len(bands), "dtype": bands.dtype, "photometric": "RGB"}
-        if len(bands) < 3:
+        if len(bands) < 3 or colorinterp is not None:
             settings.pop("photometric")
         if "transform" not in profile:
             settings["transform"] = rasterio.transform.from_origin(500_000, 4_000_000, 0.5, 0.5)
         settings["crs"] = "EPSG:32618"
         height, width = bands.shape[1:]
         with rasterio.open(path, "w", height=height, width=width, **{**settings, **profile}) as raster:
+            if colorinterp is not None:
+                raster.colorinterp = [rasterio.enums.ColorInterp[name] for name in colorinterp]
             raster.write(bands)
             if mask is not None:
                 raster.write_mask(mask)
-            if colorinterp is not None:
-                raster.colorinterp = [rasterio.enums.ColorInterp[name] for name in colorinterp]
         return path
 
     return write

@@ -53,7 +53,7 @@ def test_a_field_of_view_within_the_overlap_gives_the_whole_image(is_fixed):
     expected, margin = expected_classes(image, np.ones(image.shape[:2], bool), predictor)
     is_clear = margin > 1e-2
     assert is_clear.mean() > 0.99
-    # The field of view, 11 pixels, is within the overlap; the 4 pixels at a window's edge do not count.
+    # The field of view, 11 pixels, is within the overlap; the 5 pixels at a window's edge do not count.
     assert (blended == expected)[is_clear].mean() > 0.999
     if is_fixed:
         assert {shape[1:] for shape in predictor.shapes} == {(40, 40)}

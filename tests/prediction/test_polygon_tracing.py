@@ -23,7 +23,9 @@ def random_map(trial):
 
 
 def in_chunks(classes, confidence, height):
-    return ((top, classes[top : top + height], confidence[top : top + height]) for top in range(0, len(classes), height))
+    return (
+        (top, classes[top : top + height], confidence[top : top + height]) for top in range(0, len(classes), height)
+    )
 
 
 def sort_key(class_index, polygon):

@@ -32,8 +32,8 @@ def test_weights_of_two_windows_are_one_together_and_fall_to_nothing_before_the_
     ramp = WindowAxis(500, 64, 16).ramp
     assert np.all(np.diff(ramp) >= 0)
     assert ramp + ramp[::-1] == pytest.approx(1)
-    assert ramp.tolist()[:4] == [0] * 4
-    assert 0 < ramp[4] < 0.05
+    assert ramp.tolist()[:5] == [0] * 5
+    assert 0 < ramp[5] < 0.05
 
 
 def test_another_extent_of_the_map_has_the_same_windows():
