@@ -127,8 +127,8 @@ class RasterSource:
         transform = self._raster.transform
         if transform.is_identity or transform.determinant == 0:
             return 0.0, 0.0
-        column, row = ~transform * (0.0, 0.0)
-        return row, column
+        to_pixels = ~transform
+        return to_pixels.f, to_pixels.c
 
     def read(self, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray]:
         """Read a window.

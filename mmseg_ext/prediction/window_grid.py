@@ -88,9 +88,13 @@ class WindowAxis:
 
     @cached_property
     def ramp(self) -> np.ndarray:
-        """Weights of the later window where two overlap, float32; those of the earlier are 1 − ramp."""
+        """Weights of the later window where two overlap, float32; those of the earlier are 1 − ramp.
+
+        They rise from 0 to 1 in the middle third. In the outer thirds one window counts alone: at the very edge of a
+        window the network sees least of what surrounds a pixel.
+        """
         middles = (np.arange(self.overlap) + 0.5) / max(self.overlap, 1)
-        return (0.5 - 0.5 * np.cos(np.pi * middles)).astype(np.float32)
+        return (0.5 - 0.5 * np.cos(np.pi * np.clip(3 * middles - 1, 0, 1))).astype(np.float32)
 
 
 def anchor_of(origin: float, step: int) -> int:
