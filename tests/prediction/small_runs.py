@@ -82,6 +82,26 @@ NETWORKS = {
     },
 }
 
+FEATURES = {
+    "type": "mmseg_ext.FeatureSegmentor",
+    "backbone": {**RESNET, "num_stages": 2, "strides": (1, 2), "dilations": (1, 1), "out_indices": (0, 1)},
+    "decode_head": {
+        "type": "mmseg_ext.LightHead",
+        "num_classes": 3,
+        "classifiers": [{"type": "mmseg_ext.LogisticRegression", "C": 0.01}],
+    },
+}
+
+
+def fitted(segmentor):
+    """Give a light head random weights, as if it were fitted."""
+    randomized(segmentor)
+    classifier = segmentor.decode_head.classifiers[0]
+    classifier.weight, classifier.bias = torch.randn(3, 8 + 16), torch.randn(3)
+    segmentor.decode_head.num_points.fill_(10)
+    return segmentor
+
+
 SIGMOID = {
     **NETWORKS["unet"],
     "decode_head": {**head("FCNHead", 8, **FCN), "num_classes": 2, "out_channels": 1, "threshold": 0.37},

@@ -51,5 +51,5 @@ def test_an_unknown_resolution_is_left_to_the_user():
 
 @pytest.mark.parametrize(("overlap", "resolution"), [(100, None), (-1, None), (15, 0.0), (15, float("nan"))])
 def test_values_out_of_range_are_refused(overlap, resolution):
-    with pytest.raises(UserError, match="Expected an overlap of 0 to 99 percent|Expected a resolution above 0"):
+    with pytest.raises(UserError, match=r"Expected an overlap of 0 to 99 percent|Expected a resolution above 0"):
         deepness_metadata(["a", "b"], False, 64, overlap, resolution)
