@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from mmseg_ext.stack.own_checkpoints import file_name
+from mmseg_ext.stack.own_checkpoints import best_checkpoint, file_name
 
 
 def python_command() -> str:
@@ -35,14 +35,14 @@ def command_to_test(work_dir: str | Path, config: str | None) -> str:
             dir, which holds the command's --cfg-options too, goes before it.
     """
     work_dir = Path(work_dir)
-    best = sorted(work_dir.glob("best_*.pth"), key=lambda path: path.stat().st_mtime)
+    best = best_checkpoint(work_dir)
     last = work_dir / "last_checkpoint"
     named = (
         str(work_dir / file_name(last.read_text(encoding="utf-8", errors="replace")))
         if last.is_file()
         else "CHECKPOINT"
     )
-    checkpoint = str(best[-1]) if best else named
+    checkpoint = str(best) if best else named
     dumped = work_dir / Path(config or "CONFIG").name
     config = str(dumped) if dumped.is_file() else config or "CONFIG"
     return f"{python_command()} tools/test.py {shlex.quote(short_path(config))} {shlex.quote(short_path(checkpoint))}"

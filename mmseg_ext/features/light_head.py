@@ -182,6 +182,10 @@ class LightHead(BaseDecodeHead):
         """
         if not self.num_points:
             raise UserError("Expected a fitted head, got one without a fit. Fit it: python tools/fit.py CONFIG.")
+        return self.compute_logits(inputs)
+
+    def compute_logits(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Compute what :meth:`forward` returns, without a look at whether the head is fitted."""
         descriptors = inputs[-1] if self.uses_descriptors else None
         maps = inputs if descriptors is None else inputs[:-1]
         size = max((values.shape[2:] for values in inputs), key=lambda shape: shape.numel())

@@ -27,11 +27,19 @@ def as_array(class_map: Tensor) -> np.ndarray:
     return (class_map_HW.to(torch.uint8) if class_map_HW.is_floating_point() else class_map_HW).cpu().numpy()
 
 
-def pack_labels(labels_HW: np.ndarray) -> bytes:
-    """Encode class indices as PNG, of 8 bits where they fit, else of 16."""
+def pack_labels(labels_HW: np.ndarray, palette: np.ndarray | None = None) -> bytes:
+    """Encode class indices as PNG, of 8 bits where they fit, else of 16.
+
+    Args:
+        labels_HW: Class indices.
+        palette: uint8 (K, 3), RGB: viewers then show the classes in these colours, where they are of 8 bits.
+    """
     buffer = io.BytesIO()
     kind = np.uint8 if labels_HW.max(initial=0) <= 255 else np.uint16
-    Image.fromarray(labels_HW.astype(kind)).save(buffer, format="PNG")
+    image = Image.fromarray(labels_HW.astype(kind, copy=False))
+    if palette is not None and kind is np.uint8:
+        image.putpalette(np.asarray(palette, np.uint8)[:256].tobytes())
+    image.save(buffer, format="PNG")
     return buffer.getvalue()
 
 

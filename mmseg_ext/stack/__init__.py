@@ -9,7 +9,7 @@ from mmseg_ext.stack.compiled_ops import MissingOpError, install_ops_stand_in
 from mmseg_ext.stack.config_text import parse_checkpoint_configs, read_dumped_config
 from mmseg_ext.stack.downloads import download_error, explain_download_errors, explained_download
 from mmseg_ext.stack.missing_weights import explain_missing_weights
-from mmseg_ext.stack.own_checkpoints import keep_to_own_checkpoints, last_checkpoint
+from mmseg_ext.stack.own_checkpoints import best_checkpoint, keep_to_own_checkpoints, last_checkpoint
 from mmseg_ext.stack.pip_install import forbid_pip_install
 from mmseg_ext.stack.printable_logs import keep_logs_printable
 from mmseg_ext.stack.safe_checkpoints import read_checkpoint_meta, safe_checkpoints
@@ -18,6 +18,7 @@ from mmseg_ext.stack.stock_warnings import quiet, write_kept_warnings
 
 __all__ = [
     "MissingOpError",
+    "best_checkpoint",
     "download_error",
     "explain_download_errors",
     "explain_missing_weights",

@@ -58,6 +58,12 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
     )
 
 
+def best_checkpoint(work_dir: str | Path) -> Path | None:
+    """Find the checkpoint of a run's best score, the newest whole one where several scores are kept."""
+    found = sorted(Path(work_dir).glob("best_*.pth"), key=lambda path: (path.stat().st_mtime, path.name), reverse=True)
+    return next(filter(is_whole, found), None)
+
+
 def _warn(message: str) -> None:
     import_module("mmengine.logging").print_log(message, "current", logging.WARNING)
 

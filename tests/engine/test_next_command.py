@@ -36,7 +36,7 @@ def test_the_best_checkpoint_is_tested_and_else_the_last(tmp_path):
     (run / "last_checkpoint").write_text(f"{run}/iter_9.pth\n")
     assert command_to_test(run, "configs/leaf.py") == "python tools/test.py configs/leaf.py 'work dirs/run/iter_9.pth'"
     for second, name in enumerate(("best_mIoU_iter_8.pth", "best_mIoU_iter_4.pth")):
-        (run / name).touch()
+        (run / name).write_bytes(b"weights")
         os.utime(run / name, (second, second))
     (run / "leaf.py").touch()
     expected = "python tools/test.py 'work dirs/run/leaf.py' 'work dirs/run/best_mIoU_iter_4.pth'"

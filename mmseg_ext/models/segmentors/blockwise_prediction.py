@@ -137,6 +137,18 @@ class BlockwisePrediction(EncoderDecoder):
                 sample.cross_entropy = {"sum": prediction.cross_entropy, "num_pixels": prediction.num_labelled}
         return samples
 
+    def input_logits(self, inputs: Tensor, metas: list[dict]) -> Tensor:
+        """Compute the logits at the size of the inputs, as mmseg's `inference` does, with the weights that predict.
+
+        Args:
+            inputs: (N, 3, H, W), normalised and padded.
+            metas: The meta information of the images.
+
+        Returns:
+            (N, C, H, W).
+        """
+        return self.inference(inputs, metas)
+
     def _image_logits(self, inputs: Tensor, metas: list[dict]) -> ImageLogits:
         """Prepare the logits that ``whole_inference`` or ``slide_inference`` would return."""
         mode = self.test_cfg.get("mode", "whole")

@@ -96,6 +96,11 @@ class SparseEncoderDecoder(BlockwisePrediction):
         with self._predicting():
             return super().predict(inputs, data_samples)
 
+    def input_logits(self, inputs: Tensor, metas: list[dict]) -> Tensor:
+        """Compute the logits at the size of the inputs, the teacher's if the teacher predicts."""
+        with self._predicting():
+            return super().input_logits(inputs, metas)
+
     def _forward(self, inputs: Tensor, data_samples: SampleList | None = None) -> Tensor:
         """Compute the raw output of the decode head, the teacher's if the teacher predicts."""
         with self._predicting():

@@ -42,3 +42,17 @@ def test_half_precision_is_interpolated_in_float32_and_gradients_pass():
     assert result.dtype == torch.bfloat16
     result.float().sum().backward()
     assert embedding.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("rule", [*OFFICIAL_RULES.values(), TIMM_RULE])
+@pytest.mark.parametrize(
+    "grids", [((5, 5), (7, 9)), ((16, 12), (5, 3)), ((6, 4), (4, 6)), ((4, 4), (4, 4)), ((9, 9), (1, 9))]
+)
+def test_an_export_interpolates_alike(rule, grids, monkeypatch):
+    embedding = torch.randn(1, 2 + grids[0][0] * grids[0][1], 6)
+    expected = interpolate_position_embedding(embedding, *grids, 2, rule)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    found = interpolate_position_embedding(embedding, *grids, 2, rule)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+    if grids[0] == grids[1]:
+        assert torch.equal(found, embedding)
