@@ -20,6 +20,7 @@ from mmseg_ext.engine.config_keys import unread_options, unread_variables
 from mmseg_ext.engine.fault_causes import explain_fault
 from mmseg_ext.engine.hooks.console_hook import ConsoleHook
 from mmseg_ext.engine.hooks.random_state_hook import RandomStateHook
+from mmseg_ext.engine.label_completion import complete_training_labels
 from mmseg_ext.engine.resumed_config import check_resumed_config
 from mmseg_ext.engine.work_dir_lock import lock_work_dir
 from mmseg_ext.errors import UserError
@@ -360,6 +361,8 @@ def train(
             config.randomness = {**config.get("randomness", {}), "seed": seed}
     if checkpoint is not None and is_first:
         check_resumed_config(config, checkpoint, resume_anyway)
+
+    complete_training_labels(config)
 
     def train_with(runner: Runner) -> Runner:
         if not any(isinstance(hook, RandomStateHook) for hook in runner.hooks):

@@ -12,7 +12,15 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, Literal
 
-from mmseg_ext.arguments import ComponentConfig, FilePath, Fraction, NonNegativeFloat, PositiveInt, checked, refuse_unknown
+from mmseg_ext.arguments import (
+    ComponentConfig,
+    FilePath,
+    Fraction,
+    NonNegativeFloat,
+    PositiveInt,
+    checked,
+    refuse_unknown,
+)
 from mmseg_ext.errors import UserError
 
 SPARSE_LABELS = "sparse_labels"
@@ -262,8 +270,8 @@ def _budget_of_steps(pipeline: Any) -> LabelBudget | None:
     found: dict[str, Any] = {}
     for step in flat_steps(pipeline):
         name = name_of(step)
-        if name not in STEP_SETTINGS or not isinstance(step, Mapping):
-            continue
+        if name not in STEP_SETTINGS or name == "LoadCompletedLabels" or not isinstance(step, Mapping):
+            continue  # completed labels are those of a dataset's `labels`
         settings = {key: step[key] for key in STEP_SETTINGS[name] if step.get(key) is not None}
         if name == "GrowPoints":
             found["grow"] = settings

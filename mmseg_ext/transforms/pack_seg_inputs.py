@@ -39,7 +39,8 @@ def to_channels_first(image_HWC: np.ndarray) -> Tensor:
 class PackSegInputs(StockPackSegInputs):
     """mmseg's PackSegInputs: the same arguments and, bit for bit, the same tensors, each array copied once.
 
-    The ``label_weights`` of :class:`WeighLabels` join the metainfo.
+    The ``label_weights`` of :class:`WeighLabels` join the metainfo; the ``gt_label_weight`` of
+    :class:`LoadCompletedLabels`, a weight a pixel, the data sample, uint8 (1, H, W).
     """
 
     def transform(self, results: dict) -> dict:
@@ -56,4 +57,7 @@ class PackSegInputs(StockPackSegInputs):
             packed["data_samples"].gt_sem_seg = labels
         if "label_weights" in results:
             packed["data_samples"].set_metainfo({"label_weights": results["label_weights"]})
+        if "gt_label_weight" in results:
+            weight_HW = np.ascontiguousarray(results["gt_label_weight"])
+            packed["data_samples"].gt_label_weight = PixelData(data=torch.from_numpy(weight_HW)[None])
         return packed
