@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
@@ -114,6 +115,7 @@ def complete_dataset(dataset: Mapping[str, Any], out: str | Path | None = None) 
     """
     begin = time.perf_counter()
     with kept_random_state(), DefaultScope.overwrite_default_scope("mmseg"):
+        torch.manual_seed(0)  # of a network without pretrained weights
         request: CompletionRequest = DATASETS.build(dict(dataset)).completion_request
         folder = request.folder if out is None else Path(out)
         names = request.settings["images"]

@@ -302,14 +302,22 @@ def build_runner(config: Config) -> Runner:
     return runner
 
 
-def run_config(config: Config, use: Callable[[Runner], Result]) -> Result:
+def run_config(
+    config: Config, use: Callable[[Runner], Result], prepare: Callable[[Config], object] = lambda config: None
+) -> Result:
     """Build the config's Runner and use it; a fault whose cause is known ends in one line.
+
+    Args:
+        config: Of the run.
+        use: Called with the Runner.
+        prepare: Called with the config before the Runner is built.
 
     Raises:
         UserError: What :func:`mmseg_ext.engine.fault_causes.explain_fault` has found.
     """
     runner = None
     try:
+        prepare(config)
         runner = build_runner(config)
         return use(runner)
     except Exception as error:
@@ -362,15 +370,13 @@ def train(
     if checkpoint is not None and is_first:
         check_resumed_config(config, checkpoint, resume_anyway)
 
-    complete_training_labels(config)
-
     def train_with(runner: Runner) -> Runner:
         if not any(isinstance(hook, RandomStateHook) for hook in runner.hooks):
             runner.register_hook(RandomStateHook())
         runner.train()
         return runner
 
-    return run_config(config, train_with)
+    return run_config(config, train_with, prepare=complete_training_labels)
 
 
 def test(config: Config, checkpoint: str) -> dict[str, float]:

@@ -90,7 +90,7 @@ def own_log_probabilities(
 
 
 def multiply_models(
-    pooled_1Chw: Tensor, own_1Chw: Tensor, num_points: int, own_shown_C: Tensor | None = None
+    pooled_1Chw: Tensor, own_1Chw: Tensor, num_points: int, shown_C: Tensor, shows_all_classes: bool = False
 ) -> Tensor:
     """Multiply the pooled model by that of the image's own points, which weighs n / (n + 20) for n points.
 
@@ -98,18 +98,20 @@ def multiply_models(
         pooled_1Chw: Log probabilities.
         own_1Chw: Likewise.
         num_points: n.
-        own_shown_C: Which classes the points show; the own model then has no say about the others, whose share of
-            each pixel the pooled model decides. None takes a class without a point as one that the image does not have.
+        shown_C: Which classes the points show. The own model knows nothing of the others: the pooled one decides on
+            their share of each pixel.
+        shows_all_classes: Whether the image has no other classes.
 
     Returns:
         Log probabilities, the weighted geometric mean of both.
     """
     weight = num_points / (num_points + HALF_WEIGHT_POINTS)
-    if own_shown_C is not None:
-        absent_C = ~own_shown_C
-        left_1hw = pooled_1Chw[:, absent_C].exp().sum(1).clamp(max=1 - 1e-6)
-        own_1Chw = own_1Chw + torch.log1p(-left_1hw)[:, None]
-        own_1Chw = torch.where(absent_C[None, :, None, None], pooled_1Chw, own_1Chw)
+    absent_1C11 = ~shown_C[None, :, None, None]
+    if shows_all_classes:
+        mean_1Chw = (pooled_1Chw + weight * own_1Chw) / (1 + weight)
+        return mean_1Chw.masked_fill(absent_1C11, -torch.inf).log_softmax(1)
+    left_11hw = (pooled_1Chw.exp() * absent_1C11).sum(1, keepdim=True).clamp(max=1 - 1e-6)
+    own_1Chw = torch.where(absent_1C11, pooled_1Chw, own_1Chw + torch.log1p(-left_11hw))
     return ((pooled_1Chw + weight * own_1Chw) / (1 + weight)).log_softmax(1)
 
 
@@ -162,8 +164,9 @@ def complete_image(
     if image is not None:
         own_1Chw = _own_model(segmentor, features, padded_size, image, weights_P, log_probabilities.shape[2:])
         shown_C = torch.bincount(image.labels_P, minlength=log_probabilities.shape[1]) > 0
-        told = None if shows_all_classes else shown_C
-        log_probabilities = multiply_models(log_probabilities, own_1Chw, len(image.labels_P), told)
+        log_probabilities = multiply_models(
+            log_probabilities, own_1Chw, len(image.labels_P), shown_C, shows_all_classes
+        )
     probabilities = log_probabilities.exp()
     height, width = meta["img_shape"][:2]
     if (height, width) != padded_size:

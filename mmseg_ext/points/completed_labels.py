@@ -46,9 +46,8 @@ def made_from(path: Path) -> str | None:
     with open(path, "rb") as file:
         try:
             with Image.open(file) as image:
-                found = getattr(image, "text", {}).get(_CHUNK)
-                image.verify()  # a file that is cut off was not written by us
-                return found
+                image.load()  # all of it: a file that is cut off was not written by us
+                return getattr(image, "text", {}).get(_CHUNK)
         except (OSError, SyntaxError, ValueError):
             return None
 

@@ -30,11 +30,14 @@ for Resize, RandomResize and RandomCrop then keep the labels: points are moved a
 POINT_STEPS = ("SamplePoints", "LoadPointAnnotations")
 """Transforms that leave only points of the labels."""
 
+COMPLETED_STEP = "LoadCompletedAnnotations"
+"""Transform that loads labels which were completed from points."""
+
 STEP_SETTINGS = {
     "SamplePoints": ("num_points", "per", "strategy", "seed", "resample"),
     "LoadPointAnnotations": ("file", "classes", "allow_empty", "frame"),
     "GrowPoints": ("radius", "tolerance", "sigma"),
-    "LoadCompletedLabels": ("min_confidence", "weigh"),
+    COMPLETED_STEP: ("min_confidence", "weigh"),
     "WeighLabels": ("areas",),
 }
 """The settings of each transform of a label budget."""
@@ -187,11 +190,11 @@ class LabelBudget:
     def steps(self) -> list[dict[str, Any]]:
         """List the transforms, as configs, in their order behind the step that loads labels.
 
-        `LoadPointAnnotations` and `LoadCompletedLabels` take the place of that step.
+        `LoadPointAnnotations` and `LoadCompletedAnnotations` take the place of that step.
         """
         if self.complete is not None:
-            settings = {key: getattr(self.complete, key) for key in STEP_SETTINGS["LoadCompletedLabels"]}
-            return [{"type": "mmseg_ext.LoadCompletedLabels", **settings}]
+            settings = {key: getattr(self.complete, key) for key in STEP_SETTINGS[COMPLETED_STEP]}
+            return [{"type": f"mmseg_ext.{COMPLETED_STEP}", **settings}]
         steps: list[dict[str, Any]] = []
         for name in POINT_STEPS:
             settings = {key: getattr(self, key) for key in STEP_SETTINGS[name]}
@@ -270,7 +273,7 @@ def _budget_of_steps(pipeline: Any) -> LabelBudget | None:
     found: dict[str, Any] = {}
     for step in flat_steps(pipeline):
         name = name_of(step)
-        if name not in STEP_SETTINGS or name == "LoadCompletedLabels" or not isinstance(step, Mapping):
+        if name not in STEP_SETTINGS or name == COMPLETED_STEP or not isinstance(step, Mapping):
             continue  # completed labels are those of a dataset's `labels`
         settings = {key: step[key] for key in STEP_SETTINGS[name] if step.get(key) is not None}
         if name == "GrowPoints":

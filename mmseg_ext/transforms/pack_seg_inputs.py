@@ -40,7 +40,7 @@ class PackSegInputs(StockPackSegInputs):
     """mmseg's PackSegInputs: the same arguments and, bit for bit, the same tensors, each array copied once.
 
     The ``label_weights`` of :class:`WeighLabels` join the metainfo; the ``gt_label_weight`` of
-    :class:`LoadCompletedLabels`, a weight a pixel, the data sample, uint8 (1, H, W).
+    :class:`LoadCompletedAnnotations`, a weight a pixel, the data sample, uint8 (1, H, W).
     """
 
     def transform(self, results: dict) -> dict:

@@ -13,7 +13,7 @@ from mmseg_ext.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class LoadCompletedLabels(BaseTransform):
+class LoadCompletedAnnotations(BaseTransform):
     """Load the labels that were completed from the points of an image; ``labels=dict(…, complete=True)`` adds it.
 
     Required keys: completed_labels and img_name, which our datasets give. Added keys: gt_seg_map (uint8 (H, W)) and,
