@@ -52,10 +52,10 @@ def test_a_damaged_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"Cannot read the completed labels .*confidence.*complete_labels\.py CONFIG"):
         read_completed(tmp_path, NAME)
     Image.fromarray(np.zeros((6, 9), np.uint8)).save(confidence)
-    with pytest.raises(UserError, match="Expected completed labels in .*confidence.*, got something else"):
+    with pytest.raises(UserError, match=r"Expected completed labels in .*confidence.*, got something else"):
         read_completed(tmp_path, NAME)
     labels.unlink()
-    with pytest.raises(UserError, match="Cannot read the completed labels .*labels"):
+    with pytest.raises(UserError, match=r"Cannot read the completed labels .*labels"):
         read_completed(tmp_path, NAME)
 
 

@@ -63,8 +63,8 @@ def takes_labelled_pixels(loss: nn.Module) -> bool:
 def label_weights(data_samples: Sequence[SegDataSample], labels_NHW: Tensor, ignore_index: int) -> Tensor | None:
     """Look up the weight of each label, which the data sample of its image gives.
 
-    It is a weight a pixel in ``gt_label_weight`` (of ``LoadCompletedAnnotations``), or a weight a class in the metainfo's
-    ``label_weights`` (of ``WeighLabels``).
+    It is a weight a pixel in ``gt_label_weight`` (of ``LoadCompletedAnnotations``), or a weight a class in the
+    ``label_weights`` of the metainfo (of ``WeighLabels``).
 
     Args:
         data_samples: mmseg's SegDataSample, one per image.
