@@ -159,7 +159,7 @@ def test_a_label_budget_needs_no_other_setting(path):
     assert all(kind.startswith("mmseg_ext.Partial") for kind in kinds) != ("_swin-" in path.stem and bool(kinds))
     assert "SamplePoints" not in steps_of(config)
     if "RandomChoiceResize" not in steps_of(config):  # Mask2Former's, which names its drop-in
-        config.merge_from_dict({"train_dataloader.dataset.labels": {"num_points": 20}})
+        config.merge_from_dict({"train_dataloader.dataset.labels": {"num_points": 20, "complete": None}})
         built = DATASETS.build({**config.train_dataloader.dataset, "lazy_init": True})
         assert type(built.pipeline.transforms[2]).__name__ == "SamplePoints", "right after the labels are loaded"
 
