@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.points.label_budget import STEP_SETTINGS, LabelBudget, flat_steps, name_of
+from mmseg_ext.points.label_budget import POINT_STEPS, STEP_SETTINGS, LabelBudget, flat_steps, name_of
 
 # What loses points, by its stock name, and what to do about it.
 _LOSES_POINTS = {
@@ -23,6 +23,16 @@ _LOSES_POINTS = {
 def loads_labels(step: Any) -> bool:
     """Whether a step, given as config or as object, loads labels."""
     return name_of(step).endswith("Annotations")
+
+
+def loading_steps(pipeline: Sequence[Any]) -> list[Any]:
+    """List the steps that load the image or the labels, or sample points: none of them moves a pixel."""
+    kept = []
+    for step in pipeline:
+        name = name_of(step)
+        if (name.startswith("Load") and ("Image" in name or "Annotations" in name)) or name in POINT_STEPS:
+            kept.append(step)
+    return kept
 
 
 def without_label_loading(pipeline: Sequence[Any]) -> list[Any]:
@@ -48,7 +58,8 @@ def with_label_budget(pipeline: Sequence[Any], budget: LabelBudget) -> list[Any]
 
     Args:
         pipeline: Configs of transforms, or transforms.
-        budget: Where it has a file of points, its first step takes the place of the one that loads labels.
+        budget: Where it has a file of points or completes them, its first step takes the place of the one that loads
+            labels.
 
     Raises:
         UserError: The pipeline loads no labels, or has steps of a label budget already, or a step that loses points.
@@ -75,7 +86,8 @@ def _placed(pipeline: Sequence[Any], budget: LabelBudget) -> list[Any]:
     placed: list[Any] = []
     for step in pipeline:
         if loads_labels(step):
-            placed += budget.steps() if budget.file is not None else [step, *budget.steps()]
+            replaced = budget.file is not None or budget.complete is not None
+            placed += budget.steps() if replaced else [step, *budget.steps()]
         elif name_of(step).endswith("TestTimeAug") and isinstance(step, Mapping):
             # Each list holds alternatives: steps that follow one another need a list each.
             choices = []

@@ -4,6 +4,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
 from mmseg_ext.arguments import PositiveFloat, StrPath
+from mmseg_ext.datasets.completion_request import CompletionRequest, request_completion
 from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
-from mmseg_ext.datasets.label_steps import with_label_budget, without_label_loading
+from mmseg_ext.datasets.label_steps import loading_steps, with_label_budget, without_label_loading
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.decoded_cache import KEY, DecodedCache
+from mmseg_ext.points.completed_labels import FOLDER_KEY
 from mmseg_ext.points.label_budget import SPARSE_LABELS, LabelBudget
 
 
@@ -67,7 +70,9 @@ class NamedSegDataset(BaseSegDataset):
         labels: Which labels to train on: ``dict(num_points=20)``, with `per`, `strategy`, `seed` and `resample` as
             `SamplePoints` takes them, or ``dict(file='points.csv')``, with `classes` (the dataset's own by default),
             `allow_empty` and `frame` as `LoadPointAnnotations` does; either with `areas` (a file, see `WeighLabels`)
-            and `grow` (True, or the settings of `GrowPoints`). None: all labels. With a file no masks are needed.
+            and `grow` (True, or the settings of `GrowPoints`), or `complete` (True, or a dict with `min_confidence`,
+            `weigh`, `model` and `scale`: the points are completed to labels of all pixels before the run). None: all
+            labels. With a file no masks are needed.
         has_masks: Whether there are masks. Without them, and without a file of points, the steps of the pipeline that
             load labels are left out.
         cache_dir: A folder for decoded images and masks: our loading transforms then decode each file once, not once an
@@ -95,6 +100,7 @@ class NamedSegDataset(BaseSegDataset):
         self.label_budget = None if labels is None else LabelBudget.from_config(labels)
         self.reads_masks = has_masks and (self.label_budget is None or self.label_budget.file is None)
         pipeline = kwargs.get("pipeline", [])
+        self._loading_steps = loading_steps(pipeline)
         if self.label_budget is not None:
             if not has_masks and self.label_budget.file is None:
                 raise UserError(
@@ -110,11 +116,34 @@ class NamedSegDataset(BaseSegDataset):
         self.decoded_cache = None if cache_dir is None else DecodedCache(cache_dir, cache_gb)
         super().__init__(*args, **kwargs)
 
+    @cached_property
+    def completion_request(self) -> CompletionRequest:
+        """What completed labels ``labels=dict(…, complete=…)`` asks for."""
+        if self.label_budget is None or self.label_budget.complete is None:
+            raise UserError(
+                f"Expected {type(self).__name__} with labels=dict(…, complete=True), got labels without it."
+            )
+        return request_completion(self, self.label_budget, self._loading_steps)
+
+    @cached_property
+    def _completed_folder(self) -> str:
+        return self.completion_request.found_folder()
+
+    def get_listed_info(self, idx: int) -> dict:
+        """Get a sample's entry as it is listed."""
+        return super().get_data_info(idx)
+
     def get_data_info(self, idx: int) -> dict:
-        """Get a sample's entry, with the mark of sparse labels and the cache that its loading transforms use."""
-        info = super().get_data_info(idx)
+        """Get a sample's entry, with the mark of sparse labels and what its loading transforms use.
+
+        Raises:
+            UserError: The labels are to be completed, and are not.
+        """
+        info = self.get_listed_info(idx)
         if self.label_budget is not None:
             info[SPARSE_LABELS] = self.label_budget.sparsity
+            if self.label_budget.complete is not None:
+                info[FOLDER_KEY] = self._completed_folder
         if self.decoded_cache is not None:
             info[KEY] = self.decoded_cache
         return info

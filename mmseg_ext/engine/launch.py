@@ -20,6 +20,7 @@ from mmseg_ext.engine.config_keys import unread_options, unread_variables
 from mmseg_ext.engine.fault_causes import explain_fault
 from mmseg_ext.engine.hooks.console_hook import ConsoleHook
 from mmseg_ext.engine.hooks.random_state_hook import RandomStateHook
+from mmseg_ext.engine.label_completion import complete_training_labels
 from mmseg_ext.engine.resumed_config import check_resumed_config
 from mmseg_ext.engine.work_dir_lock import lock_work_dir
 from mmseg_ext.errors import UserError
@@ -301,14 +302,22 @@ def build_runner(config: Config) -> Runner:
     return runner
 
 
-def run_config(config: Config, use: Callable[[Runner], Result]) -> Result:
+def run_config(
+    config: Config, use: Callable[[Runner], Result], prepare: Callable[[Config], object] = lambda config: None
+) -> Result:
     """Build the config's Runner and use it; a fault whose cause is known ends in one line.
+
+    Args:
+        config: Of the run.
+        use: Called with the Runner.
+        prepare: Called with the config before the Runner is built.
 
     Raises:
         UserError: What :func:`mmseg_ext.engine.fault_causes.explain_fault` has found.
     """
     runner = None
     try:
+        prepare(config)
         runner = build_runner(config)
         return use(runner)
     except Exception as error:
@@ -367,7 +376,7 @@ def train(
         runner.train()
         return runner
 
-    return run_config(config, train_with)
+    return run_config(config, train_with, prepare=complete_training_labels)
 
 
 def test(config: Config, checkpoint: str) -> dict[str, float]:

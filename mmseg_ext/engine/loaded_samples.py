@@ -8,28 +8,19 @@ from typing import Any, TypeVar
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
+from mmseg_ext.datasets.label_steps import loading_steps, loads_labels
 from mmseg_ext.errors import UserError
 from mmseg_ext.image_names import image_name
-from mmseg_ext.points.label_budget import POINT_STEPS, budget_of, name_of
+from mmseg_ext.points.label_budget import budget_of
 
 Result = TypeVar("Result")
 Progress = Callable[[int, int], object]
 
 
-def _is_kept(step: Mapping[str, Any]) -> bool:
-    """Return whether a pipeline step loads the image or the labels, or samples points; it moves no pixel."""
-    name = name_of(step)
-    return (name.startswith("Load") and ("Image" in name or "Annotations" in name)) or name in POINT_STEPS
-
-
-def _loads_labels(step: Mapping[str, Any]) -> bool:
-    return name_of(step).endswith("Annotations")
-
-
 def build_loading_dataset(dataset: Mapping[str, Any], labels_only: bool = False) -> Any:
     """Build a dataset whose pipeline only loads: images and labels, of the label budget's points where it has one.
 
-    Areas and growing are left out of the budget: they do not change where its points are.
+    Areas, growing and completion are left out of the budget: they do not change where its points are.
 
     Args:
         dataset: Config of a dataset.
@@ -46,16 +37,16 @@ def build_loading_dataset(dataset: Mapping[str, Any], labels_only: bool = False)
             f"Expected a dataset with a `pipeline`, got {dataset.get('type')}. Name the dataset inside the wrapper."
         )
     if labels_only:
-        steps = [step for step in dataset["pipeline"] if _loads_labels(step)][:1]
+        steps = [step for step in dataset["pipeline"] if loads_labels(step)][:1]
     else:
-        steps = [step for step in dataset["pipeline"] if _is_kept(step)]
-    if not any(map(_loads_labels, steps)):
+        steps = loading_steps(dataset["pipeline"])
+    if not any(map(loads_labels, steps)):
         raise UserError("Expected a pipeline that loads labels, got none of whose steps is named …Annotations.")
     built_of = {**dataset, "pipeline": steps}
     labels = built_of.pop("labels", None)
     if labels is not None and not labels_only:
         budget_of(dataset)  # refuses what is wrong, of areas and grow too
-        built_of["labels"] = {**labels, "areas": None, "grow": None}
+        built_of["labels"] = {**labels, "areas": None, "grow": None, "complete": None}
     with DefaultScope.overwrite_default_scope("mmseg"):
         built = DATASETS.build(built_of)
     if not built.metainfo.get("classes"):

@@ -200,14 +200,16 @@ class FeatureSegmentor(BlockwisePrediction):
             if int(labels_P.max()) >= self.decode_head.num_classes:
                 wrong = out_of_range("labels", [int(labels_P.max())], self.decode_head.num_classes, ignore_index)
                 raise UserError(f"{name}: {wrong}")
-            weights_C = sample.metainfo.get("label_weights")
+            weights_P = _given_weights(sample, positions_P2, labels_P)
             evidence = None
-            if self.estimate_areas and weights_C is None and num_labelled < DENSE_SHARE * labels_HW.size:
+            if self.estimate_areas and weights_P is None and num_labelled < DENSE_SHARE * labels_HW.size:
                 evidence = self._evidence_of_areas(inputs[n : n + 1], sampled_HW)
             features_PF = self.features_at(inputs[n : n + 1], positions_P2)
             num_channels = features_PF.shape[1] - num_descriptors
             network_PF, descriptors_PD = features_PF.split([num_channels, num_descriptors], dim=1)
-            found.append(LabelledImage(network_PF, descriptors_PD, labels_P, num_labelled, weights_C, evidence))
+            found.append(
+                LabelledImage(positions_P2, network_PF, descriptors_PD, labels_P, num_labelled, weights_P, evidence)
+            )
         return found
 
     def fit(self, images: Sequence[LabelledImage]) -> FitReport:
@@ -239,6 +241,14 @@ class FeatureSegmentor(BlockwisePrediction):
             for index, (image, weights_P) in enumerate(zip(images, weights, strict=True))
         ]
         return self.decode_head.fit(join_points(points))
+
+
+def _given_weights(sample: Any, positions_P2: Tensor, labels_P: Tensor) -> np.ndarray | None:
+    """Look up the weights that the dataset gives the labels, by pixel or by class."""
+    if "gt_label_weight" in sample:
+        return sample.gt_label_weight.data[0].cpu().numpy()[tuple(positions_P2.numpy().T)].astype(np.float32)
+    weights_C = sample.metainfo.get("label_weights")
+    return None if weights_C is None else np.asarray(weights_C)[labels_P.cpu().numpy()]
 
 
 def _forget_digest(module: Any, _keys: object) -> None:

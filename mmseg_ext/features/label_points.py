@@ -23,19 +23,21 @@ class LabelledImage(NamedTuple):
     """What one image gives to a fit.
 
     Attributes:
+        positions_P2: Row and column of each point.
         network_PF: Features of the network at the points.
         descriptors_PD: Colour and texture at the points.
         labels_P: Class indices.
         num_labelled: Labelled pixels of the image, of which the points may be a sample.
-        label_weights_C: Weight of a label of each class, where the dataset gives them.
+        label_weights_P: Weight of each label, where the dataset gives them.
         evidence: What the areas of the classes are estimated from; None where they are not.
     """
 
+    positions_P2: Tensor
     network_PF: Tensor
     descriptors_PD: Tensor
     labels_P: Tensor
     num_labelled: int
-    label_weights_C: np.ndarray | None
+    label_weights_P: np.ndarray | None
     evidence: AreaEvidence | None
 
 
@@ -72,8 +74,8 @@ def weigh_points(images: Sequence[LabelledImage], num_classes: int) -> list[np.n
     weights = []
     for n, image in enumerate(images):
         labels_P = image.labels_P.cpu().numpy()
-        if image.label_weights_C is not None:
-            weights_P = image.label_weights_C[labels_P]
+        if image.label_weights_P is not None:
+            weights_P = image.label_weights_P
         elif n in areas_of:
             weights_P = (areas_of[n] / np.maximum(counts_NC[n], 1))[labels_P] * len(labels_P)
         else:

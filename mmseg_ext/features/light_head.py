@@ -13,7 +13,7 @@ import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
-from mmseg_ext.arguments import ComponentConfig, PositiveInt, Rule
+from mmseg_ext.arguments import ComponentConfig, NonNegativeFloat, PositiveInt, Rule
 from mmseg_ext.errors import UserError
 from mmseg_ext.features.calibration import (
     choose_temperature,
@@ -25,6 +25,7 @@ from mmseg_ext.features.classifier import Classifier
 from mmseg_ext.features.point_features import PointFeatures
 from mmseg_ext.models.heads.head_arguments import check_head_arguments
 from mmseg_ext.registry import MODELS
+from mmseg_ext.statistics.class_weights import parse_weights_file, read_class_weights
 
 
 class FitReport(NamedTuple):
@@ -73,11 +74,15 @@ class LightHead(BaseDecodeHead):
         num_classes: Classes.
         classifiers: Configs of :class:`LogisticRegression`, :class:`MultilayerPerceptron`, :class:`ExtraTrees`.
         calibrate: Whether to choose a temperature, and to measure the calibration, on held-out images: three more fits.
+        class_weight: One non-negative weight per class, which multiplies those of its points, 0 for a class that is not
+            fitted to; or ``'FILE:FORMULA'``, such as ``'work_dirs/statistics.json:median_frequency'``, for the weights
+            in a file of tools/dataset_stats.py, read at the fit. The temperature and the calibration are of points
+            without them.
         out_channels: 1 for one sigmoid channel of two classes; by default `num_classes`.
         **kwargs: `threshold`, `ignore_index` and others of mmseg's BaseDecodeHead.
 
     Raises:
-        UserError: There is no classifier.
+        UserError: There is no classifier, another number of weights than classes, or no such formula.
     """
 
     takes_label_weights = True
@@ -88,16 +93,21 @@ class LightHead(BaseDecodeHead):
         num_classes: PositiveInt,
         classifiers: Classifiers = ({"type": "mmseg_ext.LogisticRegression"},),
         calibrate: bool = True,
+        class_weight: Sequence[NonNegativeFloat] | str | None = None,
         out_channels: PositiveInt | None = None,
         **kwargs: Any,
     ) -> None:
+        if isinstance(class_weight, str):
+            parse_weights_file(class_weight)
         loss = {"type": "mmseg_ext.PartialCrossEntropyLoss"}
         check_head_arguments(type(self).__name__, 1, num_classes, out_channels=out_channels)
         settings = {"dropout_ratio": 0, "init_cfg": None, "align_corners": False, "loss_decode": loss, **kwargs}
         super().__init__(in_channels=1, channels=1, num_classes=num_classes, out_channels=out_channels, **settings)
         del self.conv_seg, self.loss_decode  # nothing is learned by gradient
         self.classifiers: Any = nn.ModuleList(MODELS.build(config) for config in classifiers)
-        self.calibrate = calibrate
+        self.calibrate, self.class_weight = calibrate, class_weight
+        if not isinstance(class_weight, str):
+            self._class_weights()
         self.temperature: Tensor
         self.num_points: Tensor
         self.register_buffer("temperature", torch.ones(()))
@@ -112,9 +122,14 @@ class LightHead(BaseDecodeHead):
         """Fit to points.
 
         Raises:
-            UserError: All points are of one class, or a classifier lacks a package.
+            UserError: All points are of one class, a classifier lacks a package, or the file of the class weights
+                cannot be read.
         """
         begin = time.perf_counter()
+        class_weights_C = self._class_weights()
+        if class_weights_C is not None:
+            class_weights_C = class_weights_C.to(points.weights_P)
+            points = points.select(class_weights_C[points.labels_P] > 0)
         classes = points.labels_P.unique()
         if len(classes) < 2:
             raise UserError(
@@ -122,17 +137,20 @@ class LightHead(BaseDecodeHead):
                 f"{f' of class {int(classes[0])} alone' if len(classes) else ''}. Label points of another class."
             )
         held_out = split_images(points.images_P)
+        weighed = points
+        if class_weights_C is not None:
+            weighed = points._replace(weights_P=points.weights_P * class_weights_C[points.labels_P])
         chosen: dict[str, dict[str, Any]] = {}
         log_probabilities = []
         for classifier in self.classifiers:
-            settings, found_PC = self._settings_of(classifier, points, held_out)
+            settings, found_PC = self._settings_of(classifier, weighed, held_out)
             if classifier.settings() is None:
                 chosen[type(classifier).__name__] = settings
             if self.calibrate and held_out:
                 if found_PC is None:
-                    found_PC = self._predict_held_out(classifier, points, held_out, settings)
+                    found_PC = self._predict_held_out(classifier, weighed, held_out, settings)
                 log_probabilities.append(found_PC)
-            classifier.fit(points, self.num_classes, **settings)
+            classifier.fit(weighed, self.num_classes, **settings)
         loss = calibration_error = float("nan")
         self.temperature.fill_(1.0)
         if log_probabilities:
@@ -144,6 +162,18 @@ class LightHead(BaseDecodeHead):
         self.num_points.fill_(len(points.labels_P))
         seconds = time.perf_counter() - begin
         return FitReport(len(points.labels_P), seconds, chosen, float(self.temperature), loss, calibration_error)
+
+    def _class_weights(self) -> Tensor | None:
+        """Return the weight of each class, (C,); None without weights."""
+        weights = self.class_weight
+        if weights is None:
+            return None
+        where = f"in {weights}" if isinstance(weights, str) else "in `class_weight`"
+        if isinstance(weights, str):
+            weights = read_class_weights(weights)
+        if len(weights) != self.num_classes:
+            raise UserError(f"Expected {self.num_classes} weights, one a class, {where}, got {len(weights)}.")
+        return torch.tensor(list(weights), dtype=torch.float32)
 
     def _settings_of(
         self, classifier: Any, points: PointFeatures, held_out: Sequence[Tensor]
@@ -180,6 +210,11 @@ class LightHead(BaseDecodeHead):
         Raises:
             UserError: The head is not fitted, or was fitted on other features.
         """
+        logits_NChw = self.log_probabilities(inputs)
+        return logits_NChw[:, 1:] - logits_NChw[:, :1] if self.out_channels == 1 else logits_NChw
+
+    def log_probabilities(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Compute log probabilities (N, C, h, w) of every class, with one channel too; see :meth:`forward`."""
         if not self.num_points:
             raise UserError("Expected a fitted head, got one without a fit. Fit it: python tools/fit.py CONFIG.")
         return self.compute_logits(inputs)
@@ -190,5 +225,4 @@ class LightHead(BaseDecodeHead):
         maps = inputs if descriptors is None else inputs[:-1]
         size = max((values.shape[2:] for values in inputs), key=lambda shape: shape.numel())
         found = [classifier.on_maps(maps, descriptors, size) for classifier in self.classifiers]
-        logits_NChw = (torch.stack(found).mean(0) / self.temperature).log_softmax(1)
-        return logits_NChw[:, 1:] - logits_NChw[:, :1] if self.out_channels == 1 else logits_NChw
+        return (torch.stack(found).mean(0) / self.temperature).log_softmax(1)

@@ -12,7 +12,15 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, Literal
 
-from mmseg_ext.arguments import FilePath, NonNegativeFloat, PositiveInt, checked, refuse_unknown
+from mmseg_ext.arguments import (
+    ComponentConfig,
+    FilePath,
+    Fraction,
+    NonNegativeFloat,
+    PositiveInt,
+    checked,
+    refuse_unknown,
+)
 from mmseg_ext.errors import UserError
 
 SPARSE_LABELS = "sparse_labels"
@@ -22,10 +30,14 @@ for Resize, RandomResize and RandomCrop then keep the labels: points are moved a
 POINT_STEPS = ("SamplePoints", "LoadPointAnnotations")
 """Transforms that leave only points of the labels."""
 
+COMPLETED_STEP = "LoadCompletedAnnotations"
+"""Transform that loads labels which were completed from points."""
+
 STEP_SETTINGS = {
     "SamplePoints": ("num_points", "per", "strategy", "seed", "resample"),
     "LoadPointAnnotations": ("file", "classes", "allow_empty", "frame"),
     "GrowPoints": ("radius", "tolerance", "sigma"),
+    COMPLETED_STEP: ("min_confidence", "weigh"),
     "WeighLabels": ("areas",),
 }
 """The settings of each transform of a label budget."""
@@ -55,6 +67,27 @@ def check_growing(radius: PositiveInt = 16, tolerance: NonNegativeFloat = 12, si
     """
 
 
+@partial(checked, name="labels.complete")
+@dataclass(frozen=True)
+class Completion:
+    """How the points of an image are completed to labels of all its pixels.
+
+    Attributes:
+        min_confidence: Least probability of a label that is trained on; pixels below it have none.
+        weigh: Whether each label counts as much as it is probable.
+        model: Config of a `FeatureSegmentor` that is fitted to the points; None takes a frozen EfficientNet-Lite0.
+        scale: What images are resized to for it, as `Resize` takes it with ``keep_ratio=True``.
+
+    Raises:
+        UserError: One is out of range.
+    """
+
+    min_confidence: Fraction = 0.0
+    weigh: bool = False
+    model: ComponentConfig | None = None
+    scale: tuple[PositiveInt, PositiveInt] = (2048, 1024)
+
+
 @partial(checked, name="labels")
 @dataclass(frozen=True)
 class LabelBudget:
@@ -73,6 +106,7 @@ class LabelBudget:
             EXIF orientation.
         areas: File of the areas that the labels represent; each label then counts for its area.
         grow: Settings of `GrowPoints`, ``{}`` for its own; None does not grow the points.
+        complete: How the points are completed to labels of all pixels; None leaves them as they are.
 
     Raises:
         UserError: A setting has the wrong type, is out of range, or does not fit another.
@@ -89,6 +123,7 @@ class LabelBudget:
     frame: Frame = "shown"
     areas: FilePath | None = None
     grow: Mapping[str, Any] | None = None
+    complete: Completion | None = None
 
     def __post_init__(self) -> None:
         if self.num_points is not None and self.file is not None:
@@ -100,6 +135,12 @@ class LabelBudget:
             check_sampling(self.per, self.strategy)
         if self.grow is not None:
             check_growing(**self.grow)
+        if self.complete is not None and (self.grow is not None or self.resample):
+            other = "grow" if self.grow is not None else "resample"
+            raise UserError(
+                f"Expected `labels` with `complete` without `{other}`: the labels are completed once, from the points. "
+                f"Take one of them out; on the command line labels.{other}=None does it."
+            )
         for name, convert in (("file", os.fspath), ("areas", os.fspath), ("classes", tuple)):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, convert(getattr(self, name)))
@@ -129,26 +170,31 @@ class LabelBudget:
                 f"Expected `labels` with `{kind}` without {', '.join(f'`{name}`' for name in ignored)}, which would "
                 f"have no effect. Take it out; on the command line labels.{ignored[0]}=None does it."
             )
-        if "grow" in given:
-            grow = given.pop("grow")
-            if not isinstance(grow, (bool, Mapping)):
-                raise UserError(f"Expected `grow` to be True or a dict such as dict(radius=16), got {grow!r}.")
-            if grow is not False:
-                given["grow"] = {} if grow is True else {k: v for k, v in grow.items() if v is not None}
+        for name, example in (("grow", "dict(radius=16)"), ("complete", "dict(min_confidence=0.5)")):
+            settings = given.pop(name, False)
+            if not isinstance(settings, (bool, Mapping)):
+                raise UserError(f"Expected `{name}` to be True or a dict such as {example}, got {settings!r}.")
+            if settings is not False:
+                given[name] = {} if settings is True else {k: v for k, v in settings.items() if v is not None}
+        if "complete" in given:
+            given["complete"] = Completion(**given["complete"])
         return cls(**given)
 
     @property
     def sparsity(self) -> str | None:
-        """What the labels are, for :data:`SPARSE_LABELS`: 'points' or 'regions'; None for full labels."""
-        if self.num_points is None and self.file is None:
+        """What the labels are, for :data:`SPARSE_LABELS`: 'points' or 'regions'; None for full or completed labels."""
+        if (self.num_points is None and self.file is None) or self.complete is not None:
             return None
         return "points" if self.grow is None else "regions"
 
     def steps(self) -> list[dict[str, Any]]:
         """List the transforms, as configs, in their order behind the step that loads labels.
 
-        `LoadPointAnnotations` takes the place of that step.
+        `LoadPointAnnotations` and `LoadCompletedAnnotations` take the place of that step.
         """
+        if self.complete is not None:
+            settings = {key: getattr(self.complete, key) for key in STEP_SETTINGS[COMPLETED_STEP]}
+            return [{"type": f"mmseg_ext.{COMPLETED_STEP}", **settings}]
         steps: list[dict[str, Any]] = []
         for name in POINT_STEPS:
             settings = {key: getattr(self, key) for key in STEP_SETTINGS[name]}
@@ -187,6 +233,12 @@ class LabelBudget:
             text += ", grown"
         if self.areas is not None:
             text += ", weighed" if short else f", weighed by {self.areas}"
+        if self.complete is not None:
+            text += ", completed"
+            if self.complete.min_confidence:
+                text += f" ≥ {self.complete.min_confidence:g}"
+            if self.complete.weigh:
+                text += ", by confidence" if short else ", weighed by their confidence"
         return text
 
 
@@ -221,8 +273,8 @@ def _budget_of_steps(pipeline: Any) -> LabelBudget | None:
     found: dict[str, Any] = {}
     for step in flat_steps(pipeline):
         name = name_of(step)
-        if name not in STEP_SETTINGS or not isinstance(step, Mapping):
-            continue
+        if name not in STEP_SETTINGS or name == COMPLETED_STEP or not isinstance(step, Mapping):
+            continue  # completed labels are those of a dataset's `labels`
         settings = {key: step[key] for key in STEP_SETTINGS[name] if step.get(key) is not None}
         if name == "GrowPoints":
             found["grow"] = settings

@@ -5,6 +5,7 @@ from mmseg_ext.transforms.load_annotations import LoadAnnotations
 from mmseg_ext.transforms.load_binarized_color_annotations import LoadBinarizedColorAnnotations
 from mmseg_ext.transforms.load_binary_annotations import LoadBinaryAnnotations
 from mmseg_ext.transforms.load_color_annotations import LoadColorAnnotations
+from mmseg_ext.transforms.load_completed_annotations import LoadCompletedAnnotations
 from mmseg_ext.transforms.load_grouped_color_annotations import LoadGroupedColorAnnotations
 from mmseg_ext.transforms.load_image_from_file import LoadImageFromFile
 from mmseg_ext.transforms.load_point_annotations import LoadPointAnnotations
@@ -25,6 +26,7 @@ __all__ = [
     "LoadBinarizedColorAnnotations",
     "LoadBinaryAnnotations",
     "LoadColorAnnotations",
+    "LoadCompletedAnnotations",
     "LoadGroupedColorAnnotations",
     "LoadImageFromFile",
     "LoadPointAnnotations",

@@ -39,7 +39,8 @@ def to_channels_first(image_HWC: np.ndarray) -> Tensor:
 class PackSegInputs(StockPackSegInputs):
     """mmseg's PackSegInputs: the same arguments and, bit for bit, the same tensors, each array copied once.
 
-    The ``label_weights`` of :class:`WeighLabels` and the ``img_name`` that our datasets give join the metainfo.
+    The ``label_weights`` of :class:`WeighLabels` and the ``img_name`` that our datasets give join the metainfo; the
+    ``gt_label_weight`` of :class:`LoadCompletedAnnotations`, a weight a pixel, the data sample, uint8 (1, H, W).
     """
 
     def transform(self, results: dict) -> dict:
@@ -56,4 +57,7 @@ class PackSegInputs(StockPackSegInputs):
             packed["data_samples"].gt_sem_seg = labels
         further = {key: results[key] for key in ("label_weights", "img_name") if key in results}
         packed["data_samples"].set_metainfo(further)
+        if "gt_label_weight" in results:
+            weight_HW = np.ascontiguousarray(results["gt_label_weight"])
+            packed["data_samples"].gt_label_weight = PixelData(data=torch.from_numpy(weight_HW)[None])
         return packed

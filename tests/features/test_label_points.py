@@ -7,10 +7,10 @@ from mmseg_ext.features.label_points import LabelledImage, sample_labels, weigh_
 from mmseg_ext.points.areas import AreaEvidence, estimate_areas
 
 
-def labelled(labels, label_weights_C=None, evidence=None):
+def labelled(labels, label_weights_P=None, evidence=None):
     labels_P = torch.tensor(labels)
     features = torch.zeros(len(labels), 1)
-    return LabelledImage(features, features, labels_P, len(labels), label_weights_C, evidence)
+    return LabelledImage(features, features, features, labels_P, len(labels), label_weights_P, evidence)
 
 
 def evidence_of(counts, shares):
@@ -51,5 +51,5 @@ def test_single_points_weigh_the_same():
 
 
 def test_the_weights_of_the_dataset_come_first():
-    images = [labelled([1, 0, 0], np.array([5, 7], np.float32)), labelled([1, 1])]
+    images = [labelled([1, 0, 0], np.array([7, 5, 5], np.float32)), labelled([1, 1])]
     assert [w.tolist() for w in weigh_points(images, 2)] == [[7.0, 5.0, 5.0], [1.0, 1.0]]

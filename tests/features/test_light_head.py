@@ -1,5 +1,6 @@
 """The light head: means of classifiers, chosen settings, states, one channel, and what it refuses."""
 
+import json
 import math
 
 import pytest
@@ -109,6 +110,53 @@ def test_what_it_refuses():
         LightHead(3, [REGRESSION])((torch.zeros(1, 6, 2, 2),))
     with pytest.raises(UserError, match="expected `classifiers` to be a list of configs"):
         LightHead(3, [])
+    with pytest.raises(UserError, match="Expected 3 weights, one a class, in `class_weight`, got 2"):
+        LightHead(3, [REGRESSION], class_weight=[1, 2])
+    with pytest.raises(UserError, match="'FILE:FORMULA'"):
+        LightHead(3, [REGRESSION], class_weight="a.json:inverse")
+    with pytest.raises(UserError, match="expected `class_weight` to be"):
+        LightHead(3, [REGRESSION], class_weight=[1, -2, 1])
     points = make_points()
     with pytest.raises(UserError, match="two classes or more, got 40 points of class 1 alone"):
         LightHead(3, [REGRESSION]).fit(points.select(points.labels_P == 1))
+
+
+def test_class_weights_are_those_of_scikit_learn():
+    sklearn = pytest.importorskip("sklearn.linear_model")
+    points = make_points()
+    x_PF = ((points.network_PF - points.network_PF.mean(0)) / points.network_PF.std(0, correction=0)).double().numpy()
+    labels_P, weights_C = points.labels_P.numpy(), [1.0, 4.0, 0.5]
+    weights_P = points.weights_P.numpy() * torch.tensor(weights_C)[points.labels_P].numpy()
+    C = 0.01
+    other = sklearn.LogisticRegression(C=C / weights_P.mean(), class_weight=dict(enumerate(weights_C)), tol=1e-8)
+    other.fit(x_PF, labels_P, points.weights_P.numpy())
+    head = LightHead(3, [REGRESSION], calibrate=False, class_weight=weights_C)
+    head.fit(points)
+    found_PC = head(maps_of(points)[:1])[0].flatten(1).t().exp()
+    torch.testing.assert_close(found_PC.double(), torch.from_numpy(other.predict_proba(x_PF)), rtol=0, atol=1e-3)
+
+
+def test_class_weights_from_the_statistics_of_a_dataset(tmp_path):
+    file = tmp_path / "statistics.json"
+    head = LightHead(3, [REGRESSION, TREES], class_weight=f"{file}:median_frequency")
+    points = make_points()
+    with pytest.raises(UserError, match=r"statistics\.json"):
+        head.fit(points)
+    file.write_text(json.dumps({"weights": {"median_frequency": [1.0, 4.0, 0.5]}}))
+    head.fit(points)
+    given = LightHead(3, [REGRESSION, TREES], class_weight=[1.0, 4.0, 0.5])
+    given.fit(points)
+    assert torch.equal(head(maps_of(points)), given(maps_of(points)))
+    file.write_text(json.dumps({"weights": {"median_frequency": [1.0, 4.0]}}))
+    with pytest.raises(UserError, match=r"Expected 3 weights, one a class, in .*statistics\.json.*, got 2"):
+        head.fit(points)
+
+
+def test_a_class_of_weight_0_is_not_fitted_to():
+    points = make_points()
+    head = LightHead(3, [REGRESSION, TREES], class_weight=[1, 1, 0])
+    report = head.fit(points)
+    assert report.num_points == 80
+    assert (head(maps_of(points)).argmax(1) != 2).all()
+    without = LightHead(3, [REGRESSION, TREES])
+    assert without.fit(points.select(points.labels_P != 2))._replace(seconds=0) == report._replace(seconds=0)

@@ -45,6 +45,17 @@ LOADED = {"type": "LoadAnnotations"}
         ({"num_points": 1, "grow": {"raduis": 3}}, "labels.grow: unexpected argument `raduis`. Did you mean `radius`?"),
         ({"num_points": 1, "grow": {"radius": 0}}, "`radius` to be a positive int, got 0"),
         ({"num_points": 1, "grow": {"sigma": "2"}}, "`sigma` to be a non-negative number, got '2'"),
+        ({"complete": True}, "with `num_points` or `file`"),
+        (
+            {"num_points": 1, "complete": 0.5},
+            r"`complete` to be True or a dict such as dict\(min_confidence=0.5\), got 0",
+        ),
+        ({"num_points": 1, "complete": {"confidence": 1}}, "labels.complete: unexpected argument `confidence`"),
+        ({"num_points": 1, "complete": {"min_confidence": 55}}, r"`min_confidence` to be a number in \[0, 1\], got 55"),
+        ({"num_points": 1, "complete": {"model": "lite0"}}, "`model` to be a config"),
+        ({"num_points": 1, "complete": {"scale": 512}}, "`scale` to be a list"),
+        ({"num_points": 1, "complete": True, "grow": True}, "`complete` without `grow`.*labels.grow=None"),
+        ({"num_points": 1, "complete": True, "resample": True}, "`complete` without `resample`"),
     ],
 )
 def test_what_does_not_fit_is_refused(labels, message):
@@ -60,6 +71,9 @@ def test_what_does_not_fit_is_refused(labels, message):
         ({"file": Path("a.csv"), "areas": "a.json"}, ["LoadPointAnnotations", "WeighLabels"], "points"),
         ({"num_points": 1, "areas": "a.json", "grow": True}, ["SamplePoints", "GrowPoints", "WeighLabels"], "regions"),
         ({"file": "a.csv", "grow": {"radius": 3}}, ["LoadPointAnnotations", "GrowPoints"], "regions"),
+        ({"num_points": 1, "complete": True, "areas": "a.json"}, ["LoadCompletedAnnotations"], None),
+        ({"file": "a.csv", "complete": {"weigh": True}}, ["LoadCompletedAnnotations"], None),
+        ({"num_points": 1, "complete": False}, ["SamplePoints"], "points"),
     ],
 )
 def test_steps_stand_in_their_order(labels, types, sparsity):
@@ -97,6 +111,12 @@ def test_steps_have_the_settings_and_build():
             "points of a.csv, grown, weighed by a.json",
             "clicked points, grown, weighed",
         ),
+        ({"num_points": 20, "complete": True}, "20 points per image, completed", "20 pts/image, completed"),
+        (
+            {"file": "a.csv", "complete": {"min_confidence": 0.55, "weigh": True}},
+            "points of a.csv, completed ≥ 0.55, weighed by their confidence",
+            "clicked points, completed ≥ 0.55, by confidence",
+        ),
     ],
 )
 def test_it_is_described(labels, long, short):
@@ -117,6 +137,7 @@ def test_steps_of_a_pipeline_are_found_as_labels_are(scope):
     assert found == LabelBudget.from_config(labels)
     dense = budget_of({"pipeline": [LOADED, weighed]})
     assert (dense.sparsity, dense.describe()) == (None, "all, weighed by a.json")
+    assert budget_of({"pipeline": [{"type": f"{scope}LoadCompletedAnnotations"}]}) is None
     inside = {"type": "RandomApply", "transforms": [{"type": f"{scope}SamplePoints", "num_points": 3}]}
     assert budget_of({"pipeline": [LOADED, inside]}).num_points == 3
 

@@ -114,12 +114,19 @@ class DataCheckHook(Hook):
                     use_cache=self.use_cache,
                     allow_palette=self.allow_palette,
                 )
-            runner.logger.info(f"Data check, {name}: {reports[name].summary()}\n{class_lines(reports[name])}".rstrip())
+            text = f"Data check, {name}: {reports[name].summary()}{completion_note(runner, name)}"
+            runner.logger.info(f"{text}\n{class_lines(reports[name])}".rstrip())
         if "train" in reports:
             reports["train"].warnings += class_problems(reports["train"])
             if "val" in reports:
                 reports["val"].warnings += leak_problems(datasets["train"], datasets["val"])
         return reports
+
+
+def completion_note(runner: Any, name: str) -> str:
+    """Say that the labels of a split were completed, and from what; nothing where they were not."""
+    budget = budget_of(runner.cfg.get(f"{name}_dataloader", {}).get("dataset"))
+    return "" if budget is None or budget.complete is None else f"; labels: {budget.describe()}"
 
 
 def class_lines(report: DataReport) -> str:

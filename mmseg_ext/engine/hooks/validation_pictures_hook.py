@@ -57,7 +57,8 @@ def labels_at_budget(config: Config, img_path: str, labels_HW: np.ndarray) -> tu
     name = path_below(img_path, config.train_dataloader.dataset.get("data_root")).as_posix()
     seed = seed_of_sample(budget.seed, name)
     points_HW = keep_points(labels_HW, budget.num_points, seed, budget.per, budget.strategy)
-    return f"{budget.num_points} points" + (" per class" if budget.per == "class" else ""), points_HW
+    title = f"{budget.num_points} points" + (" per class" if budget.per == "class" else "")
+    return title + (", in training completed" if budget.complete is not None else ""), points_HW
 
 
 def send_picture(runner: Runner, name: str, picture_HWC: np.ndarray) -> None:

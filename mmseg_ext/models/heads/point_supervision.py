@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import CrossEntropyLoss
 from mmseg.structures import SegDataSample
@@ -60,7 +61,10 @@ def takes_labelled_pixels(loss: nn.Module) -> bool:
 
 
 def label_weights(data_samples: Sequence[SegDataSample], labels_NHW: Tensor, ignore_index: int) -> Tensor | None:
-    """Look up the weight of each label in the ``label_weights`` that ``WeighLabels`` added to its image.
+    """Look up the weight of each label, which the data sample of its image gives.
+
+    It is a weight a pixel in ``gt_label_weight`` (of ``LoadCompletedAnnotations``), or a weight a class in the
+    ``label_weights`` of the metainfo (of ``WeighLabels``).
 
     Args:
         data_samples: mmseg's SegDataSample, one per image.
@@ -73,6 +77,8 @@ def label_weights(data_samples: Sequence[SegDataSample], labels_NHW: Tensor, ign
     Raises:
         UserError: Only some images have weights, or a label has no weight.
     """
+    if any("gt_label_weight" in sample for sample in data_samples):
+        return _mean_one(_pixel_weights(data_samples, labels_NHW), labels_NHW != ignore_index)
     given = [sample.metainfo.get("label_weights") for sample in data_samples]
     if all(weights is None for weights in given):
         return None
@@ -90,6 +96,22 @@ def label_weights(data_samples: Sequence[SegDataSample], labels_NHW: Tensor, ign
             for weights, labels_HW, labelled_HW in zip(given, labels_NHW, labelled_NHW, strict=True)
         ]
     )
+    return _mean_one(weight_NHW, labelled_NHW)
+
+
+def _pixel_weights(data_samples: Sequence[SegDataSample], labels_NHW: Tensor) -> Tensor:
+    """Stack the weights of pixels; where the labels are padded, they have none."""
+    if not all("gt_label_weight" in sample for sample in data_samples):
+        raise UserError(
+            "Expected weights of the labels in every image of the batch, got them for some. Set complete=dict(weigh="
+            "True) for all datasets that are trained on, or for none."
+        )
+    height, width = labels_NHW.shape[1:]
+    weights = [sample.gt_label_weight.data[0].float() for sample in data_samples]
+    return torch.stack([F.pad(w, (0, width - w.shape[1], 0, height - w.shape[0])) for w in weights])
+
+
+def _mean_one(weight_NHW: Tensor, labelled_NHW: Tensor) -> Tensor:
     mean = weight_NHW[labelled_NHW].mean()
     return weight_NHW / torch.where(mean > 0, mean, torch.ones_like(mean))  # the mean is NaN without any label
 
@@ -100,8 +122,8 @@ class PointSupervision(BaseDecodeHead):
     mmseg's heads enlarge all logits to the size of the labels. Here cross-entropy never stores logits of that size, for
     a few points as for dense labels; value and gradients are the same. ``acc_seg`` is the percentage of labelled pixels
     that are correct (0 without labels; a tie of the highest logits is wrong). Parameters, state_dict keys and
-    prediction are those of mmseg's head. With ``mmseg_ext.WeighLabels`` in the pipeline, its weights apply to all
-    losses.
+    prediction are those of mmseg's head. With ``mmseg_ext.WeighLabels`` in the pipeline, or labels completed with
+    ``weigh=True``, the weights apply to all losses.
 
     For your own head, list the mixin after the head, so that a head which calls the loss of its base class several
     times, for auxiliary outputs, calls this loss:

@@ -330,3 +330,21 @@ def test_a_label_beyond_the_classes_is_named_with_its_file(loss_decode, label, s
     data_samples[1].gt_sem_seg.data[0, 3, 4] = label
     with pytest.raises(UserError, match=rf"masks/7\.png: Expected labels in 0\.\.4 \(or 255.*got \[{label}\] at 1 pix"):
         head.loss(features(), data_samples, train_cfg={})
+
+
+@pytest.mark.parametrize("loss_decode", [PARTIAL, {"type": "mmseg_ext.PartialDiceLoss"}])
+def test_pixels_weigh_as_their_sample_says_and_padding_has_no_weight(loss_decode):
+    head = build("mmseg_ext.PointFCNHead", **HEADS["FCNHead"], loss_decode=loss_decode)
+    data_samples, generator = samples(0.7), torch.Generator().manual_seed(0)
+    weights = torch.randint(0, 256, (2, 48, 52), generator=generator, dtype=torch.uint8)
+    data_samples[1].gt_sem_seg.data[:, 40:] = 255  # padded, as the preprocessor pads labels alone
+    for sample, weight_HW, height in zip(data_samples, weights, (48, 40), strict=True):
+        sample.gt_label_weight = PixelData(data=weight_HW[None, :height])
+    losses = head.loss(features(), data_samples, train_cfg={})
+    labels = torch.stack([s.gt_sem_seg.data.squeeze(0) for s in data_samples])
+    logits = torch.nn.functional.interpolate(head(features()), labels.shape[1:], mode="bilinear")
+    expected = head.loss_decode(logits, labels, weight=weights.float() / 255)
+    assert losses[head.loss_decode.loss_name].item() == pytest.approx(expected.item(), rel=1e-4)
+    del data_samples[0].gt_label_weight
+    with pytest.raises(UserError, match="weights of the labels in every image of the batch, got them for some"):
+        head.loss(features(), data_samples, train_cfg={})

@@ -1,0 +1,7 @@
+"""Dubai, a pretrained EfficientNet-Lite0 under a Semantic FPN, taught by 20 points a class and image, completed.
+
+python tools/cross_validate.py configs/fpn/pointfpn_effnetlite0_1xb2-400_dubai-256x256-20ppc-completed.py
+"""
+
+_base_ = "./pointfpn_effnetlite0_1xb2-400_dubai-256x256.py"
+train_dataloader = dict(dataset=dict(labels=dict(num_points=20, per="class", complete=True)))
