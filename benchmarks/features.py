@@ -99,7 +99,14 @@ def compare_extraction(size: int, repeats: int) -> list[Any]:
     where = f"{size}×{size}"
     return [
         within(f"features, {where}", 1000 * maps, 1000 * bare, "ms", 1.05, "forward"),
-        within(f"features at {len(positions)} points, kept on disk, {where}", 1000 * kept, 1000 * bare, "ms", 1.05, "forward"),
+        within(
+            f"features at {len(positions)} points, kept on disk, {where}",
+            1000 * kept,
+            1000 * bare,
+            "ms",
+            1.05,
+            "forward",
+        ),
         within(f"features, colour and texture, {where}", 1000 * described, 1000 * bare, "ms", against="forward"),
         more_is_better(f"cached maps read, {where}", 1 / reading, 1 / maps, "images/s", 10, "extraction"),
     ]

@@ -17,7 +17,7 @@ test_pipeline = [_base_.load_image, dict(_base_.resize, scale=scale), _base_.loa
 train_dataloader = dict(batch_size=2, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(original_labels=False, pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type="mmseg_ext.SegmentationMetric")
+val_evaluator = [dict(type="mmseg_ext.SegmentationMetric")]
 test_evaluator = val_evaluator
 model = dict(data_preprocessor=dict(size=crop_size), decode_head=dict(num_classes=5))
 # Pretrained weights learn at a tenth of the rate.

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from label_study.cells import Cell, Record
-from label_study.datasets import SETS, hold_out, set_points
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmseg.registry import DATASETS, MODELS
 
+from label_study.cells import Cell, Record
+from label_study.datasets import SETS, hold_out, set_points
 from mmseg_ext.scores.confusion_matrix import count_confusion
 
 

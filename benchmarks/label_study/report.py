@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from label_study.cells import Cell, Record
 
+from label_study.cells import Cell, Record
 from mmseg_ext.scores.confusion_matrix import mean_scores, scores_of_classes
 
 BUDGETS = ("1", "5", "20", "100")
@@ -81,7 +81,9 @@ def score(
         None where no seed has all folds, or, with `any_folds`, any.
     """
     chosen = {
-        c: r for c, r in cells.items() if (c.dataset, c.method, c.budget) == (dataset, method, budget) and c.fold in folds
+        c: r
+        for c, r in cells.items()
+        if (c.dataset, c.method, c.budget) == (dataset, method, budget) and c.fold in folds
     }
     found = {c.fold for c in chosen}
     wanted = [fold for fold in folds if fold in found] if any_folds else list(folds)
@@ -135,16 +137,18 @@ def format_table(
             share = f"{100 * got.mean / best[1].mean:.1f} %" if best else "–"
             spread = f" ± {got.std:.2f}" if got.std is not None else ""
             interval = f"{got.interval[0]:.1f} … {got.interval[1]:.1f}" if got.interval else "–"
-            cells_of_classes = " | ".join(f"{v:.1f}" for v in got.by_class)
+            ious = " | ".join(f"{v:.1f}" for v in got.by_class)
             seconds = " | ".join(f"{s:.1f}" for s in got.seconds) if got.seconds else "– | –"
             lines.append(
-                f"| {budget} | {method} | {got.mean:.2f}{spread} | {interval} | {share} | {cells_of_classes} | {seconds} "
+                f"| {budget} | {method} | {got.mean:.2f}{spread} | {interval} | {share} | {ious} | {seconds} "
                 f"| {', '.join(got.folds)} | {', '.join(map(str, got.seeds))} |"
             )
     return "\n".join(lines) + "\n"
 
 
-def draw_plot(cells: Mapping[Cell, Record], dataset: str, methods: Sequence[str], folds: Sequence[str], path: Path) -> None:
+def draw_plot(
+    cells: Mapping[Cell, Record], dataset: str, methods: Sequence[str], folds: Sequence[str], path: Path
+) -> None:
     """Draw mIoU over the budget, a line a method, of the methods that have all folds."""
     import matplotlib as mpl
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from label_study.cells import Cell, Record
-from label_study.datasets import FOLDS, SETS, hold_out, set_points
-from label_study.light_head import score_images
 from mmengine.config import Config
 from mmengine.runner import load_checkpoint
 from mmseg.registry import DATASETS, MODELS
 
+from label_study.cells import Cell, Record
+from label_study.datasets import FOLDS, SETS, hold_out, set_points
+from label_study.light_head import score_images
 from mmseg_ext.engine.area_estimation import estimate_dataset_areas
 from mmseg_ext.engine.cross_validation import run_cell
 from mmseg_ext.engine.launch import load_config

@@ -26,8 +26,8 @@ class BinaryMaskDataset(FolderDataset):
         foreground: Name of the class.
         image_tail: What the names of images end in before the suffix: '_sat' for 7_sat.jpg and 7_mask.png.
         mask_tail: The same of the masks: '_mask' there.
-        **kwargs: Passed to `FolderDataset` (num_folds, factor, labels, cache_dir) and mmseg's BaseSegDataset; `metainfo`
-            may name two classes and their colours.
+        **kwargs: Passed to `FolderDataset` (num_folds, factor, labels, cache_dir); `metainfo` may name two classes and
+            their colours.
 
     Raises:
         UserError: A folder is missing or empty, an image has no mask or several, two images share one, a copy is of

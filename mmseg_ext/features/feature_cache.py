@@ -69,7 +69,9 @@ class FeatureCache:
     def find_maps(self, name: str) -> list[Tensor] | None:
         """Map the feature maps of an image from disk; None where one is missing."""
         num_maps = self.store.load(f"{name}\0number of maps")
-        found = [] if num_maps is None else [self.store.load(f"{name}\0map {index}") for index in range(int(num_maps))]
+        found = (
+            [] if num_maps is None else [self.store.load(f"{name}\0map {index}") for index in range(num_maps.item())]
+        )
         maps = [torch.from_numpy(array) for array in found if array is not None]
         return maps if maps and len(maps) == len(found) else None
 

@@ -1,5 +1,7 @@
 """Folders of images with index masks, colour masks, points or nothing, and how they are split."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 from mmseg.registry import DATASETS
@@ -71,7 +73,7 @@ def test_without_masks_there_are_images_or_clicked_points(root):
 
 def test_folds_are_neighbours_in_the_sorted_names(root):
     parts = [names_of(build(root, split="val", num_folds=3, fold=fold)) for fold in range(3)]
-    assert sum(parts, []) == names_of(build(root))
+    assert list(chain(*parts)) == names_of(build(root))
     assert [len(part) for part in parts] == [4, 3, 3]
     train = names_of(build(root, split="train", num_folds=3, fold=1))
     assert train == [*parts[0], *parts[2]]
@@ -81,7 +83,7 @@ def test_folds_are_neighbours_in_the_sorted_names(root):
 def test_parts_are_of_equal_size_and_leave_nothing_out(num_names):
     names = [f"{n:03}" for n in range(num_names)]
     parts = [sorted(contiguous_fold(names[::-1], 3, fold)) for fold in range(3)]
-    assert sum(parts, []) == names
+    assert list(chain(*parts)) == names
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
