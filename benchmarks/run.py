@@ -30,6 +30,7 @@ BENCHMARKS = {
     "deformable_attention.py": ["--images", "1", "--repeats", "3"],
     "dino.py": ["--repeats", "3"],
     "downsample.py": ["--images", "150", "--factors", "4", "--repeats", "3"],
+    "features.py": ["--size", "512", "--images", "500", "--repeats", "3"],
     "points.py": ["--repeats", "3"],
     "prediction.py": ["--sizes", "32x43:512x683:512x683", "--repeats", "2"],
     "regularizers.py": ["--classes", "21", "--repeats", "3"],

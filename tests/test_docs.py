@@ -78,7 +78,7 @@ test_dataloader = dict(dataset=dict(type="of the base"))
 
 def test_the_recipes_for_folders_split_read_and_put_on_the_map(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    split, datasets, unlabelled, _api, tiles = code_blocks("docs/folders.md", "python")
+    datasets, unlabelled, _api, tiles = code_blocks("docs/folders.md", "python")
     for root, kinds in (("fields", ("images", "masks")), ("unlabelled", ("images",))):
         for kind in kinds:
             folder = tmp_path / "data" / root / kind
@@ -88,7 +88,6 @@ def test_the_recipes_for_folders_split_read_and_put_on_the_map(tmp_path, monkeyp
                 Image.fromarray(np.zeros((4, 5, 3) if kind == "images" else (4, 5), np.uint8)).save(
                     folder / f"{n}.{suffix}"
                 )
-    exec(compile(split, "split", "exec"), {})
     (tmp_path / "base.py").write_text(BASE_OF_FOLDERS)
     (tmp_path / "leaf.py").write_text(f'_base_ = "./base.py"\n{datasets}')
     (tmp_path / "blind.py").write_text(f'_base_ = "./base.py"\n{unlabelled}')

@@ -49,6 +49,7 @@ NEEDED: dict[str, Any] = {
     "EncoderDecoder": SEGMENTOR,
     "LayerDecayOptimWrapperConstructor": {"optim_wrapper_cfg": {"type": "OptimWrapper", "optimizer": {"lr": 1.0}}},
     "LinearHead": {"in_channels": 3, "num_classes": 2, "norm_cfg": {"type": "BN"}},
+    "FolderDataset": {"data_root": "data", "classes": ["a", "b"]},
     "FeatureSegmentor": {**SEGMENTOR, "decode_head": {"type": "mmseg_ext.LightHead", "num_classes": 2}},
     "LightHead": {"num_classes": 2},
     "LoadBinarizedColorAnnotations": {"palette": ["#FF0000"]},

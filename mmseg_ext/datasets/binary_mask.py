@@ -1,34 +1,20 @@
 """Any folder of images beside a folder of masks of one class: buildings, persons, ships."""
 
-import logging
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
-from mmengine.logging import print_log
-
-from mmseg_ext.arguments import OpenFraction, PositiveInt, StrPath
-from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
-from mmseg_ext.datasets.holdout import hold_out
-from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
-from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES, LABEL_SUFFIXES
+from mmseg_ext.arguments import OpenFraction, StrPath
+from mmseg_ext.datasets.folder_dataset import FolderDataset
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import DATASETS
 
-MASK_SUFFIXES = (*LABEL_SUFFIXES, ".jpg", ".jpeg")  # JPEG: so that its blurred values are said, not that it is missing
-FIX = "Put the images there, or set `data_root`, `images` and `masks`; data/README.md shows the tree."
-
 
 @DATASETS.register_module()
-class BinaryMaskDataset(NamedSegDataset):
+class BinaryMaskDataset(FolderDataset):
     """Images and masks of one class, in two folders: ``images/<name>.*`` and ``masks/<name>.*``.
 
     A mask bears its image's name, but for the suffix and the two tails. Images may have transparency, which is left
     out. Load the masks with ``mmseg_ext.LoadBinaryAnnotations(kind='0/255')`` or ``kind='0/1'``: values that the kind
     does not allow are an error with the file's name, before training.
-
-    A copy of tools/downsample.py is read by its own `factor`; folders of other names than images and masks need
-    ``--folders IMAGES MASKS`` there, names with tails ``--tails IMAGE MASK``.
 
     Args:
         data_root: The folder that holds both folders.
@@ -40,19 +26,15 @@ class BinaryMaskDataset(NamedSegDataset):
         foreground: Name of the class.
         image_tail: What the names of images end in before the suffix: '_sat' for 7_sat.jpg and 7_mask.png.
         mask_tail: The same of the masks: '_mask' there.
-        factor: 1 (the original), or that of a copy which tools/downsample.py has made; its ``dataset.json`` is checked.
-        original_labels: Tell `OriginalResolutionMetric` where the masks lie that the copy was made of.
-        original_root: Where the original lies, if elsewhere than the copy's ``dataset.json`` says.
-        verify: Check the copy's ``dataset.json``; False takes a folder that another program has made as it is.
-        **kwargs: Passed to `NamedSegDataset` (labels, cache_dir) and mmseg's BaseSegDataset; `metainfo` may name two
-            classes and their colours.
+        **kwargs: Passed to `FolderDataset` (num_folds, factor, labels, cache_dir); `metainfo` may name two classes and
+            their colours.
 
     Raises:
         UserError: A folder is missing or empty, an image has no mask or several, two images share one, a copy is of
             another factor or incomplete, or an argument is out of range.
     """
 
-    fixed_arguments = ("has_masks",)
+    fixed_arguments = ("has_masks", "classes", "palette")
 
     def __init__(
         self,
@@ -64,71 +46,20 @@ class BinaryMaskDataset(NamedSegDataset):
         foreground: str = "foreground",
         image_tail: str = "",
         mask_tail: str = "",
-        factor: PositiveInt = 1,
-        original_labels: bool = False,
-        original_root: StrPath | None = None,
-        verify: bool = True,
         **kwargs: Any,
     ) -> None:
-        if original_labels and masks is None:
-            raise UserError("Expected `masks` with original_labels=True, got None.")
-        self.images, self.masks = images, masks
-        self.split, self.holdout = split, holdout
-        self.image_tail, self.mask_tail = image_tail, mask_tail
-        self.factor, self.original_labels = factor, original_labels
-        self.original_root, self.verify = original_root, verify
         if kwargs.get("metainfo") is None:
             palette = [[230, 230, 230], [220, 20, 60]]
             kwargs["metainfo"] = {"classes": ("background", foreground), "palette": palette}
         if len(kwargs["metainfo"].get("classes", ())) != 2:
             raise UserError(f"Expected `metainfo` with two classes, background first, got {kwargs['metainfo']!r}.")
-        super().__init__(data_root=data_root, has_masks=masks is not None, **kwargs)
-
-    def list_samples(self) -> list[dict]:
-        """List the split's images."""
-        root = Path(self.data_root)
-        copy = DownsampledCopy(root, self.factor, "folders", "SRC", self.original_root, self.verify)
-        images = list_images(root / self.images, IMAGE_SUFFIXES, FIX)
-        if self.images == self.masks:  # one folder for both: the tails tell them apart
-            images = [image for image in images if not (self.mask_tail and image.stem.endswith(self.mask_tail))]
-        copy.check_images(images)
-        stems = _stems(images, self.image_tail)
-        chosen = images
-        if self.split != "all":
-            held = hold_out(list(stems.values()), self.holdout)
-            chosen = [image for image in images if (stems[image] in held) == (self.split == "val")]
-        mask_of: dict[Path, Path] = {}
-        if self.masks is not None and self.reads_masks:
-            mask_of = _find_masks(root / self.masks, stems, self.mask_tail)
-        return self.make_samples(chosen, mask_of.__getitem__, copy)
-
-
-def _stems(images: Sequence[Path], tail: str) -> dict[Path, str]:
-    """Find the name that each image shares with its mask."""
-    stems: dict[Path, str] = {}
-    owner: dict[str, Path] = {}
-    for image in images:
-        if not image.stem.endswith(tail):
-            raise UserError(f"Expected the name of {image} to end in {tail!r}, the `image_tail`. Rename or remove it.")
-        stem = image.stem.removesuffix(tail)
-        if stem in owner:
-            raise UserError(f"Expected one image for each mask, got {owner[stem]} and {image}. Rename or remove one.")
-        owner[stem] = image
-        stems[image] = stem
-    return stems
-
-
-def _find_masks(folder: Path, stems: dict[Path, str], tail: str) -> dict[Path, Path]:
-    """Find the mask of each image; one that is missing is named as a PNG."""
-    masks: dict[str, list[Path]] = {}
-    for mask in list_images(folder, MASK_SUFFIXES, FIX):
-        if mask.stem.endswith(tail):
-            masks.setdefault(mask.stem.removesuffix(tail), []).append(mask)
-    several = next((found for stem, found in masks.items() if len(found) > 1 and stem in stems.values()), None)
-    if several:
-        raise UserError(f"Expected one mask for each image, got {several[0]} and {several[1]}. Remove one.")
-    lonely = sorted(masks.keys() - set(stems.values()))
-    if lonely:
-        text = f"{len(lonely)} masks in {folder} have no image and are not used, such as {masks[lonely[0]][0].name}"
-        print_log(text, "current", logging.WARNING)
-    return {i: masks[stem][0] if stem in masks else folder / f"{stem}{tail}.png" for i, stem in stems.items()}
+        super().__init__(
+            data_root,
+            images,
+            masks,
+            split=split,
+            holdout=holdout,
+            image_tail=image_tail,
+            mask_tail=mask_tail,
+            **kwargs,
+        )

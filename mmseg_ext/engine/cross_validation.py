@@ -76,7 +76,8 @@ def check_folds(config: Config) -> None:
         if known is not None and "fold" not in known:
             raise UserError(
                 f"Expected a dataset with folds in {loader}, got {kind}, which takes no `fold`. Datasets with "
-                "folds: mmseg_ext.DubaiAerialDataset, mmseg_ext.DubaiBuildingsDataset."
+                "folds: mmseg_ext.DubaiAerialDataset, DubaiBuildingsDataset, DeepGlobeLandCoverDataset, and "
+                "FolderDataset with `num_folds`."
             )
     if "max_iters" not in config.train_cfg:
         raise UserError("Expected `train_cfg.max_iters`, got a schedule that counts epochs. Use IterBasedTrainLoop.")

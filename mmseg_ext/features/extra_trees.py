@@ -5,6 +5,7 @@ result.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from mmseg_ext.registry import MODELS
 
 PROBABILITY_FLOOR = 1e-3
 """Trees say 0 of what they have not seen; its logarithm would outvote every other classifier."""
+STEPS = 6
+"""Levels that points go down a tree before those that have reached a leaf are taken out."""
 
 
 @MODELS.register_module()
@@ -50,9 +53,9 @@ class ExtraTrees(Classifier):
         self.child_nodes: Tensor
         self.probabilities: Tensor
         self.register_buffer("roots", torch.zeros(0, dtype=torch.int64))  # (T,)
-        self.register_buffer("features", torch.zeros(0, dtype=torch.int64))  # (M,); −1 in a leaf
-        self.register_buffer("thresholds", torch.zeros(0))  # (M,); up to it a point goes left
-        self.register_buffer("child_nodes", torch.zeros(0, dtype=torch.int64))  # (2 M,): left, right
+        self.register_buffer("features", torch.zeros(0, dtype=torch.int64))  # (M,); 0 in a leaf
+        self.register_buffer("thresholds", torch.zeros(0))  # (M,); up to it a point goes left; +∞ in a leaf
+        self.register_buffer("child_nodes", torch.zeros(0, dtype=torch.int64))  # (M,): left; the next is right; or self
         self.register_buffer("probabilities", torch.zeros(0, 0))  # (M, C)
 
     def settings(self) -> dict[str, Any]:
@@ -73,28 +76,22 @@ class ExtraTrees(Classifier):
                 "scikit-learn; or leave ExtraTrees out of `classifiers`."
             ) from error
         device = points.labels_P.device
-        forest = ExtraTreesClassifier(self.num_trees, min_samples_leaf=self.min_samples_leaf, random_state=self.seed)
-        forest.fit(points.descriptors_PD.cpu().numpy(), points.labels_P.cpu().numpy(), points.weights_P.cpu().numpy())
-        trees = [estimator.tree_ for estimator in forest.estimators_]
-        roots_T = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
-        children_M2 = np.concatenate(
-            [
-                np.stack([tree.children_left, tree.children_right], 1) + root
-                for tree, root in zip(trees, roots_T, strict=True)
-            ]
+        threads = torch.get_num_threads()
+        forest = ExtraTreesClassifier(
+            self.num_trees, min_samples_leaf=self.min_samples_leaf, random_state=self.seed, n_jobs=threads
         )
-        features_M = np.concatenate([np.maximum(tree.feature, -1) for tree in trees])
-        # scikit-learn compares float32 with float64: the greatest float32 below separates alike.
-        thresholds_M = np.concatenate([tree.threshold for tree in trees])
-        rounded_M = thresholds_M.astype(np.float32)
-        rounded_M = np.where(rounded_M > thresholds_M, np.nextafter(rounded_M, np.float32(-np.inf)), rounded_M)
-        counts_MC = np.concatenate([tree.value[:, 0] for tree in trees])
+        forest.fit(points.descriptors_PD.cpu().numpy(), points.labels_P.cpu().numpy(), points.weights_P.cpu().numpy())
+        tables = [_table_of_tree(estimator.tree_) for estimator in forest.estimators_]
+        features, thresholds, children, counts = zip(*tables, strict=True)
+        roots_T = np.cumsum([0, *map(len, features)])[:-1]
+        counts_MC = np.concatenate(counts)
         probabilities_MC = np.zeros((len(counts_MC), num_classes), np.float32)
         probabilities_MC[:, forest.classes_] = counts_MC / counts_MC.sum(1, keepdims=True)
+        children_M = np.concatenate([nodes + root for nodes, root in zip(children, roots_T, strict=True)])
         self.roots = torch.from_numpy(roots_T).to(device)
-        self.features = torch.from_numpy(features_M).to(device)
-        self.thresholds = torch.from_numpy(rounded_M).to(device)
-        self.child_nodes = torch.from_numpy(children_M2.astype(np.int64).ravel()).to(device)
+        self.features = torch.from_numpy(np.concatenate(features)).to(device)
+        self.thresholds = torch.from_numpy(np.concatenate(thresholds)).to(device)
+        self.child_nodes = torch.from_numpy(children_M).to(device)
         self.probabilities = torch.from_numpy(probabilities_MC).to(device)
 
     def _log_probabilities(self, descriptors_PD: Tensor) -> Tensor:
@@ -106,24 +103,32 @@ class ExtraTrees(Classifier):
 
         NumPy on the CPU: these are table look-ups, a tree at a time, whose tables stay in the processor's cache.
         """
-        num_points, num_descriptors = descriptors_PD.shape
-        values = descriptors_PD.ravel()
-        features_M, child_nodes = (t.cpu().numpy().astype(np.int32) for t in (self.features, self.child_nodes))
+        num_points = len(descriptors_PD)
+        values = descriptors_PD.ravel(order="F")
+        rows_M = (self.features.cpu().numpy() * num_points).astype(np.int32 if values.size < 2**31 else np.int64)
+        children_M = self.child_nodes.cpu().numpy().astype(np.int32)
         thresholds_M, probabilities_MC = (t.cpu().numpy() for t in (self.thresholds, self.probabilities))
-        total_PC = np.zeros((num_points, probabilities_MC.shape[1]), np.float32)
-        leaves_P = np.empty(num_points, np.int32)
-        for root in self.roots.tolist():
-            points: np.ndarray = np.arange(num_points, dtype=np.int32)  # that have not reached a leaf yet
+
+        def find_leaves(root: int) -> np.ndarray:
+            leaves_P = np.empty(num_points, np.int32)
+            points: np.ndarray = np.arange(num_points, dtype=rows_M.dtype)  # that have not reached a leaf yet
             nodes: np.ndarray = np.full(num_points, root, np.int32)
             while len(nodes):
-                features = features_M.take(nodes)
-                on_way = features >= 0
-                if not on_way.all():
-                    leaves_P[points[~on_way]] = nodes[~on_way]
-                    points, nodes, features = points[on_way], nodes[on_way], features[on_way]
-                goes_right = values.take(points * num_descriptors + features) > thresholds_M.take(nodes)
-                nodes = child_nodes.take(2 * nodes + goes_right)
-            total_PC += probabilities_MC.take(leaves_P, axis=0)
+                for _ in range(STEPS):  # "clip": no check of bounds
+                    places = rows_M.take(nodes, mode="clip")
+                    places += points
+                    goes_right = values.take(places, mode="clip") > thresholds_M.take(nodes, mode="clip")
+                    nodes = children_M.take(nodes, mode="clip")
+                    nodes += goes_right
+                on_way = children_M.take(nodes) != nodes
+                leaves_P[points[~on_way]] = nodes[~on_way]
+                points, nodes = points[on_way], nodes[on_way]
+            return leaves_P
+
+        total_PC = np.zeros((num_points, probabilities_MC.shape[1]), np.float32)
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            for leaves_P in pool.map(find_leaves, self.roots.tolist()):
+                total_PC += probabilities_MC.take(leaves_P, axis=0)
         return total_PC / np.float32(len(self.roots))
 
     def at_points(self, points: PointFeatures) -> Tensor:
@@ -138,3 +143,27 @@ class ExtraTrees(Classifier):
         found = self._log_probabilities(descriptors.flatten(0, 2))
         found = found.view(*descriptors.shape[:3], -1).movedim(-1, 1)
         return F.interpolate(found, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+def _table_of_tree(tree: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Renumber a tree of scikit-learn so that the right child is the node behind the left one.
+
+    Returns:
+        For each node: its descriptor, int64; its threshold, float32; its left child, int64, or a leaf itself; its
+        weighted counts of the classes.
+    """
+    is_leaf = tree.children_left < 0
+    parents = np.flatnonzero(~is_leaf)
+    lefts = 1 + 2 * np.arange(len(parents))
+    number = np.zeros(tree.node_count, np.int64)  # of each node; the root keeps 0
+    number[tree.children_left[parents]], number[tree.children_right[parents]] = lefts, lefts + 1
+    children = number.copy()
+    children[parents] = lefts
+    # scikit-learn compares float32 with float64: the greatest float32 below separates alike.
+    thresholds = tree.threshold.astype(np.float32)
+    too_high = thresholds > tree.threshold
+    thresholds[too_high] = np.nextafter(thresholds[too_high], np.float32(-np.inf))
+    thresholds[is_leaf] = np.inf
+    order = np.argsort(number)
+    features = np.where(is_leaf, 0, tree.feature).astype(np.int64)
+    return features[order], thresholds[order], children[order], tree.value[:, 0][order]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmseg_ext.masks.array_store import ArrayStore
 
-FORMAT = "features1"
+FORMAT = "features2"
 CacheDtype = Literal["float32", "float16"]
 DTYPES = {"float32": np.float32, "float16": np.float16}
 
@@ -63,13 +63,15 @@ class FeatureCache:
 
     def name_of(self, network_digest: str, image_1CHW: Tensor) -> str:
         """Name the entries of an image."""
-        digest = hashlib.blake2b(_bytes_of(image_1CHW), digest_size=16).hexdigest()
+        digest = hashlib.sha256(_bytes_of(image_1CHW)).hexdigest()  # processors compute it two to three times as fast
         return f"{network_digest}\0{tuple(image_1CHW.shape)}\0{digest}\0{np.dtype(self.dtype)}"
 
     def find_maps(self, name: str) -> list[Tensor] | None:
         """Map the feature maps of an image from disk; None where one is missing."""
         num_maps = self.store.load(f"{name}\0number of maps")
-        found = [] if num_maps is None else [self.store.load(f"{name}\0map {index}") for index in range(int(num_maps))]
+        found = (
+            [] if num_maps is None else [self.store.load(f"{name}\0map {index}") for index in range(num_maps.item())]
+        )
         maps = [torch.from_numpy(array) for array in found if array is not None]
         return maps if maps and len(maps) == len(found) else None
 

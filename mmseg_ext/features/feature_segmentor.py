@@ -95,7 +95,8 @@ class FeatureSegmentor(BlockwisePrediction):
         """
         if self.feature_cache is None:
             return tuple(self._compute_maps(inputs))
-        found = [self._cached_maps(inputs[n : n + 1], keep=True) for n in range(len(inputs))]
+        images = [inputs[n : n + 1] for n in range(len(inputs))]
+        found = [self._cached_maps(image, self._name_in_cache(image), keep=True) for image in images]
         return tuple(torch.cat(maps) if len(maps) > 1 else maps[0] for maps in zip(*found, strict=True))
 
     def _compute_maps(self, images_NCHW: Tensor) -> list[Tensor]:
@@ -105,10 +106,9 @@ class FeatureSegmentor(BlockwisePrediction):
             maps.append(torch.stack(described).to(images_NCHW))
         return maps
 
-    def _cached_maps(self, image_1CHW: Tensor, keep: bool) -> list[Tensor]:
+    def _cached_maps(self, image_1CHW: Tensor, name: str, keep: bool) -> list[Tensor]:
         """Read the maps of one image, or compute them and, to `keep`, write them."""
         cache: Any = self.feature_cache
-        name = self._name_in_cache(cache, image_1CHW)
         found = cache.find_maps(name)
         if found is not None:
             return [values.to(image_1CHW.device) for values in found]
@@ -116,11 +116,14 @@ class FeatureSegmentor(BlockwisePrediction):
         # Trees split between values that differ by less than float16 tells apart.
         return cache.keep_maps(name, maps, num_exact=int(self.decode_head.uses_descriptors)) if keep else maps
 
-    def _name_in_cache(self, cache: FeatureCache, image_1CHW: Tensor) -> str:
+    def _name_in_cache(self, image_1CHW: Tensor) -> str:
+        """Name an image in the cache; without one, there is no name to compute."""
+        if self.feature_cache is None:
+            return ""
         if self._network_digest is None:
             settings = (self._backbone_settings, self.decode_head.uses_descriptors)
             self._network_digest = digest_of_network(self.backbone, settings)
-        return cache.name_of(self._network_digest, image_1CHW)
+        return self.feature_cache.name_of(self._network_digest, image_1CHW)
 
     def original_images(self, images_NCHW: Tensor) -> list[np.ndarray]:
         """Undo the normalisation of images: uint8 (H, W, 3), BGR."""
@@ -133,12 +136,13 @@ class FeatureSegmentor(BlockwisePrediction):
         return list(pixels.contiguous().cpu().numpy())
 
     @torch.no_grad()
-    def features_at(self, image_1CHW: Tensor, positions_P2: Tensor) -> Tensor:
+    def features_at(self, image_1CHW: Tensor, positions_P2: Tensor, name: str | None = None) -> Tensor:
         """Compute the features of one image at points, through the cache.
 
         Args:
             image_1CHW: Normalised.
             positions_P2: Row and column of each point.
+            name: Of the image in the cache, where it is known.
 
         Returns:
             float32 (P, F): the channels of all maps that `extract_feat` returns.
@@ -147,14 +151,15 @@ class FeatureSegmentor(BlockwisePrediction):
         cache = self.feature_cache
         if cache is None:
             return sample_maps(self._compute_maps(image_1CHW), positions_P2, size)
+        name = self._name_in_cache(image_1CHW) if name is None else name
         return cache.at_points(
-            self._name_in_cache(cache, image_1CHW),
+            name,
             "points",
             positions_P2,
-            lambda: sample_maps(self._cached_maps(image_1CHW, keep=False), positions_P2, size),
+            lambda: sample_maps(self._cached_maps(image_1CHW, name, keep=False), positions_P2, size),
         ).to(image_1CHW.device)
 
-    def _evidence_of_areas(self, image_1CHW: Tensor, labels_HW: np.ndarray) -> AreaEvidence:
+    def _evidence_of_areas(self, image_1CHW: Tensor, labels_HW: np.ndarray, name: str) -> AreaEvidence:
         """Gather what the areas of the classes are estimated from, through the cache."""
         num_classes, ignore_index = self.decode_head.num_classes, self.decode_head.ignore_index
         height, width = labels_HW.shape
@@ -170,8 +175,8 @@ class FeatureSegmentor(BlockwisePrediction):
         else:
             positions_P2 = np.argwhere(labels_HW != ignore_index)
             labelled_P3 = np.column_stack([positions_P2, labels_HW[labels_HW != ignore_index]]).astype(np.int64)
-            name = f"{self._name_in_cache(cache, image_1CHW)}\0{num_classes} classes"
-            table = cache.at_points(name, "areas", torch.from_numpy(labelled_P3), gather).numpy()
+            kind = f"areas of {num_classes} classes"
+            table = cache.at_points(name, kind, torch.from_numpy(labelled_P3), gather).numpy()
         return AreaEvidence(table[0], table[1:-1], table[-1])
 
     @torch.no_grad()
@@ -189,9 +194,9 @@ class FeatureSegmentor(BlockwisePrediction):
         num_descriptors = NUM_DESCRIPTORS if self.decode_head.uses_descriptors else 0
         found = []
         for n, sample in enumerate(data["data_samples"]):
-            name = sample.get("img_path") or ""
+            path = sample.get("img_path") or ""
             labels_HW = sample.gt_sem_seg.data.squeeze(0).cpu().numpy()
-            sampled_HW = sample_labels(labels_HW, self.max_labels, name, ignore_index)
+            sampled_HW = sample_labels(labels_HW, self.max_labels, path, ignore_index)
             num_labelled = np.count_nonzero(labels_HW != ignore_index)
             if not num_labelled:
                 continue
@@ -199,12 +204,14 @@ class FeatureSegmentor(BlockwisePrediction):
             labels_P = torch.from_numpy(sampled_HW[sampled_HW != ignore_index].astype(np.int64)).to(inputs.device)
             if int(labels_P.max()) >= self.decode_head.num_classes:
                 wrong = out_of_range("labels", [int(labels_P.max())], self.decode_head.num_classes, ignore_index)
-                raise UserError(f"{name}: {wrong}")
+                raise UserError(f"{path}: {wrong}")
             weights_P = _given_weights(sample, positions_P2, labels_P)
+            image_1CHW = inputs[n : n + 1]
+            name = self._name_in_cache(image_1CHW)
             evidence = None
             if self.estimate_areas and weights_P is None and num_labelled < DENSE_SHARE * labels_HW.size:
-                evidence = self._evidence_of_areas(inputs[n : n + 1], sampled_HW)
-            features_PF = self.features_at(inputs[n : n + 1], positions_P2)
+                evidence = self._evidence_of_areas(image_1CHW, sampled_HW, name)
+            features_PF = self.features_at(image_1CHW, positions_P2, name)
             num_channels = features_PF.shape[1] - num_descriptors
             network_PF, descriptors_PD = features_PF.split([num_channels, num_descriptors], dim=1)
             found.append(

@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_an_error_that_names_it(root, prepare, kwargs, mess
 def test_masks_without_an_image_are_told(root, monkeypatch):
     save_picture_file(root / "masks" / "99.png", np.zeros((2, 2), np.uint8))
     told = []
-    monkeypatch.setattr("mmseg_ext.datasets.binary_mask.print_log", lambda text, *_: told.append(text))
+    monkeypatch.setattr("mmseg_ext.datasets.folder_dataset.print_log", lambda text, *_: told.append(text))
     assert len(BinaryMaskDataset(data_root=str(root))) == 10
     (text,) = told
     assert text.startswith("1 masks in")

@@ -214,6 +214,7 @@ def test_a_folder_dataset_with_clicked_points_needs_no_masks(tmp_path, masks):
         ("DubaiBuildingsDataset", {}),
         ("LoveDADataset", {}),
         ("BinaryMaskDataset", {"data_root": "data"}),
+        ("FolderDataset", {"data_root": "data", "classes": ["a", "b"]}),
     ],
 )
 def test_every_dataset_takes_labels(kind, settings):

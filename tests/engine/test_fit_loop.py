@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mmseg_ext.engine.cross_validation import last_matrix
+from mmseg_ext.scores.confusion_matrix import mean_scores
 from mmseg_ext.tables.command import main as tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +81,19 @@ def test_train_fits_too_as_cross_validation_has_it(tmp_path, options, capsys):
     assert last_matrix(work_dir).iteration == 1
     assert "schedule  one fit to the labels of all images" in capsys.readouterr().out
     assert run_tool("train", LEAF, "--work-dir", work_dir, "--cfg-options", *options) == 2
+
+
+def test_cross_validation_fits_every_fold(tmp_path, options, capsys):
+    command = (LEAF, "--work-dir", tmp_path / "study", "--folds", 0, 2, "--cfg-options", *options)
+    assert run_tool("cross_validate", *command) == 0
+    matrices = [last_matrix(tmp_path / "study" / f"fold{fold}_seed0") for fold in (0, 2)]
+    assert [matrix.iteration for matrix in matrices] == [1, 1]
+    total_CC = sum(matrix.confusion_CC for matrix in matrices)
+    assert total_CC.sum() == 2 * 4 * 40 * 48  # two folds of two images of each of two tiles
+    shown = capsys.readouterr().out
+    assert f"{mean_scores(total_CC)['mIoU']:.2f}" in shown
+    assert run_tool("cross_validate", *command) == 0  # nothing is fitted again
+    assert len(list((tmp_path / "study").glob("fold*/*/vis_data"))) == 2
 
 
 def test_a_config_that_trains_step_by_step_is_refused(capsys):
