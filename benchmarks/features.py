@@ -176,11 +176,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_torch_arguments(parser)
     args = parser.parse_args(argv)
     print(start_torch(args, "timm"))
-    rows = [measure_memory(args.images, 96)]  # first: the peak of a process never sinks
-    rows += compare_extraction(args.size, args.repeats)
-    rows += time_refits(args.points, args.repeats)
+    rows = []
+    for measure in (
+        lambda: [measure_memory(args.images, 96)],  # first: the peak of a process never sinks
+        lambda: compare_extraction(args.size, args.repeats),
+        lambda: time_refits(args.points, args.repeats),
+    ):
+        found = measure()
+        print(format_rows(found), flush=True)
+        rows += found
     publish(*rows)
-    print(format_rows(rows))
     return 0
 
 

@@ -213,7 +213,7 @@ def run_images(config: Config, count: int) -> list[str]:
         with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmseg")):
             dataset = DATASETS.build({**settings, "pipeline": []})
         paths = [dataset.get_data_info(index)["img_path"] for index in range(len(dataset))]
-    except (UserError, OSError) as error:
+    except (ValueError, OSError) as error:  # mmengine fails on an empty folder
         raise UserError(f"Expected the run's images for the check: {error} {hint}") from error
     found = [path for path in paths if Path(path).is_file()]
     if not found:

@@ -35,25 +35,27 @@ def export_graph(network: ExportableNetwork, size: tuple[int, int], dynamic: boo
         UserError: The network cannot be exported.
     """
     height, width = (_prime_from(size[0]), _prime_from(size[1] + 1)) if dynamic else size
-    num_images = 2 if network.has_plain_head else 1
-    free = [0] * network.has_plain_head + [2, 3] * dynamic
-    image = torch.zeros(num_images, 3, height, width)
-    image += torch.linspace(0, 1, width)  # a plain image would hide NaNs
-    try:
-        with _quiet(), exportable_layers(network), torch.no_grad():
-            program: Any = torch.onnx.export(
-                network,
-                (image,),
-                dynamo=True,
-                dynamic_shapes=({axis: torch.export.Dim.DYNAMIC for axis in free},),
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                verbose=False,
-            )
-    except Exception as error:
-        raise UserError(_cannot_export(network.segmentor, error, dynamic)) from error
+    for num_images in (2, 1) if network.has_plain_head else (1,):
+        free = [0] * (num_images > 1) + [2, 3] * dynamic
+        image = torch.zeros(num_images, 3, height, width) + torch.linspace(0, 1, width)
+        try:
+            with _quiet(), exportable_layers(network), torch.no_grad():
+                program: Any = torch.onnx.export(
+                    network,
+                    (image,),
+                    dynamo=True,
+                    dynamic_shapes=({axis: torch.export.Dim.DYNAMIC for axis in free},),
+                    input_names=[INPUT],
+                    output_names=[OUTPUT],
+                    verbose=False,
+                )
+        except Exception as error:
+            if num_images == 1:
+                raise UserError(_cannot_export(network.segmentor, error, dynamic)) from error
+        else:
+            break  # some networks, such as K-Net, are written for the example's number of images
     model = program.model_proto
-    _name_axes(model.graph, [axis for axis in (0, 2, 3) if axis in free])
+    _name_axes(model.graph, free)
     return model
 
 

@@ -30,28 +30,37 @@ def noise_image(height, width, seed=5):
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def assert_same_classes(exported, checkpoint, image_HWC, probabilities_close=True):
-    """Compare whole images, but for near-ties; the test is none where a single class is everywhere."""
+def assert_same_classes(exported, checkpoint, image_HWC):
+    """Compare whole images, but for near-ties; the probabilities must differ from pixel to pixel."""
     expected, found = (model.predict(image_HWC, probabilities=True) for model in (checkpoint, exported))
-    assert len(np.unique(expected.classes_HW)) > 1
+    assert expected.probabilities_CHW.std((1, 2)).max() > 0.01
     differing = expected.classes_HW != found.classes_HW
     assert differing.mean() < 1e-3
-    if probabilities_close:
-        np.testing.assert_allclose(found.probabilities_CHW, expected.probabilities_CHW, atol=2e-3)
+    np.testing.assert_allclose(found.probabilities_CHW, expected.probabilities_CHW, atol=2e-3)
     plain = exported.predict(image_HWC)
     assert (plain.classes_HW != found.classes_HW).mean() < 1e-3
 
 
-@pytest.mark.parametrize("name", ["fpn", "unet", "dinov2", "knet", "efficientnet"])
+@pytest.mark.parametrize("name", ["fpn", "unet", "dinov2", "knet"])
 def test_a_graph_for_any_size_predicts_as_the_checkpoint(name, tmp_path):
     run = save_run(tmp_path / "run", NETWORKS[name], pipeline=RESIZE)
     agreement = export(run, tmp_path / "model.onnx", ExportOptions(dynamic=True))
     assert agreement.is_enough
     assert agreement.num_pixels == 70 * 90 + 97 * 61
     exported, checkpoint = load_model(tmp_path / "model.onnx"), load_model(run, device="cpu")
-    for height, width in ((64, 64), (101, 75)):
+    for height, width in ((90, 64), (101, 75)):
         assert_same_classes(exported, checkpoint, noise_image(height, width))
     windows = np.stack([noise_image(72, 88, seed) for seed in range(3)])  # other sizes and batches than in the export
+    for found, expected in zip(exported.logits(windows), checkpoint.logits(windows), strict=True):
+        assert (classify(found, None) != classify(expected, None)).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize("name", ["upernet", "efficientnet"])
+def test_a_graph_for_one_size_predicts_as_the_checkpoint(name, tmp_path):
+    run = save_run(tmp_path / "run", NETWORKS[name])
+    assert export(run, tmp_path / "model.onnx", ExportOptions()).is_enough
+    exported, checkpoint = load_model(tmp_path / "model.onnx"), load_model(run, device="cpu")
+    windows = np.stack([noise_image(64, 64, seed) for seed in range(3)])  # another batch than in the export
     for found, expected in zip(exported.logits(windows), checkpoint.logits(windows), strict=True):
         assert (classify(found, None) != classify(expected, None)).float().mean() < 1e-3
 
