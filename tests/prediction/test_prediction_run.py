@@ -311,7 +311,8 @@ def test_a_mosaic_is_one_map(shared_data, tmp_path):
         f'<VRTRasterBand dataType="Byte" band="{b}"><NoDataValue>0</NoDataValue><ColorInterp>{color}</ColorInterp>'
         + "".join(
             f"<ComplexSource><SourceFilename>{path}</SourceFilename><SourceBand>{b}</SourceBand>"
-            f'<SrcRect xOff="0" yOff="0" xSize="{w}" ySize="{h}"/><DstRect xOff="{x}" yOff="{y}" xSize="{w}" ySize="{h}"/>'
+            f'<SrcRect xOff="0" yOff="0" xSize="{w}" ySize="{h}"/>'
+            f'<DstRect xOff="{x}" yOff="{y}" xSize="{w}" ySize="{h}"/>'
             "<NODATA>0</NODATA></ComplexSource>"
             for path, x, y, w, h in sources
         )
