@@ -147,7 +147,7 @@ def measure_memory(sizes: Sequence[str], folder: Path) -> None:
             rate = height * factor * width / seconds / 1e6
             size_text = f"{height * factor} × {width}"
             print(
-                f"memory: {size_text} pixels: grew by {megabytes:.0f} MB in {seconds:.0f} s, {rate:.2f} megapixels a second, "
+                f"memory: {size_text} pixels: grew by {megabytes:.0f} MB in {seconds:.0f} s, {rate:.2f} Mpixels/s, "
                 f"{failures} failed",
                 flush=True,
             )
@@ -179,8 +179,9 @@ def measure_seams(folder: Path, height: int, width: int) -> None:
             at_edge[:, (np.arange(width) - offset) % step == 0] = True
         equal = 1 - differs.mean()
         print(
-            f"seams: overlap {overlap}: {100 * equal:.4f} % of {differs.size} pixels as in the whole image; others at the "
-            f"windows' edges {100 * differs[at_edge].mean():.4f} %, elsewhere {100 * differs[~at_edge].mean():.4f} %",
+            f"seams: overlap {overlap}: {100 * equal:.4f} % of {differs.size} pixels as in the whole image; of those "
+            f"at the windows' edges {100 * differs[at_edge].mean():.4f} % differ, elsewhere "
+            f"{100 * differs[~at_edge].mean():.4f} %",
             flush=True,
         )
         if overlap:
