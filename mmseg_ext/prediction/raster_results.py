@@ -1,6 +1,6 @@
 """The results of one raster, made of its strips.
 
-Shape suffixes: B bands, H height, W width.
+Shape suffixes: H height, W width.
 """
 
 from collections.abc import Iterable, Iterator
@@ -103,12 +103,12 @@ class RasterResults:
     def _path(self, kind: str, suffix: str) -> Path:
         return self.folder.path_of(kind, self.name, suffix)
 
-    def _strips(self, what: str, dtype: Any, empty: int, num_bands: int = 0) -> Iterator[np.ndarray]:
+    def _strips(self, what: str, dtype: Any, empty: int) -> Iterator[np.ndarray]:
         for row in range(self.strips.rows.count):
-            yield self.strips.read(row, what, dtype, empty, num_bands)
+            yield self.strips.read(row, what, dtype, empty)
 
-    def _profile(self, count: int, dtype: str, nodata: int) -> dict[str, Any]:
-        return {"count": count, "dtype": dtype, "nodata": nodata, **self.georeference}
+    def _profile(self, dtype: str, nodata: int) -> dict[str, Any]:
+        return {"dtype": dtype, "nodata": nodata, **self.georeference}
 
     def _write_classes(self, path: Path, chunks: Chunks, counts: np.ndarray) -> None:
         def counted() -> Iterator[tuple[int, np.ndarray]]:
@@ -116,7 +116,7 @@ class RasterResults:
                 counts[:] += np.bincount(classes_HW.ravel(), minlength=self.nodata + 1)[: len(counts)]
                 yield top, classes_HW
 
-        write_plain_raster(path, counted(), self.shape, self._profile(1, self.dtype.name, self.nodata))
+        write_plain_raster(path, [counted()], self.shape, self._profile(self.dtype.name, self.nodata))
 
     def _colors(self) -> np.ndarray | None:
         return self.predictor.palette if self.dtype == np.uint8 else None
@@ -127,8 +127,8 @@ class RasterResults:
     def _write_probabilities(self) -> None:
         names = self.predictor.names if self.predictor.threshold is None else self.predictor.names[1:]
         plain = self.folder.unfinished(f"{self.name}-probabilities", ".tif")
-        chunks = in_chunks(self._strips(PROBABILITY_BLOCKS, np.uint8, 255, len(names)), TILE)
-        write_plain_raster(plain, chunks, self.shape, self._profile(len(names), "uint8", 255))
+        bands = [in_chunks(self._strips(f"{PROBABILITY_BLOCKS}/{n}", np.uint8, 255), TILE) for n in range(len(names))]
+        write_plain_raster(plain, bands, self.shape, self._profile("uint8", 255))
         describe_bands(plain, names, None, {})
         with load_rasterio().open(plain, "r+") as raster:
             raster.scales = [1 / PROBABILITY_STEPS] * len(names)
