@@ -39,7 +39,7 @@ from PIL import Image  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from mmseg_ext.masks.class_maps import as_array, pack_labels  # noqa: E402
-from mmseg_ext.prediction.checkpoint_predictor import CheckpointPredictor  # noqa: E402
+from mmseg_ext.prediction.checkpoint_predictor import CheckpointPredictor, sample_of  # noqa: E402
 from mmseg_ext.prediction.geo_packages import load_rasterio  # noqa: E402
 from mmseg_ext.prediction.input_files import find_inputs  # noqa: E402
 from mmseg_ext.prediction.model_files import find_model  # noqa: E402
@@ -230,9 +230,7 @@ def measure_windows(folder: Path, model: Path, device: str, size: int, repeats: 
     @torch.no_grad()
     def bare() -> None:
         for images in seen:
-            packed = [
-                predictor._from_window({"img": image[..., ::-1], "img_shape": image.shape[:2]}) for image in images
-            ]
+            packed = [predictor._from_window(sample_of(image)) for image in images]
             data = segmentor.data_preprocessor(pseudo_collate(packed), False)
             segmentor.inference(data["inputs"], [sample.metainfo for sample in data["data_samples"]])
         if device == "cuda":

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmseg_ext.escaping import printable
 from mmseg_ext.pictures import overlay, save_picture
 from mmseg_ext.prediction.area_table import square_metres_of_pixel
 from mmseg_ext.prediction.geo_packages import load_rasterio
@@ -122,14 +123,14 @@ class RasterResults:
         return self.predictor.palette if self.dtype == np.uint8 else None
 
     def _tags(self) -> dict[str, str]:
-        return {f"CLASS_{index}": name for index, name in enumerate(self.predictor.names)}
+        return {f"CLASS_{index}": printable(name) for index, name in enumerate(self.predictor.names)}
 
     def _write_probabilities(self) -> None:
         names = self.predictor.names if self.predictor.threshold is None else self.predictor.names[1:]
         plain = self.folder.unfinished(f"{self.name}-probabilities", ".tif")
         bands = [in_chunks(self._strips(f"{PROBABILITY_BLOCKS}/{n}", np.uint8, 255), TILE) for n in range(len(names))]
         write_plain_raster(plain, bands, self.shape, self._profile("uint8", 255))
-        describe_bands(plain, names, None, {})
+        describe_bands(plain, list(map(printable, names)), None, {})
         with load_rasterio().open(plain, "r+") as raster:
             raster.scales = [1 / PROBABILITY_STEPS] * len(names)
         with self.folder.replacing(self._path(PROBABILITIES, ".tif")) as path:
