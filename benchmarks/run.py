@@ -24,6 +24,7 @@ sys.path.insert(0, str(FOLDER))
 from comparison import ROWS_FILE, Row, describe_machine, format_rows  # noqa: E402
 
 BENCHMARKS = {
+    "apply.py": ["--sizes", "4096x4096", "--side", "1920", "--images", "100", "--repeats", "1"],
     "areas.py": ["--budgets", "20", "--folds", "0"],
     "intervals.py": ["--only", "cost"],
     "pipeline.py": ["--quick"],

@@ -51,14 +51,14 @@ def finished(tmp_path_factory):
     return folder, result.stdout
 
 
-def test_the_output_leads_through_the_four_steps(finished):
+def test_the_output_leads_through_the_five_steps(finished):
     folder, output = finished
-    assert re.findall(r"^\[(\d)/4\]", output, re.MULTILINE) == ["1", "2", "3", "4"]
+    assert re.findall(r"^\[(\d)/5\]", output, re.MULTILINE) == ["1", "2", "3", "4", "5"]
     assert "20 points per image" in output
     assert re.search(r"^time +images \d.*, all labels \d.*, 20 points \d.*, together \d", output, re.MULTILINE)
     assert f"--work-dir {folder}/work/5pts" in output
     assert "Traceback" not in output
-    first_run = output.partition("[2/4]")[2].partition("evaluated")[0]
+    first_run = output.partition("[2/5]")[2].partition("evaluated")[0]
     assert len(first_run.splitlines()) <= 30
 
 
@@ -108,6 +108,17 @@ def test_pictures_are_there_and_show_what_was_predicted(finished):
         (record,) = (folder / "work" / name).glob("*/confusion_matrix.json")
         right = sum(int((predictions[n] + 1 == np.array(Image.open(masks[n]))).sum()) for n in masks)
         assert right == np.trace(json.loads(record.read_text())["matrix"])
+
+
+def test_the_model_is_applied_to_an_image_that_it_has_never_seen(finished):
+    folder, output = finished
+    (name,) = re.findall(rf"^ +({folder}/work/predictions/overlays/\d+\.jpg): the first model", output, re.MULTILINE)
+    (image,) = (folder / "data" / "Test").rglob(f"{Path(name).stem}.png")
+    with Image.open(name) as picture, Image.open(image) as original:
+        assert picture.width == original.width
+        assert picture.height > original.height
+    with Image.open(folder / "work" / "predictions" / "class_maps" / image.name) as class_map:
+        assert class_map.size == (256, 256)
 
 
 def test_the_comparison_shows_both_runs_side_by_side(finished):

@@ -20,6 +20,7 @@ CONFIGS = {
 END = """
 pictures  {work_dir}/comparison.png: both runs on the same validation images
           {work_dir}/*/pictures/: the training crops and the validation images of each
+          {overlay}: the first model on an image that it has never seen
 time      {time}
 next      five points an image, then the table of all three runs:
           {python} tools/train.py {config} --work-dir {work_dir}/5pts \\
@@ -53,24 +54,31 @@ def demo(args: argparse.Namespace) -> None:
     if args.iterations:
         options += [f"train_cfg.max_iters={args.iterations}", f"train_cfg.val_interval={args.iterations}"]
     begun = {"images": time.perf_counter()}
-    print(f"[1/4] Aerial images in LoveDA's layout, drawn into {printable(args.data_root)}", flush=True)
+    print(f"[1/5] Aerial images in LoveDA's layout, drawn into {printable(args.data_root)}", flush=True)
     generate_synthetic_aerial(args.data_root, num_train=args.images, num_val=-(-args.images // 3))
     for number, (name, config) in enumerate(CONFIGS.items(), start=2):
         begun[name] = time.perf_counter()
-        print(f"\n[{number}/4] Training with {name}", flush=True)
+        print(f"\n[{number}/5] Training with {name}", flush=True)
         shutil.rmtree(work_dirs[name], ignore_errors=True)
         command = [sys.executable, "tools/train.py", config, "--work-dir", str(work_dirs[name])]
         run_to_end([*command, "--cfg-options", *options])
     begun["table and pictures"] = time.perf_counter()
-    print("\n[4/4] Score table and pictures", flush=True)
+    print("\n[4/5] Score table and pictures", flush=True)
     save_picture(Path(args.work_dir) / "comparison.png", draw_comparison(list(work_dirs.values())))
     if extract_tables([args.work_dir, "--out", args.work_dir]) != 0:
         raise UserError(f"Expected a score table of the runs in {args.work_dir}, got none.")
+    begun["unseen image"] = time.perf_counter()
+    unseen = min(Path(args.data_root).glob("Test/Urban/images_png/*.png"))
+    print(f"\n[5/5] The model applied to {printable(unseen)}, which it has never seen", flush=True)
+    applied = ["tools/predict.py", str(work_dirs["all labels"]), str(unseen), "--out", f"{args.work_dir}/predictions"]
+    run_to_end([sys.executable, *applied, "--overlay", "--no-resume"])
+    overlay = printable(f"{args.work_dir}/predictions/overlays/{unseen.stem}.jpg")
     marks = [*begun.values(), time.perf_counter()]
     spent = [f"{name} {format_seconds(marks[i + 1] - marks[i])}" for i, name in enumerate(begun)]
     spent.append(f"together {format_seconds(marks[-1] - marks[0])}")
     python, points = python_command(), CONFIGS["20 points"]
-    print(END.format(work_dir=printable(args.work_dir), time=", ".join(spent), python=python, config=points))
+    values = {"work_dir": printable(args.work_dir), "time": ", ".join(spent), "overlay": overlay}
+    print(END.format(**values, python=python, config=points))
 
 
 def main(argv: list[str] | None = None) -> int:

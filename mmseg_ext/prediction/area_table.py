@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from mmseg_ext.escaping import csv_cell
+from mmseg_ext.escaping import csv_cell, printable
 
 HEADER = ("file", "class", "pixels", "percent", "hectares")
 
@@ -34,7 +34,7 @@ def format_areas(files: Iterable[ClassCounts], names: Sequence[str]) -> str:
         for class_name, count in zip(names, counts, strict=True):
             percent = f"{100 * count / total:.4f}" if total else ""
             hectares = "" if square_metres is None else f"{count * square_metres / 1e4:.4f}"
-            writer.writerow([csv_cell(name), csv_cell(class_name), count, percent, hectares])
+            writer.writerow([csv_cell(printable(name)), csv_cell(printable(class_name)), count, percent, hectares])
     return buffer.getvalue()
 
 

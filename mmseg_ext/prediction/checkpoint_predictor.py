@@ -91,7 +91,7 @@ class CheckpointPredictor(Predictor):
     @torch.no_grad()
     def logits(self, images_NHWC: np.ndarray) -> Tensor:
         """Predict images of one size; see :meth:`Predictor.logits`."""
-        packed = [self._from_window(_sample_of(image_HWC)) for image_HWC in images_NHWC]
+        packed = [self._from_window(sample_of(image_HWC)) for image_HWC in images_NHWC]
         if self.tta:
             samples = self.segmentor.test_step(pseudo_collate(packed))
             return log_odds(torch.stack([sample.seg_logits.data for sample in samples]))
@@ -135,7 +135,7 @@ class CheckpointPredictor(Predictor):
     def prepare(self, image: ImageInput) -> dict:
         """Run the test pipeline on an image."""
         if isinstance(image, np.ndarray):
-            packed = self._from_array(_sample_of(image))
+            packed = self._from_array(sample_of(image))
         else:
             packed = self._from_file({"img_path": str(Path(image)), "seg_fields": []})
         if packed is None:
@@ -165,7 +165,7 @@ def window_settings(test_cfg: Mapping[str, Any]) -> WindowSettings:
     return WindowSettings((height, width), (overlaps[0], overlaps[1]))
 
 
-def _sample_of(image_rgb: np.ndarray) -> dict:
+def sample_of(image_rgb: np.ndarray) -> dict:
     """Make the sample that a pipeline would load."""
     if image_rgb.dtype == np.uint8:
         image_HWC = cv2.cvtColor(np.ascontiguousarray(image_rgb), cv2.COLOR_RGB2BGR)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import shapely
 
+from mmseg_ext.escaping import printable
 from mmseg_ext.prediction.geo_packages import load_pyogrio, load_rasterio
 from mmseg_ext.prediction.polygon_tracing import AreaPolygon
 
@@ -69,7 +70,7 @@ def write_polygons(
         Their number.
     """
     write = _write_geopackage if options.kind == "gpkg" else _write_geojson
-    return write(path, _in_batches(areas, names, place, options), place)
+    return write(path, _in_batches(areas, list(map(printable, names)), place, options), place)
 
 
 Batch = tuple[np.ndarray, list[np.ndarray]]

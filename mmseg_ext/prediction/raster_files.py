@@ -1,6 +1,6 @@
 """Maps written as cloud-optimised GeoTIFF, strip by strip.
 
-Shape suffixes: B bands, H height, W width.
+Shape suffixes: H height, W width.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,9 +16,16 @@ TILE = 512
 
 
 def write_plain_raster(
-    path: Path, chunks: Iterable[tuple[int, np.ndarray]], shape: tuple[int, int], profile: dict[str, Any]
+    path: Path, bands: Sequence[Iterable[tuple[int, np.ndarray]]], shape: tuple[int, int], profile: dict[str, Any]
 ) -> None:
-    """Write a tiled GeoTIFF, from the top; see :func:`write_cog`."""
+    """Write a tiled GeoTIFF for :func:`write_cog`.
+
+    Args:
+        path: The file.
+        bands: Each in chunks from the top: (first row, (H, W)), of `TILE` rows but for the last.
+        shape: Height and width.
+        profile: Type, nodata, and the place on the map, as rasterio takes them.
+    """
     rasterio = load_rasterio()
     settings = {
         "driver": "GTiff",
@@ -30,16 +37,17 @@ def write_plain_raster(
         "compress": "DEFLATE",
         "zlevel": 1,
         "bigtiff": "IF_SAFER",
+        "interleave": "band",
+        "count": len(bands),
         **profile,
     }
     gcps = settings.pop("gcps", None)
     with rasterio.open(path, "w", **settings) as raster:
         if gcps is not None:
             raster.gcps = (gcps, settings["crs"])
-        for top, chunk in chunks:
-            bands_BHW = chunk if chunk.ndim == 3 else chunk[None]
-            window = rasterio.windows.Window(0, top, shape[1], bands_BHW.shape[1])
-            raster.write(bands_BHW, window=window)
+        for number, chunks in enumerate(bands, start=1):
+            for top, chunk_HW in chunks:
+                raster.write(chunk_HW, number, window=rasterio.windows.Window(0, top, shape[1], len(chunk_HW)))
 
 
 def describe_bands(path: Path, names: Sequence[str], colors: np.ndarray | None, tags: dict[str, str]) -> None:

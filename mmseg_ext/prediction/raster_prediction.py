@@ -205,4 +205,5 @@ def _blocks_of(
         if options.with_probabilities:
             steps_CHW = (probabilities_CHW * PROBABILITY_STEPS).round().to(torch.uint8).cpu().numpy()
             steps_CHW[:, ~valid_HW] = 255
-            yield PROBABILITIES, steps_CHW
+            for channel, steps_HW in enumerate(steps_CHW):
+                yield f"{PROBABILITIES}/{channel}", steps_HW

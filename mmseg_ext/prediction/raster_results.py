@@ -1,6 +1,6 @@
 """The results of one raster, made of its strips.
 
-Shape suffixes: B bands, H height, W width.
+Shape suffixes: H height, W width.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmseg_ext.escaping import printable
 from mmseg_ext.pictures import overlay, save_picture
 from mmseg_ext.prediction.area_table import square_metres_of_pixel
 from mmseg_ext.prediction.geo_packages import load_rasterio
@@ -103,12 +104,12 @@ class RasterResults:
     def _path(self, kind: str, suffix: str) -> Path:
         return self.folder.path_of(kind, self.name, suffix)
 
-    def _strips(self, what: str, dtype: Any, empty: int, num_bands: int = 0) -> Iterator[np.ndarray]:
+    def _strips(self, what: str, dtype: Any, empty: int) -> Iterator[np.ndarray]:
         for row in range(self.strips.rows.count):
-            yield self.strips.read(row, what, dtype, empty, num_bands)
+            yield self.strips.read(row, what, dtype, empty)
 
-    def _profile(self, count: int, dtype: str, nodata: int) -> dict[str, Any]:
-        return {"count": count, "dtype": dtype, "nodata": nodata, **self.georeference}
+    def _profile(self, dtype: str, nodata: int) -> dict[str, Any]:
+        return {"dtype": dtype, "nodata": nodata, **self.georeference}
 
     def _write_classes(self, path: Path, chunks: Chunks, counts: np.ndarray) -> None:
         def counted() -> Iterator[tuple[int, np.ndarray]]:
@@ -116,20 +117,20 @@ class RasterResults:
                 counts[:] += np.bincount(classes_HW.ravel(), minlength=self.nodata + 1)[: len(counts)]
                 yield top, classes_HW
 
-        write_plain_raster(path, counted(), self.shape, self._profile(1, self.dtype.name, self.nodata))
+        write_plain_raster(path, [counted()], self.shape, self._profile(self.dtype.name, self.nodata))
 
     def _colors(self) -> np.ndarray | None:
         return self.predictor.palette if self.dtype == np.uint8 else None
 
     def _tags(self) -> dict[str, str]:
-        return {f"CLASS_{index}": name for index, name in enumerate(self.predictor.names)}
+        return {f"CLASS_{index}": printable(name) for index, name in enumerate(self.predictor.names)}
 
     def _write_probabilities(self) -> None:
         names = self.predictor.names if self.predictor.threshold is None else self.predictor.names[1:]
         plain = self.folder.unfinished(f"{self.name}-probabilities", ".tif")
-        chunks = in_chunks(self._strips(PROBABILITY_BLOCKS, np.uint8, 255, len(names)), TILE)
-        write_plain_raster(plain, chunks, self.shape, self._profile(len(names), "uint8", 255))
-        describe_bands(plain, names, None, {})
+        bands = [in_chunks(self._strips(f"{PROBABILITY_BLOCKS}/{n}", np.uint8, 255), TILE) for n in range(len(names))]
+        write_plain_raster(plain, bands, self.shape, self._profile("uint8", 255))
+        describe_bands(plain, list(map(printable, names)), None, {})
         with load_rasterio().open(plain, "r+") as raster:
             raster.scales = [1 / PROBABILITY_STEPS] * len(names)
         with self.folder.replacing(self._path(PROBABILITIES, ".tif")) as path:

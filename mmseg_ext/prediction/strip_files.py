@@ -60,13 +60,13 @@ class StripFiles:
 
         Args:
             row: Its number.
-            blocks: (column of the window, what it is, (…, H, W)), as they are finished.
+            blocks: (column of the window, what it is, (H, W)), as they are finished.
         """
         with replacing_file(self._path(row), sync=False) as file, _open_zip(file) as archive:
             for column, what, block in blocks:
                 archive.writestr(f"{column}/{what}", np.ascontiguousarray(block).tobytes())
 
-    def read(self, row: int, what: str, dtype: Any, empty: int, num_bands: int = 0) -> np.ndarray:
+    def read(self, row: int, what: str, dtype: Any, empty: int) -> np.ndarray:
         """Read a strip.
 
         Args:
@@ -74,14 +74,12 @@ class StripFiles:
             what: What it holds.
             dtype: The type of the values.
             empty: The value where there is no data.
-            num_bands: Bands of the blocks; 0 for blocks (H, W).
 
         Returns:
-            (H, W), or (num_bands, H, W), of the raster's width.
+            (H, W), of the raster's width.
         """
         top, bottom = self.rows.strip(row)
-        leading = (num_bands,) if num_bands else ()
-        strip = np.full((*leading, bottom - top, self.columns.length), empty, dtype)
+        strip = np.full((bottom - top, self.columns.length), empty, dtype)
         with zipfile.ZipFile(self._path(row)) as archive:
             names = set(archive.namelist())
             for column in range(self.columns.count):
@@ -89,7 +87,7 @@ class StripFiles:
                 if name in names:
                     left, right = self.columns.strip(column)
                     block = np.frombuffer(archive.read(name), dtype)
-                    strip[..., left:right] = block.reshape(*leading, bottom - top, right - left)
+                    strip[:, left:right] = block.reshape(bottom - top, right - left)
         return strip
 
     def remove(self) -> None:
@@ -102,16 +100,16 @@ def _open_zip(file: Any) -> zipfile.ZipFile:
 
 
 def in_chunks(strips: Iterator[np.ndarray], height: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut strips (…, H, W) of any heights into chunks of one height.
+    """Cut strips (H, W) of any heights into chunks of one height.
 
     Yields:
-        (first row, (…, height, W)); the last one may be lower.
+        (first row, (height, W)); the last one may be lower.
     """
     top, held = 0, None
     for strip in strips:
-        held = strip if held is None else np.concatenate([held, strip], axis=-2)
-        while held.shape[-2] >= height:
-            yield top, held[..., :height, :]
-            top, held = top + height, held[..., height:, :]
-    if held is not None and held.shape[-2]:
+        held = strip if held is None or not len(held) else np.concatenate([held, strip])
+        while len(held) >= height:
+            yield top, held[:height]
+            top, held = top + height, held[height:]
+    if held is not None and len(held):
         yield top, held

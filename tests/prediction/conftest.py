@@ -23,6 +23,7 @@ model["backbone"]["norm_cfg"] = dict(type="BN")
 test_dataloader = dict(
     batch_size=1,
     num_workers=0,
+    sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
         type="BaseSegDataset",
         metainfo=dict(classes=("land", "water", "road"), palette=[[9, 9, 9], [0, 0, 255], [255, 255, 0]]),
@@ -37,6 +38,7 @@ test_dataloader = dict(
     ),
 )
 test_evaluator = dict(type="mmseg_ext.SegmentationMetric")
+test_cfg = dict(type="TestLoop")
 """
 
 
@@ -88,6 +90,9 @@ def save_run(folder: Path, options=None, meta=None, seed=0) -> Path:
             module.bias.data.normal_()
     head = model.decode_head
     torch.nn.init.normal_(head.conv_seg.weight)
+    with torch.no_grad():  # no class is everywhere
+        logits = model.eval().encode_decode(torch.randn(1, 3, 64, 96), [{"img_shape": (64, 96)}])
+        head.conv_seg.bias -= logits.mean((0, 2, 3))
     config.dump(folder / "tiny.py")
     dataset_meta = {
         "classes": ("land", "water", "road")[: head.num_classes],

@@ -57,7 +57,7 @@ def test_what_the_writer_raises_is_raised_in_the_block():
         next(iter(items))
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"), write_behind(write, 1) as hand_over:
+    with pytest.raises(OSError, match="disk full"), write_behind(write, 1) as hand_over:  # noqa: PT012
         for number in range(1000):
             hand_over(number)
     assert not own_threads()
@@ -72,7 +72,7 @@ def test_a_block_that_raises_ends_the_writer_with_an_error():
         except InterruptedError:
             ended.append("interrupted")
 
-    with pytest.raises(ValueError, match="stop"), write_behind(write) as hand_over:
+    with pytest.raises(ValueError, match="stop"), write_behind(write) as hand_over:  # noqa: PT012
         hand_over(1)
         raise ValueError("stop")
     assert ended == ["interrupted"]

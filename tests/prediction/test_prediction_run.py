@@ -311,7 +311,8 @@ def test_a_mosaic_is_one_map(shared_data, tmp_path):
         f'<VRTRasterBand dataType="Byte" band="{b}"><NoDataValue>0</NoDataValue><ColorInterp>{color}</ColorInterp>'
         + "".join(
             f"<ComplexSource><SourceFilename>{path}</SourceFilename><SourceBand>{b}</SourceBand>"
-            f'<SrcRect xOff="0" yOff="0" xSize="{w}" ySize="{h}"/><DstRect xOff="{x}" yOff="{y}" xSize="{w}" ySize="{h}"/>'
+            f'<SrcRect xOff="0" yOff="0" xSize="{w}" ySize="{h}"/>'
+            f'<DstRect xOff="{x}" yOff="{y}" xSize="{w}" ySize="{h}"/>'
             "<NODATA>0</NODATA></ComplexSource>"
             for path, x, y, w, h in sources
         )
@@ -328,6 +329,23 @@ def test_a_mosaic_is_one_map(shared_data, tmp_path):
     with rasterio.open(vrt) as source:
         image, valid = source.read().transpose(1, 2, 0), source.dataset_mask() > 0
     check_map(tmp_path / "out" / "class_maps" / "mosaic.tif", image, valid, predictor)
+
+
+def test_names_that_are_markup_formulas_or_no_text_are_data(photos, write_raster, tmp_path):
+    predictor = ColorPredictor()
+    predictor.names = ("=cmd()", "\x1b[31m|\n", "caf\udce9")
+    for name in ("[b]=x.png", "caf\udce9.png", "\x1b[31m.png"):
+        (photos / "a" / "0.png").rename(photos / "a" / name)
+        Image.fromarray(smooth_colors(20, 30)).save(photos / "a" / "0.png")
+    write_raster("photos/map.tif", smooth_colors(60, 50))
+    results = ResultOptions(overlay=True, probabilities=True, polygons=PolygonOptions("geojson"))
+    assert run([photos], tmp_path / "out", predictor, results=results).failures == []
+    with (tmp_path / "out" / "areas.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["class"] for row in rows} == {"'=cmd()", "?[31m|?", "caf?"}
+    assert {row["file"] for row in rows} >= {"a/[b]=x", "a/caf?", "a/?[31m", "map"}
+    found = json.loads((tmp_path / "out" / "polygons" / "map.geojson").read_text(encoding="utf-8"))
+    assert {feature["properties"]["class"] for feature in found["features"]} <= {"=cmd()", "?[31m|?", "caf?"}
 
 
 def test_records_are_plain_and_small(photos, tmp_path):

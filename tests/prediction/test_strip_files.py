@@ -28,15 +28,6 @@ def test_a_strip_is_read_as_it_was_written(tmp_path):
     assert np.unique(found[:, split:]).tolist() == [11]
 
 
-def test_bands_are_kept_apart(tmp_path):
-    strips = StripFiles(tmp_path / "s", ROWS, COLUMNS, {})
-    top, bottom = ROWS.strip(0)
-    width = COLUMNS.strip(0)[1]
-    block = np.random.default_rng(0).integers(0, 200, (3, bottom - top, width), np.uint8)
-    strips.write(0, iter([(0, "probabilities", block)]))
-    np.testing.assert_array_equal(strips.read(0, "probabilities", np.uint8, 255, 3)[..., :width], block)
-
-
 def test_a_strip_that_fails_is_not_there(tmp_path):
     strips = StripFiles(tmp_path / "s", ROWS, COLUMNS, {})
 
