@@ -127,8 +127,12 @@ def test_weights_of_the_dataset_are_used():
     batch, _ = make_batch(0)
     batch["data_samples"][0].set_metainfo({"label_weights": np.array([1, 3], np.float32)})
     (image,) = build().look_at(batch)
-    assert image.label_weights_C.tolist() == [1, 3]
+    assert image.label_weights_P.tolist() == [(1, 3)[label] for label in image.labels_P.tolist()]
     assert image.evidence is None
+    weight_HW = torch.arange(48 * 67).reshape(48, 67)
+    batch["data_samples"][0].gt_label_weight = PixelData(data=weight_HW[None])
+    (image,) = build().look_at(batch)
+    assert image.label_weights_P.tolist() == [y * 67 + x for y, x in image.positions_P2.tolist()]
 
 
 def test_a_label_out_of_range_names_the_file():
