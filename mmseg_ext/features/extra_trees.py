@@ -105,8 +105,10 @@ class ExtraTrees(Classifier):
         """
         num_points = len(descriptors_PD)
         values = descriptors_PD.ravel(order="F")
-        rows_M = (self.features.cpu().numpy() * num_points).astype(np.int32 if values.size < 2**31 else np.int64)
-        children_M = self.child_nodes.cpu().numpy().astype(np.int32)
+        rows_M: np.ndarray = (self.features.cpu().numpy() * num_points).astype(
+            np.int32 if values.size < 2**31 else np.int64
+        )
+        children_M: np.ndarray = self.child_nodes.cpu().numpy().astype(np.int32)
         thresholds_M, probabilities_MC = (t.cpu().numpy() for t in (self.thresholds, self.probabilities))
 
         def find_leaves(root: int) -> np.ndarray:
@@ -115,9 +117,9 @@ class ExtraTrees(Classifier):
             nodes: np.ndarray = np.full(num_points, root, np.int32)
             while len(nodes):
                 for _ in range(STEPS):  # "clip": no check of bounds
-                    places = rows_M.take(nodes, mode="clip")
+                    places: np.ndarray = rows_M.take(nodes, mode="clip")
                     places += points
-                    goes_right = values.take(places, mode="clip") > thresholds_M.take(nodes, mode="clip")
+                    goes_right: np.ndarray = values.take(places, mode="clip") > thresholds_M.take(nodes, mode="clip")
                     nodes = children_M.take(nodes, mode="clip")
                     nodes += goes_right
                 on_way = children_M.take(nodes) != nodes
