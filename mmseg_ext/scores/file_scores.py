@@ -56,6 +56,7 @@ class Comparison(NamedTuple):
         smallest: The smallest difference that these images show with 80 % power, in points.
         units: What was resampled, in words.
         note: What a reader has to know of that; may be empty.
+        least_p: The smallest p-value that so many units can give.
     """
 
     bounds: Bounds
@@ -63,6 +64,7 @@ class Comparison(NamedTuple):
     smallest: float
     units: str
     note: str
+    least_p: float
 
 
 class FileScores:
@@ -155,11 +157,13 @@ class FileScores:
         """
 
         def compute() -> Any:
-            from mmseg_ext.scores.paired_difference import paired_difference, smallest_difference
+            from mmseg_ext.scores.paired_difference import least_p_value, paired_difference, smallest_difference
 
             found = paired_difference(self._runs(first), self._runs(second), score, self.groups)
             ends = float(found.estimate), float(found.low), float(found.high)
-            return [ends, float(found.p_value), smallest_difference(found), found.units.words, found.units.note]
+            least_p = least_p_value(len(found.units)) if len(first) == len(second) == 1 else 0.0
+            numbers = float(found.p_value), smallest_difference(found)
+            return [ends, *numbers, found.units.words, found.units.note, least_p]
 
         bounds, *others = self._remember(["difference", score, self.groups, len(first)], [*first, *second], compute)
         return Comparison(Bounds(*bounds), *others)

@@ -32,9 +32,6 @@ from mmseg_ext.scores.intervals import (
     variance_of_runs,
 )
 
-MIN_EXCHANGED = 11
-"""Units that are exchanged at least: of 8 the smallest p-value would be 1 in 128, a tie after Holm's correction."""
-
 
 @dataclass(frozen=True)
 class Difference(Interval):
@@ -60,10 +57,9 @@ def paired_difference(
     """Estimate by how much the second run is better, on the images of both.
 
     The p-value of two single runs is that of exchanging their results image by image
-    (:func:`~mmseg_ext.scores.bootstrap.exchange_p_value`): it says whether these two models differ. With fewer than
-    :data:`MIN_EXCHANGED` units there are too few ways to exchange, and it is that of Student's t. So it is of several
-    runs a side, with the variation of images and runs: it then says whether training another time and scoring other
-    images would show the difference again.
+    (:func:`~mmseg_ext.scores.bootstrap.exchange_p_value`): it says whether these two models differ. Of several runs a
+    side it is that of Student's t with the variation of images and runs: it says whether training another time and
+    scoring other images would show the difference again. Few units bound the first: see :func:`least_p_value`.
 
     Args:
         first: One run, or several that were trained with other seeds or on other folds.
@@ -187,7 +183,7 @@ def difference_in_sample(
     num_runs = min(count_runs(sample.folds[:num_first]), count_runs(sample.folds[num_first:]))
     interval = make_interval(estimate, difference(resampled), between, sample.units, num_runs, level)
     interval = bounded(interval, -100, 100)
-    if counts.shape[1] == 2 and len(sample.units) >= MIN_EXCHANGED:
+    if counts.shape[1] == 2:
         p_value = exchange_p_value(
             counts[:, 0], counts[:, 1], lambda sums: difference(score(sums)), num_resamples, seed + 1
         )
@@ -221,6 +217,16 @@ def _t_test(interval: Interval) -> np.ndarray:
     ratio = np.abs(interval.estimate) / np.where(error > 0, error, 1)
     p_value = 2 * stdtr(np.maximum(interval.degrees, 1), -ratio)
     return np.where(np.isnan(error), 1.0, np.where(error > 0, p_value, interval.estimate == 0))
+
+
+def least_p_value(num_units: int, num_resamples: int = NUM_RESAMPLES) -> float:
+    """Return the smallest p-value that exchanging two runs can give: of all ways, two are as far from 0 as any.
+
+    Example:
+        >>> least_p_value(6)
+        0.03125
+    """
+    return max(2.0 ** (1 - num_units), 1 / (num_resamples + 1))
 
 
 def smallest_difference(interval: Interval, power: float = 0.8, level: float = 0.95) -> float:

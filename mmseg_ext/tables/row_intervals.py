@@ -157,6 +157,12 @@ def _compare(table: "ScoreTable", files: dict[str, list[Files | None]], scores: 
         table.findings.append(
             f"differences below {smallest:.1f} points cannot be told apart on these {compared[0].units}"
         )
+        least = max(item.least_p for item in compared) * len(compared)
+        if least >= LEVEL:
+            table.findings.append(
+                f"{compared[0].units} are too few to tell {len(compared) + 1} rows apart: "
+                f"the least p-value is {least:.2g}"
+            )
         table.findings += [item.note for item in compared[:1] if item.note]
 
 

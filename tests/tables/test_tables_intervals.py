@@ -23,7 +23,7 @@ from mmseg_ext.scores.paired_difference import paired_difference
 from mmseg_ext.tables import TableOptions, make_tables, read_runs, read_tables, write_tables
 from mmseg_ext.tables.command import main
 
-NAMES = [f"scene_{i % 8}/{i}.png" for i in range(48)]
+NAMES = [f"scene_{i % 12}/{i}.png" for i in range(48)]
 
 
 def matrices_of(skill: float, seed: int) -> np.ndarray:
@@ -105,7 +105,7 @@ def test_ties_with_the_best_are_marked_and_counted(work_dirs: Path) -> None:
     assert "like_best" not in rows["old_loveda"].values
     assert table.findings[0] == f"not distinguishable from the best, {best}: 1 of 3"
     assert table.findings[1].startswith("differences below ")
-    assert table.findings[1].endswith(" points cannot be told apart on these 8 groups of images")
+    assert table.findings[1].endswith(" points cannot be told apart on these 12 groups of images")
 
 
 def test_differences_from_the_baseline(work_dirs: Path) -> None:
@@ -227,6 +227,15 @@ def test_images_are_grouped_as_one_says(work_dirs: Path) -> None:
     assert main([str(work_dirs), "--image-groups", "tile_"]) == 2
 
 
+def test_groups_that_are_too_few_for_so_many_rows_are_named(tmp_path: Path) -> None:
+    names = [f"tile_{i % 6}/{i}.png" for i in range(48)]
+    for seed, name in enumerate(("a_loveda", "b_loveda", "c_loveda")):
+        ScoredRun(name=name, skill=1.0 + seed, seed=seed).write(tmp_path, names)
+    rows = rows_of(tmp_path)
+    assert "6 groups of images are too few to tell 3 rows apart: the least p-value is 0.062" in rows["table"].findings
+    assert not any("too few" in line for line in rows_of(tmp_path, image_groups="image")["table"].findings)
+
+
 def test_a_page_compares_two_runs(work_dirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, images = tmp_path / "out", tmp_path / "data"
     png = b"\x89PNG\r\n\x1a\n"
@@ -243,7 +252,7 @@ def test_a_page_compares_two_runs(work_dirs: Path, tmp_path: Path, capsys: pytes
     page = (out / "comparison.html").read_text()
     found = paired_difference(matrices_at(work_dirs, "a_loveda"), matrices_at(work_dirs, "c_loveda"))
     assert f"[{float(found.low):+.1f}, {float(found.high):+.1f}]" in page
-    for words in ("bed, double", "scene_7", "Images that gain most in mIoU", "8 groups of images", "48 images"):
+    for words in ("bed, double", "scene_7", "Images that gain most in mIoU", "12 groups of images", "48 images"):
         assert words in page
     shown = [name for name in NAMES if f"<h3>{name}: " in page]
     assert 8 <= len(shown) <= 16
