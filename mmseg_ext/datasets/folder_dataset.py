@@ -60,7 +60,7 @@ class FolderDataset(NamedSegDataset):
             another factor or incomplete, or an argument is out of range.
     """
 
-    fixed_arguments = ("has_masks",)
+    fixed_arguments: tuple[str, ...] = ("has_masks",)
 
     def __init__(
         self,

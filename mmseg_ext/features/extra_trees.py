@@ -105,7 +105,8 @@ class ExtraTrees(Classifier):
         """
         num_points = len(descriptors_PD)
         values = descriptors_PD.ravel(order="F")
-        rows_M = (self.features.cpu().numpy() * num_points).astype(np.int32 if values.size < 2**31 else np.int64)
+        place_type = np.int32 if values.size < 2**31 else np.int64
+        rows_M: np.ndarray = (self.features.cpu().numpy() * num_points).astype(place_type)
         children_M = self.child_nodes.cpu().numpy().astype(np.int32)
         thresholds_M, probabilities_MC = (t.cpu().numpy() for t in (self.thresholds, self.probabilities))
 
