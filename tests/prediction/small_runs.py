@@ -119,7 +119,7 @@ def randomized(segmentor):
             values.data = 1 + 0.3 * noise.abs()
         elif values.ndim == 1:
             values.data += 0.1 * noise
-        elif "conv_seg" in name:
+        elif "conv_seg" in name or "fc_mask" in name:
             values.data = noise
     return segmentor
 
