@@ -22,16 +22,20 @@ def read_rows(path: Path, columns: tuple[str, str]) -> Iterator[tuple[str, str]]
     Raises:
         UserError: The header or a row is not as expected; names the line.
     """
-    csv.field_size_limit(2**31 - 1)  # a detailed mask is longer than the usual 131072 characters
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        if header != list(columns):
-            raise UserError(f"{path}: Expected the columns {', '.join(columns)}, got {', '.join(header) or 'none'}.")
-        for row in reader:
-            if len(row) != 2:
-                raise UserError(f"{path}:{reader.line_num}: Expected 2 fields, got {len(row)}.")
-            yield row[0], row[1]
+    limit = csv.field_size_limit(2**31 - 1)  # a detailed mask is longer than the usual 131072 characters
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            if header != list(columns):
+                got = ", ".join(header) or "none"
+                raise UserError(f"{path}: Expected the columns {', '.join(columns)}, got {got}.")
+            for row in reader:
+                if len(row) != 2:
+                    raise UserError(f"{path}:{reader.line_num}: Expected 2 fields, got {len(row)}.")
+                yield row[0], row[1]
+    finally:
+        csv.field_size_limit(limit)  # of the process
 
 
 def write_rows(path: Path, columns: tuple[str, str], rows: Mapping[str, str]) -> None:
