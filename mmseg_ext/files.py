@@ -133,6 +133,14 @@ def read_json(path: str | Path) -> Any:
     return parse_json(Path(path).read_bytes())
 
 
+def find_json(path: str | Path) -> Any:
+    """Read a JSON file as :func:`read_json` does; None where there is none that can be read."""
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        return None
+
+
 def write_cache_file(path: str | Path, value: Any) -> None:
     """Write a value that can be computed anew: compressed JSON with a digest, replaced whole.
 

@@ -7,7 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from label_study.cells import Cell, Record
+from mmseg_ext.scores.bootstrap import percentile_interval, resample
+from mmseg_ext.scores.class_scores import class_scores, counts_of, mean_over_classes
 from mmseg_ext.scores.confusion_matrix import mean_scores, scores_of_classes
+from mmseg_ext.scores.intervals import mean_over_runs
 
 BUDGETS = ("1", "5", "20", "100")
 NUM_RESAMPLES = 1000
@@ -47,15 +50,9 @@ def interval_by_image(images_SNCC: np.ndarray, num_resamples: int = NUM_RESAMPLE
         images_SNCC: Confusion matrices of the same N images for each seed.
         num_resamples: Sets of N images that are drawn with replacement.
     """
-    rng = np.random.default_rng(0)
-    num_images = images_SNCC.shape[1]
-    counts_RN = rng.multinomial(num_images, np.full(num_images, 1 / num_images), num_resamples)
-    totals_RSCC = np.einsum("rn,sncd->rscd", counts_RN, images_SNCC)
-    hits_RSC = np.diagonal(totals_RSCC, axis1=2, axis2=3)
-    unions_RSC = totals_RSCC.sum(2) + totals_RSCC.sum(3) - hits_RSC
-    with np.errstate(invalid="ignore"):
-        values_R = 100 * np.nanmean(hits_RSC / unions_RSC, axis=2).mean(1)
-    low, high = np.percentile(values_R, [2.5, 97.5])
+    counts_NS3C = np.moveaxis(counts_of(images_SNCC), 0, 1)
+    values_RS = resample(counts_NS3C, lambda counts: mean_over_classes(class_scores(counts)["IoU"]), num_resamples, 0)
+    low, high = percentile_interval(mean_over_runs(values_RS), 0.95)
     return float(low), float(high)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from mmseg_ext.data_check.facts_cache import default_cache_dir, stamp_of
 from mmseg_ext.errors import UserError
-from mmseg_ext.files import read_json
+from mmseg_ext.files import find_json
 from mmseg_ext.image_names import name_bytes
 from mmseg_ext.points.completed_labels import RECORD
 from mmseg_ext.points.label_budget import LabelBudget
@@ -57,10 +57,7 @@ class CompletionRequest:
             folder: Of completed labels.
             model: Digest of the model that is to have made them; None takes any.
         """
-        try:
-            record = read_json(Path(folder) / RECORD)
-        except (OSError, ValueError):
-            return False
+        record = find_json(Path(folder) / RECORD)
         if not isinstance(record, Mapping) or record.get("settings") != self.settings:
             return False
         return record.get("model") == (model or record.get("model")) and record.get("files") == self.stamps()

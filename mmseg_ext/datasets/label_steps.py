@@ -1,6 +1,6 @@
 """The step of a pipeline that loads labels: left out, or followed by the steps of a label budget."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmseg_ext.errors import UserError
@@ -35,22 +35,28 @@ def loading_steps(pipeline: Sequence[Any]) -> list[Any]:
     return kept
 
 
-def without_label_loading(pipeline: Sequence[Any]) -> list[Any]:
-    """Leave out the steps that load labels, those of a TestTimeAug too.
+def select_steps(pipeline: Sequence[Any], is_kept: Callable[[Any], bool]) -> list[Any]:
+    """Leave out the steps that are not kept, those of a TestTimeAug too.
 
     Args:
         pipeline: Configs of transforms, or transforms.
+        is_kept: Called with each.
     """
     steps = []
     for step in pipeline:
-        if loads_labels(step):
+        if not is_kept(step):
             continue
         if name_of(step).endswith("TestTimeAug") and isinstance(step, Mapping):
             # Each list holds alternatives; a list that held nothing else would leave no combination at all.
-            choices = [without_label_loading(choice) for choice in step["transforms"]]
+            choices = [select_steps(choice, is_kept) for choice in step["transforms"]]
             step = {**step, "transforms": [choice for choice in choices if choice]}
         steps.append(step)
     return steps
+
+
+def without_label_loading(pipeline: Sequence[Any]) -> list[Any]:
+    """Leave out the steps that load labels, those of a TestTimeAug too."""
+    return select_steps(pipeline, lambda step: not loads_labels(step))
 
 
 def with_label_budget(pipeline: Sequence[Any], budget: LabelBudget) -> list[Any]:

@@ -27,7 +27,7 @@ from mmseg_ext.downsampling.layouts import Failure, Layout, Pair, list_pairs
 from mmseg_ext.downsampling.record import RECORD_NAME, STATE_FOLDER, hash_names, make_record
 from mmseg_ext.downsampling.reduce import LABEL_FILTERS, LabelFilter, reduce_image, reduce_labels
 from mmseg_ext.errors import UserError
-from mmseg_ext.files import read_json, replace_file
+from mmseg_ext.files import find_json, replace_file
 from mmseg_ext.masks.color_masks import binarize_colors, parse_color
 from mmseg_ext.masks.orientation import FIX_UNTURNED, read_orientation, swap_size
 from mmseg_ext.stack.parent_process import end_with_parent
@@ -414,10 +414,7 @@ def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        content = read_json(path)
-    except (OSError, ValueError):
-        return None
+    content = find_json(path)
     return content if isinstance(content, dict) else None
 
 

@@ -18,16 +18,14 @@ from torch import Tensor
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.class_maps import as_array
-from mmseg_ext.prediction.class_scores import log_odds, probabilities
+from mmseg_ext.prediction.class_scores import log_odds, normalized, probabilities
 from mmseg_ext.prediction.image_pipelines import build_pipelines
 from mmseg_ext.prediction.model_files import ModelFiles
 from mmseg_ext.prediction.model_loading import build_model, last_head
-from mmseg_ext.prediction.predictor import ImageInput, Prediction, Predictor, WindowSettings, class_map_dtype
+from mmseg_ext.prediction.predictor import GPU_BATCH, ImageInput, Prediction, Predictor, WindowSettings, class_map_dtype
 
 WINDOW, OVERLAP = 1024, 128
 """Window and overlap of networks that see whole images in tests."""
-
-GPU_BATCH = 4
 
 
 class CheckpointPredictor(Predictor):
@@ -107,7 +105,7 @@ class CheckpointPredictor(Predictor):
             logits_NCHW = F.interpolate(
                 logits_NCHW, shape, mode="bilinear", align_corners=bool(getattr(self._network, "align_corners", False))
             )
-        return logits_NCHW if self._gives_logits else log_odds(_normalized(logits_NCHW, dim=1))
+        return logits_NCHW if self._gives_logits else log_odds(normalized(logits_NCHW, dim=1))
 
     @torch.no_grad()
     def predict_prepared(
@@ -147,7 +145,7 @@ class CheckpointPredictor(Predictor):
         if with_probabilities:
             values_CHW = sample.seg_logits.data.float()
             if len(values_CHW) > 1 and not self.tta:  # of one channel, and averaged, they are probabilities
-                values_CHW = probabilities(values_CHW, None) if self._gives_logits else _normalized(values_CHW, dim=0)
+                values_CHW = probabilities(values_CHW, None) if self._gives_logits else normalized(values_CHW, dim=0)
             probabilities_CHW = values_CHW.cpu().numpy()
         classes_HW = as_array(sample.pred_sem_seg.data).astype(class_map_dtype(len(self.names)))
         return Prediction(classes_HW, probabilities_CHW, self.names, self.palette, image)
@@ -175,12 +173,6 @@ def sample_of(image_rgb: np.ndarray) -> dict:
         image_HWC = image_HWC.astype(np.float32)
     shape = image_HWC.shape[:2]
     return {"img": image_HWC, "img_path": None, "img_shape": shape, "ori_shape": shape, "seg_fields": []}
-
-
-def _normalized(scores: Tensor, dim: int) -> Tensor:
-    """Turn non-negative scores into probabilities."""
-    scores = scores.float().clamp(min=0)
-    return scores / scores.sum(dim, keepdim=True).clamp(min=1e-12)
 
 
 def _shapes(inputs: Any) -> tuple:

@@ -22,6 +22,12 @@ def probabilities(logits_CHW: Tensor, threshold: float | None) -> Tensor:
     return logits_CHW.softmax(0) if threshold is None else logits_CHW.sigmoid()
 
 
+def normalized(scores: Tensor, dim: int) -> Tensor:
+    """Turn scores that are not logits, such as sums over masks, into probabilities along a dimension."""
+    scores = scores.clamp(min=0)
+    return scores / scores.sum(dim, keepdim=True).clamp(min=1e-12)
+
+
 def confidence(probabilities_CHW: Tensor, classes_HW: Tensor) -> Tensor:
     """Return the probability of the class that was chosen, (H, W)."""
     if len(probabilities_CHW) > 1:

@@ -11,6 +11,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import Tensor, nn
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.prediction.class_scores import normalized
 from mmseg_ext.prediction.model_loading import last_head
 
 WHITE = 255.0
@@ -76,8 +77,7 @@ class ExportableNetwork(nn.Module):
         """
         logits_NCHW = self.input_logits(self._normalized(image))[:, :, : image.shape[2], : image.shape[3]]
         if not self.gives_logits:
-            scores_NCHW = logits_NCHW.clamp(min=0)
-            return scores_NCHW / scores_NCHW.sum(1, keepdim=True).clamp(min=1e-12)
+            return normalized(logits_NCHW, dim=1)
         if logits_NCHW.shape[1] > 1:
             return logits_NCHW.softmax(1)
         return (logits_NCHW - self.offset).sigmoid()

@@ -1,32 +1,15 @@
 """The config's test pipeline for images without labels: whole images as in a test, windows of rasters as they are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmseg_ext.datasets.label_steps import select_steps, without_label_loading
 from mmseg_ext.errors import UserError
 from mmseg_ext.points.label_budget import name_of
-
-
-def image_steps(pipeline: Sequence[Any], is_kept: Callable[[Mapping[str, Any]], bool]) -> list[Any]:
-    """Return the steps of a pipeline that are kept, those inside of test-time augmentation too; none is changed."""
-    steps: list[Any] = []
-    for step in pipeline:
-        if isinstance(step, Mapping) and name_of(step) == "TestTimeAug":
-            inner = [image_steps(choices, is_kept) for choices in step["transforms"]]
-            steps.append({**step, "transforms": [choices for choices in inner if choices]})
-        elif isinstance(step, (list, tuple)):
-            steps.append(image_steps(step, is_kept))
-        elif is_kept(step):
-            steps.append(dict(step))
-    return steps
-
-
-def _loads_labels(step: Mapping[str, Any]) -> bool:
-    return name_of(step).endswith("Annotations")
 
 
 def _loads_image(step: Mapping[str, Any]) -> bool:
@@ -63,9 +46,9 @@ def build_pipelines(config: Config) -> tuple[Compose, Compose, Compose]:
     Raises:
         UserError: The pipeline does not begin by loading the image.
     """
-    whole = image_steps(pipeline_of(config), lambda step: not _loads_labels(step))
+    whole = without_label_loading(pipeline_of(config))
     if not whole or not isinstance(whole[0], Mapping) or not _loads_image(whole[0]):
         raise UserError("Expected a test pipeline that begins by loading the image, such as LoadImageFromFile.")
-    windows = image_steps(whole[1:], lambda step: not resizes_to_size(step))
+    windows = select_steps(whole[1:], lambda step: not resizes_to_size(step))
     with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmseg")):
         return Compose(whole), Compose(whole[1:]), Compose(windows)

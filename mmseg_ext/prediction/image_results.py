@@ -3,10 +3,12 @@
 import dataclasses
 
 import numpy as np
+import torch
 
 from mmseg_ext.evaluation.morphology import clean_up_map
 from mmseg_ext.masks.class_maps import pack_labels
 from mmseg_ext.pictures import save_picture
+from mmseg_ext.prediction.class_scores import confidence
 from mmseg_ext.prediction.output_folder import OutputFolder
 from mmseg_ext.prediction.polygon_files import MapPlace, write_polygons
 from mmseg_ext.prediction.polygon_tracing import CHUNK_PIXELS, trace_polygons
@@ -54,11 +56,8 @@ def _chunks(prediction: Prediction) -> list[tuple[int, np.ndarray, np.ndarray | 
         part_HW = classes_HW[top : top + height]
         shares_HW = None
         if probabilities_CHW is not None:
-            part_CHW = probabilities_CHW[:, top : top + height]
-            if len(part_CHW) == 1:
-                chosen_HW = np.where(part_HW == 1, part_CHW[0], 1 - part_CHW[0])
-            else:
-                chosen_HW = np.take_along_axis(part_CHW, part_HW[None].astype(np.int64), axis=0)[0]
-            shares_HW = np.rint(chosen_HW * 255).astype(np.uint8)
+            part_CHW = torch.from_numpy(probabilities_CHW[:, top : top + height])
+            chosen_HW = confidence(part_CHW, torch.from_numpy(part_HW.astype(np.int64)))
+            shares_HW = np.rint(chosen_HW.numpy() * 255).astype(np.uint8)
         chunks.append((top, part_HW, shares_HW))
     return chunks

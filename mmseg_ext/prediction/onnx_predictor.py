@@ -21,10 +21,9 @@ from mmseg_ext.prediction.class_scores import classify
 from mmseg_ext.prediction.class_scores import probabilities as probabilities_of
 from mmseg_ext.prediction.exportable_network import WHITE, threshold_logit
 from mmseg_ext.prediction.onnx_settings import read_settings
-from mmseg_ext.prediction.predictor import ImageInput, Prediction, Predictor, WindowSettings, class_map_dtype
+from mmseg_ext.prediction.predictor import GPU_BATCH, ImageInput, Prediction, Predictor, WindowSettings, class_map_dtype
 from mmseg_ext.registry import TRANSFORMS
 
-GPU_BATCH = 4
 MESSAGE_LENGTH = 300
 PROBABILITY_ROWS = 64
 """Rows of an image whose probabilities are computed at once."""

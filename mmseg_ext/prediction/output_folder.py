@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.files import join_below, read_json, replace_file
+from mmseg_ext.files import find_json, join_below, replace_file
 
 HIDDEN = ".predict"
 
@@ -45,7 +45,7 @@ class OutputFolder:
         self._hidden = self.folder / HIDDEN
         self._unfinished = self._hidden / f"unfinished-{process}"
         self.settings = settings = json.loads(json.dumps(settings))
-        known = self._read(self._hidden / "settings.json")
+        known = find_json(self._hidden / "settings.json")
         if resume and known is not None and known != settings:
             changed = [key for key in {**known, **settings} if known.get(key) != settings.get(key)]
             raise UserError(
@@ -60,13 +60,6 @@ class OutputFolder:
         for leftover in self._unfinished.glob("*") if self._unfinished.is_dir() else ():
             leftover.unlink(missing_ok=True)
         self._unfinished.mkdir(parents=True, exist_ok=True)
-
-    @staticmethod
-    def _read(path: Path) -> Any:
-        try:
-            return read_json(path)
-        except (OSError, ValueError):
-            return None
 
     def path_of(self, kind: str, name: str, suffix: str) -> Path:
         """Return the path of a result, such as ('class_maps', 'field/1', '.png')."""
@@ -112,7 +105,7 @@ class OutputFolder:
 
     def read_record(self, name: str) -> dict[str, Any] | None:
         """Return the record of an input, None where it has none."""
-        return self._read(self._record_path(name))
+        return find_json(self._record_path(name))
 
     def write_record(self, name: str, record: Mapping[str, Any]) -> None:
         """Note that an input is done."""

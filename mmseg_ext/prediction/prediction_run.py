@@ -23,6 +23,7 @@ from mmseg_ext.prediction.raster_source import RasterSettings, RasterSource, ide
 from mmseg_ext.prediction.results import ResultOptions
 from mmseg_ext.prediction.strip_files import StripFiles
 from mmseg_ext.prediction.value_scaling import ValueRange, range_of_values
+from mmseg_ext.prediction.window_grid import WindowAxis
 
 WRITERS = 2
 """Threads that write the results of images."""
@@ -47,11 +48,15 @@ class Summary:
 
 @dataclass(frozen=True)
 class _Task:
-    """An input that is to be predicted; `steps` is its share of the progress: windows, or 1 for an image."""
+    """An input that is to be predicted; a raster with its windows along the height and the width."""
 
     file: InputFile
-    is_raster: bool
-    steps: int
+    windows: tuple[WindowAxis, WindowAxis] | None = None
+
+    @property
+    def steps(self) -> int:
+        """Its share of the progress: windows, or 1 for an image."""
+        return 1 if self.windows is None else self.windows[0].count * self.windows[1].count
 
 
 class PredictionRun:
@@ -102,10 +107,10 @@ class PredictionRun:
             else:
                 tasks.append(task)
         self._total = sum(task.steps for task in tasks)
-        self._predict_images([task.file for task in tasks if not task.is_raster], summary)
+        self._predict_images([task.file for task in tasks if task.windows is None], summary)
         for task in tasks:
-            if task.is_raster:
-                self._predict_raster(task, summary)
+            if task.windows is not None:
+                self._predict_raster(task.file, *task.windows, summary)
         self._write_areas(all_files or files)
         self.folder.close()
         return summary
@@ -116,10 +121,9 @@ class PredictionRun:
         if self.folder.is_done(file.name, identity_of(file.path), self.results.wanted(raster)):
             return None
         if not raster:
-            return _Task(file, False, 1)
+            return _Task(file)
         with RasterSource(file.path, self.rasters) as source:
-            rows, columns = plan_windows(source, self.windows)
-        return _Task(file, True, rows.count * columns.count)
+            return _Task(file, plan_windows(source, self.windows))
 
     def _advance(self, steps: int) -> None:
         self._done += steps
@@ -179,15 +183,13 @@ class PredictionRun:
         counts = write_image_results(prediction, file.name, self.folder, self.results)
         self._record(file, False, counts, None)
 
-    def _predict_raster(self, task: _Task, summary: Summary) -> None:
-        file, before = task.file, self._done
+    def _predict_raster(self, file: InputFile, rows: WindowAxis, columns: WindowAxis, summary: Summary) -> None:
+        before = self._done
 
         def show(done: int) -> None:
             self._progress(before + done, self._total)
 
         try:
-            with RasterSource(file.path, self.rasters) as source:
-                rows, columns = plan_windows(source, self.windows)
             facts = [identity_of(file.path), self.folder.settings, _facts_of(self.windows)]
             strips = StripFiles(self.folder.strips_folder(file.name), rows, columns, facts, self.folder.resume)
             predict_strips(self.predictor, file.path, self.rasters, self.windows, strips, show)
@@ -200,7 +202,7 @@ class PredictionRun:
             strips.remove()
             summary.num_predicted += 1
         self._done = before
-        self._advance(task.steps)
+        self._advance(rows.count * columns.count)
 
     def _write_areas(self, files: Sequence[InputFile]) -> None:
         """Write the table of all files that are done, those of other processes too."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 ImageInput = str | Path | np.ndarray
 
+GPU_BATCH = 4
+"""Windows in a batch on a GPU, unless another number is asked for."""
+
 
 class WindowSettings(NamedTuple):
     """The windows that a raster is predicted in.

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mmseg_ext.files import read_json, replace_file, replacing_file
+from mmseg_ext.files import find_json, replace_file, replacing_file
 from mmseg_ext.prediction.window_grid import WindowAxis
 
 CLASSES, CONFIDENCE, PROBABILITIES = "classes", "confidence", "probabilities"
@@ -35,15 +35,9 @@ class StripFiles:
     def __init__(self, folder: Path, rows: WindowAxis, columns: WindowAxis, facts: Any, resume: bool = True) -> None:
         self.folder, self.rows, self.columns = folder, rows, columns
         facts = json.loads(json.dumps(facts))
-        if not resume or self._read_facts() != facts:
+        if not resume or find_json(folder / "facts.json") != facts:
             shutil.rmtree(folder, ignore_errors=True)
             replace_file(folder / "facts.json", json.dumps(facts))
-
-    def _read_facts(self) -> Any:
-        try:
-            return read_json(self.folder / "facts.json")
-        except (OSError, ValueError):
-            return None
 
     def _path(self, row: int) -> Path:
         return self.folder / f"strip_{row:06d}.zip"

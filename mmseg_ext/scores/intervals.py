@@ -26,7 +26,7 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from mmseg_ext.arguments import OpenFraction, PositiveInt, checked
 from mmseg_ext.errors import MAX_LISTED, UserError
-from mmseg_ext.scores.bootstrap import Statistic, bca_interval, percentile_interval, resample, variance_of
+from mmseg_ext.scores.bootstrap import bca_interval, percentile_interval, resample, variance_of
 from mmseg_ext.scores.class_scores import class_scores, mean_over_classes, score_function
 from mmseg_ext.scores.image_groups import Groups, Units, group_images
 from mmseg_ext.scores.image_matrices import ImageMatrices
@@ -167,9 +167,9 @@ def as_list(runs: Runs) -> list[ImageMatrices]:
     return [runs] if isinstance(runs, ImageMatrices) else list(runs)
 
 
-def mean_over_runs(score: Score) -> Statistic:
-    """Make the statistic that is the mean of the runs' scores, (R, K, 3, C) to (R, …); runs that have none left out."""
-    return lambda counts: mean_over_classes(np.moveaxis(score(counts), 1, -1))
+def mean_over_runs(scores_RK: np.ndarray) -> np.ndarray:
+    """Average scores (R, K, …) over the runs that have one, (R, …)."""
+    return mean_over_classes(np.moveaxis(scores_RK, 1, -1))
 
 
 def estimate_interval(
@@ -190,16 +190,15 @@ def estimate_interval(
         seed: Of the random numbers.
         method: See :func:`score_interval`.
     """
-    statistic = mean_over_runs(score)
     counts_UK3C = sample.counts_UK3C
     resampled = resample(counts_UK3C, score, num_resamples, seed)
     estimates_K = score(counts_UK3C.sum(0))
     between = variance_of_runs(estimates_K, variance_of(resampled), sample.folds)
-    mean_R = mean_over_classes(np.moveaxis(resampled, 1, -1))
-    estimate = mean_over_classes(np.moveaxis(estimates_K, 0, -1))
+    mean_R = mean_over_runs(resampled)
+    estimate = mean_over_runs(estimates_K[None])[0]
     leave_one_out = None
     if method == "bca":
-        leave_one_out = statistic(counts_UK3C.sum(0) - counts_UK3C)
+        leave_one_out = mean_over_runs(score(counts_UK3C.sum(0) - counts_UK3C))
     interval = make_interval(
         estimate, mean_R, between, sample.units, count_runs(sample.folds), level, method, leave_one_out
     )

@@ -15,7 +15,7 @@ from scipy.special import stdtr, stdtrit
 from mmseg_ext.arguments import OpenFraction, PositiveInt, checked
 from mmseg_ext.errors import MAX_LISTED, UserError
 from mmseg_ext.scores.bootstrap import exchange_p_value, resample, variance_of
-from mmseg_ext.scores.class_scores import class_scores, mean_over_classes, score_function
+from mmseg_ext.scores.class_scores import class_scores, score_function
 from mmseg_ext.scores.image_groups import Groups
 from mmseg_ext.scores.image_matrices import ImageMatrices
 from mmseg_ext.scores.intervals import (
@@ -29,6 +29,7 @@ from mmseg_ext.scores.intervals import (
     collect_sample,
     count_runs,
     make_interval,
+    mean_over_runs,
     variance_of_runs,
 )
 
@@ -171,9 +172,7 @@ def difference_in_sample(
     counts = sample.counts_UK3C
 
     def difference(scores_RK: np.ndarray) -> np.ndarray:
-        sides = scores_RK[:, :num_first], scores_RK[:, num_first:]
-        means = [mean_over_classes(np.moveaxis(side, 1, -1)) for side in sides]
-        return means[1] - means[0]
+        return mean_over_runs(scores_RK[:, num_first:]) - mean_over_runs(scores_RK[:, :num_first])
 
     resampled = resample(counts, score, num_resamples, seed)
     estimates_K = score(counts.sum(0))

@@ -15,7 +15,7 @@ from mmseg_ext.scores.file_scores import Files, FileScores
 
 from .columns import Row
 from .row_intervals import files_of
-from .row_selection import find_row
+from .row_selection import find_row, some_configs
 from .run_pictures import read_picture
 from .score_table import ScoreTable
 
@@ -74,8 +74,7 @@ def _find(tables: Sequence[ScoreTable], name: str) -> tuple[ScoreTable, Row]:
         row = row or next(by_place, None)
         if row is not None:
             return table, row
-    names = list(dict.fromkeys(str(row.values.get("config")) for table in tables for row in table.rows))
-    some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    some = some_configs(row for table in tables for row in table.rows)
     raise UserError(f"Expected --compare to name two of the configs {some}; got {name!r}")
 
 

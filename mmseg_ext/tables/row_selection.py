@@ -4,7 +4,7 @@ import fnmatch
 import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mmseg_ext.errors import UserError
 
@@ -102,6 +102,12 @@ def sort_rows(rows: Sequence[Row], columns: Sequence[Column], sort: str, metric:
     keyed = [(key, row) for row in by_config if (key := sort_key(row)) is not None]
     keyed.sort(key=lambda pair: pair[0], reverse=descending != sort.startswith("-"))
     return [row for _, row in keyed] + [row for row in by_config if sort_key(row) is None]
+
+
+def some_configs(rows: Iterable[Row]) -> str:
+    """List the configs of rows for a message, the first five."""
+    names = list(dict.fromkeys(str(row.values.get("config")) for row in rows))
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
 def find_row(rows: Sequence[Row], config: str) -> Row | None:

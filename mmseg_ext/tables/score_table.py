@@ -11,7 +11,7 @@ from .dataset_names import file_name
 from .metric_names import metric_name
 from .records import Run
 from .row_intervals import add_intervals
-from .row_selection import add_differences, find_row, flag_unfair, keep_rows, name_rows, sort_rows
+from .row_selection import add_differences, find_row, flag_unfair, keep_rows, name_rows, some_configs, sort_rows
 from .rows import make_rows
 from .run_reading import Progress
 
@@ -150,8 +150,7 @@ def _compare(tables: Sequence[ScoreTable], options: TableOptions) -> None:
         table.notes = flag_unfair(table.rows, reference or table.rows[0])
         table.notes += list(dict.fromkeys(line for row in table.rows for run in row.runs for line in run.warnings))
     if options.baseline and not found:
-        names = list(dict.fromkeys(str(row.values.get("config")) for table in tables for row in table.rows))
-        some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        some = some_configs(row for table in tables for row in table.rows)
         raise UserError(f"Expected --baseline to be one of the configs {some}; got {options.baseline!r}")
 
 

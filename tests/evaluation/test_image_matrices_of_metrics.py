@@ -1,12 +1,12 @@
 """The confusion matrices of single images that metrics leave beside the log."""
 
-import multiprocessing
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging import MessageHub, MMLogger
+from two_processes import run_two_processes
 
 from mmseg_ext.evaluation import SegmentationMetric, ThresholdMetric
 from mmseg_ext.scores.confusion_matrix import count_confusion
@@ -154,14 +154,7 @@ def score_share(rank, store, folder, num_images):
 
 @pytest.mark.parametrize("num_images", [1, 5, 6])
 def test_two_processes_keep_every_image_once_and_in_order(tmp_path, num_images):
-    context = multiprocessing.get_context("fork")
-    store = f"file://{tmp_path / 'store'}"
-    workers = [context.Process(target=score_share, args=(r, store, str(tmp_path), num_images)) for r in (0, 1)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
-        assert worker.exitcode == 0
+    run_two_processes(score_share, f"file://{tmp_path / 'store'}", str(tmp_path), num_images)
     matrices = read_image_matrices(tmp_path / "m_test.npz")
     assert matrices.names == tuple(f"tile_{i % 2}/{i}.png" for i in range(num_images))
     np.testing.assert_array_equal(matrices.matrices(), [own_matrix(item) for item in random_samples(num_images)])

@@ -1,7 +1,6 @@
 """The metric in mmengine's hands: scalars, file, errors, several processes."""
 
 import json
-import multiprocessing
 import pickle
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from mmengine.logging import MessageHub, MMLogger
 from mmseg.evaluation import IoUMetric
 from sklearn.metrics import confusion_matrix
+from two_processes import run_two_processes
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation import SegmentationMetric
@@ -303,14 +303,7 @@ def score_share(rank, store, folder, num_images):
 
 @pytest.mark.parametrize("num_images", [1, 5, 6])
 def test_two_processes_score_every_image_once(tmp_path, num_images):
-    context = multiprocessing.get_context("fork")
-    store = f"file://{tmp_path / 'store'}"
-    workers = [context.Process(target=score_share, args=(r, store, str(tmp_path), num_images)) for r in (0, 1)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
-        assert worker.exitcode == 0
+    run_two_processes(score_share, f"file://{tmp_path / 'store'}", str(tmp_path), num_images)
     samples = random_samples(num_images)
     for i, s in enumerate(samples):
         s["cross_entropy"] = {"sum": float(i), "num_pixels": i + 1}

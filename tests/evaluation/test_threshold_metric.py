@@ -1,7 +1,6 @@
 """The metric in mmengine's hands: scalars, errors, several processes, little memory."""
 
 import json
-import multiprocessing
 import pickle
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 from sklearn.metrics import average_precision_score, f1_score, jaccard_score, precision_score, recall_score
+from two_processes import run_two_processes
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation import ThresholdMetric
@@ -150,13 +150,6 @@ def evaluate_share(metric, samples, size):
 
 @pytest.mark.parametrize("num_images", [1, 5, 6])
 def test_two_processes_score_every_image_once(tmp_path, num_images, validating):
-    context = multiprocessing.get_context("fork")
-    store = f"file://{tmp_path / 'store'}"
-    workers = [context.Process(target=score_share, args=(r, store, str(tmp_path), num_images)) for r in (0, 1)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
-        assert worker.exitcode == 0
+    run_two_processes(score_share, f"file://{tmp_path / 'store'}", str(tmp_path), num_images)
     expected = evaluate(ThresholdMetric(), random_samples(num_images))
     assert [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)] == [expected, expected]

@@ -5,6 +5,7 @@ import copy
 import cv2
 import numpy as np
 import torch
+from knet_settings import kernel_update_head
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
@@ -26,24 +27,7 @@ FPN_HEAD = head("FPNHead", [8] * 4, in_index=[0, 1, 2, 3], feature_strides=[4, 8
 FCN = {"channels": 8, "num_convs": 1, "concat_input": False, "in_index": 0}
 UPER = {"in_index": [0, 1], "pool_scales": (1, 2, 3, 6), "channels": 8}
 SWIN = {"embed_dims": 8, "depths": [2, 2], "num_heads": [2, 2], "strides": (4, 2), "out_indices": (0, 1)}
-UPDATE = {
-    "type": "KernelUpdateHead",
-    "num_classes": 3,
-    "num_heads": 2,
-    "num_mask_fcs": 1,
-    "feedforward_channels": 16,
-    "in_channels": 8,
-    "out_channels": 8,
-    "feat_transform_cfg": {"conv_cfg": {"type": "Conv2d"}, "act_cfg": None},
-    "kernel_updator_cfg": {
-        "type": "KernelUpdator",
-        "in_channels": 8,
-        "feat_channels": 8,
-        "out_channels": 8,
-        "act_cfg": {"type": "ReLU", "inplace": True},
-        "norm_cfg": {"type": "LN"},
-    },
-}
+UPDATE = kernel_update_head(3, feat_transform_cfg={"conv_cfg": {"type": "Conv2d"}, "act_cfg": None})
 KNET = {
     "type": "IterativeDecodeHead",
     "num_stages": 2,

@@ -11,7 +11,7 @@ from rich.progress import track
 from mmseg_ext.datasets.synthetic_aerial.png import encode_png, png_length
 from mmseg_ext.datasets.synthetic_aerial.scene import draw_scene
 from mmseg_ext.errors import UserError
-from mmseg_ext.files import read_json, replace_file
+from mmseg_ext.files import find_json, replace_file
 
 _GENERATOR = "mmseg_ext synthetic aerial"
 REVISION = 1  # raise it whenever the drawing changes, so that datasets drawn before are drawn anew
@@ -111,10 +111,7 @@ def _read_record(root: Path, record_path: Path) -> dict[str, object] | None:
     """The record of a dataset of ours, None where nothing stands yet."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return None
-    try:
-        found = read_json(record_path)
-    except (OSError, ValueError):
-        found = None
+    found = find_json(record_path)
     if not isinstance(found, dict) or found.get("generator") != _GENERATOR:
         raise UserError(
             f"Expected `root` to be absent, empty or a dataset generated before, got {root}, which holds something "

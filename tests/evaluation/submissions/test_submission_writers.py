@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import multiprocessing
 import zipfile
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from mmengine.logging import MMLogger
 from PIL import Image
 from scipy import ndimage
 from sklearn.metrics import f1_score, jaccard_score
+from two_processes import run_two_processes
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation import ADE20KSubmission, LoveDASubmission, PolygonSubmission, RLESubmission
@@ -359,14 +359,7 @@ def write_share(rank, store, folder, kind):
 def test_two_processes_write_the_file_of_one(tmp_path, kind):
     folder = tmp_path / "two"
     folder.mkdir()
-    context = multiprocessing.get_context("fork")
-    arguments = f"file://{tmp_path / 'store'}", str(folder), kind
-    workers = [context.Process(target=write_share, args=(rank, *arguments)) for rank in (0, 1)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
-        assert worker.exitcode == 0
+    run_two_processes(write_share, f"file://{tmp_path / 'store'}", str(folder), kind)
     scores = write(kind, random_samples(len(CLASSES[kind])), tmp_path / "one" / OUTPUTS[kind])
     assert content(folder / OUTPUTS[kind]) == content(tmp_path / "one" / OUTPUTS[kind])
     assert [json.loads((folder / f"{rank}.scores").read_text()) for rank in (0, 1)] == [scores, scores]

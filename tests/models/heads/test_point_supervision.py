@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from comparisons import MAX_SHARE, near_ties
+from knet_settings import kernel_update_head
 from mmengine.registry import MODELS as ENGINE_MODELS
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads import DAHead
@@ -178,25 +179,7 @@ def test_under_autocast():
 
 
 def knet(generate_head):
-    update = {
-        "type": "KernelUpdateHead",
-        "num_classes": NUM_CLASSES,
-        "num_ffn_fcs": 2,
-        "num_heads": 2,
-        "num_mask_fcs": 1,
-        "feedforward_channels": 8,
-        "in_channels": 8,
-        "out_channels": 8,
-        "conv_kernel_size": 1,
-        "kernel_updator_cfg": {
-            "type": "KernelUpdator",
-            "in_channels": 8,
-            "feat_channels": 8,
-            "out_channels": 8,
-            "act_cfg": {"type": "ReLU", "inplace": True},
-            "norm_cfg": {"type": "LN"},
-        },
-    }
+    update = kernel_update_head(NUM_CLASSES, num_ffn_fcs=2, feedforward_channels=8, conv_kernel_size=1)
     torch.manual_seed(0)
     return MODELS.build(
         {

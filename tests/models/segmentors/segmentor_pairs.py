@@ -5,6 +5,7 @@ import copy
 import torch
 import torch.nn.functional as F
 from comparisons import assert_same_classes
+from knet_settings import kernel_update_head
 from mmengine.config import ConfigDict
 from mmengine.model import BaseModule
 from mmengine.structures import PixelData
@@ -64,24 +65,7 @@ def fcn_head(num_classes=5, **kwargs):
 
 
 def knet_head():
-    update = {
-        "type": "KernelUpdateHead",
-        "num_classes": 5,
-        "num_heads": 2,
-        "num_mask_fcs": 1,
-        "feedforward_channels": 16,
-        "in_channels": 8,
-        "out_channels": 8,
-        "feat_transform_cfg": {"conv_cfg": {"type": "Conv2d"}, "act_cfg": None},
-        "kernel_updator_cfg": {
-            "type": "KernelUpdator",
-            "in_channels": 8,
-            "feat_channels": 8,
-            "out_channels": 8,
-            "act_cfg": {"type": "ReLU", "inplace": True},
-            "norm_cfg": {"type": "LN"},
-        },
-    }
+    update = kernel_update_head(5, feat_transform_cfg={"conv_cfg": {"type": "Conv2d"}, "act_cfg": None})
     return {
         "type": "IterativeDecodeHead",
         "num_stages": 1,

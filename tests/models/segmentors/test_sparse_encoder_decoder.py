@@ -3,6 +3,7 @@
 import pytest
 import torch
 from comparisons import assert_same_classes
+from knet_settings import kernel_update_head
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
@@ -177,29 +178,15 @@ def test_a_head_of_several_stages_shows_its_last_logits():
         "type": "IterativeDecodeHead",
         "num_stages": 1,
         "kernel_update_head": [
-            {
-                "type": "KernelUpdateHead",
-                "num_classes": 3,
-                "num_ffn_fcs": 2,
-                "num_heads": 2,
-                "num_mask_fcs": 1,
-                "feedforward_channels": 16,
-                "in_channels": 8,
-                "out_channels": 8,
-                "dropout": 0.0,
-                "conv_kernel_size": 1,
-                "ffn_act_cfg": {"type": "ReLU", "inplace": True},
-                "with_ffn": True,
-                "feat_transform_cfg": {"conv_cfg": {"type": "Conv2d"}, "act_cfg": None},
-                "kernel_updator_cfg": {
-                    "type": "KernelUpdator",
-                    "in_channels": 8,
-                    "feat_channels": 8,
-                    "out_channels": 8,
-                    "act_cfg": {"type": "ReLU", "inplace": True},
-                    "norm_cfg": {"type": "LN"},
-                },
-            }
+            kernel_update_head(
+                3,
+                num_ffn_fcs=2,
+                dropout=0.0,
+                conv_kernel_size=1,
+                ffn_act_cfg={"type": "ReLU", "inplace": True},
+                with_ffn=True,
+                feat_transform_cfg={"conv_cfg": {"type": "Conv2d"}, "act_cfg": None},
+            )
         ],
         "kernel_generate_head": model_config()["decode_head"]
         | {"type": "mmseg_ext.PointFCNHead", "in_channels": 8, "in_index": 0, "num_convs": 1},
