@@ -154,9 +154,10 @@ def _compare(table: "ScoreTable", files: dict[str, list[Files | None]], scores: 
         table.findings.append(f"not compared, scored on other images than the best: {num_others}")
     if compared:
         smallest = statistics.median(item.smallest for item in compared)
-        table.findings.append(
-            f"differences below {smallest:.1f} points cannot be told apart on these {compared[0].units}"
-        )
+        if not math.isnan(smallest):
+            table.findings.append(
+                f"differences below {smallest:.1f} points cannot be told apart on these {compared[0].units}"
+            )
         least = max(item.least_p for item in compared) * len(compared)
         if least >= LEVEL:
             table.findings.append(
