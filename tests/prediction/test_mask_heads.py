@@ -7,7 +7,7 @@ import pytest
 import torch
 from color_predictor import smooth_colors
 from mmengine.config import Config
-from small_runs import NETWORKS, RESNET, randomized, save_run
+from small_runs import NETWORKS, RESNET, save_run
 
 from mmseg_ext import load_model
 
@@ -22,19 +22,10 @@ def mask2former():
     return {"backbone": RESNET, "decode_head": head}
 
 
-def sharpened(segmentor):
-    """Give a network random weights under which the masks differ."""
-    randomized(segmentor)
-    for name, values in segmentor.decode_head.named_parameters():
-        if name.startswith(("cls_embed", "mask_embed", "query_feat")):
-            values.data *= 3
-    return segmentor
-
-
 @pytest.mark.parametrize("name", ["mask2former", "knet"])
 def test_images_and_windows_have_the_classes_of_the_head(name, tmp_path):
     network = {**NETWORKS, "mask2former": mask2former()}[name]
-    model = load_model(save_run(tmp_path / "run", network, prepare=sharpened), device="cpu")
+    model = load_model(save_run(tmp_path / "run", network), device="cpu")
     image_HWC = smooth_colors(64, 96)
     with torch.no_grad():
         inputs = torch.from_numpy(image_HWC.astype(np.float32)).movedim(-1, 0)[None]
@@ -43,16 +34,14 @@ def test_images_and_windows_have_the_classes_of_the_head(name, tmp_path):
         )
         metas = [{"img_shape": (64, 96), "ori_shape": (64, 96), "pad_shape": (64, 96), "batch_input_shape": (64, 96)}]
         scores_CHW = model.segmentor.inference((inputs - mean) / std, metas)[0]
-    two_highest = scores_CHW.topk(2, dim=0).values
+    # Logits of K-Net; sums over masks of Mask2Former.
+    expected_CHW = scores_CHW.softmax(0) if name == "knet" else scores_CHW / scores_CHW.sum(0)
+    two_highest = expected_CHW.topk(2, dim=0).values
     is_clear_HW = (two_highest[0] - two_highest[1] > 1e-4).numpy()
     assert is_clear_HW.mean() > 0.9
     expected_HW = scores_CHW.argmax(0).numpy()
-    assert len(np.unique(expected_HW)) > 1
     found = model.predict(image_HWC, probabilities=True)
-    for classes_HW in (
-        found.classes_HW,
-        found.probabilities_CHW.argmax(0),
-        model.logits(image_HWC[None])[0].argmax(0).numpy(),
-    ):
-        np.testing.assert_array_equal(classes_HW[is_clear_HW], expected_HW[is_clear_HW])
-    np.testing.assert_allclose(found.probabilities_CHW.sum(0), 1, atol=1e-5)
+    logits_CHW = model.logits(image_HWC[None])[0]
+    for probabilities_CHW in (torch.from_numpy(found.probabilities_CHW), logits_CHW.softmax(0)):
+        torch.testing.assert_close(probabilities_CHW, expected_CHW, rtol=1e-3, atol=1e-5)
+    np.testing.assert_array_equal(found.classes_HW[is_clear_HW], expected_HW[is_clear_HW])
