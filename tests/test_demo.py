@@ -127,9 +127,8 @@ def test_the_model_is_applied_to_an_image_that_it_has_never_seen(finished):
 def test_the_comparison_shows_all_runs_side_by_side(finished):
     folder, _ = finished
     picture = np.array(Image.open(folder / "work" / "comparison.png"))
-    assert (
-        picture.shape[1] == 9 * 256 + 8 * 8
-    )  # image, labels, two of all labels, three of points, two of the light head
+    # image and labels; of all labels two, of points three, of the light head two
+    assert picture.shape[1] == 9 * 256 + 8 * 8
     assert picture.shape[0] > 2 * 256
     prediction = folder / "work" / POINTS / "pictures" / "predictions"
     name = min(path.name for path in prediction.iterdir())
