@@ -68,7 +68,9 @@ class FolderFrames:
         found: list[tuple[str, float, float] | None] = [None] * len(places)
         xs, ys = np.array(places, float).reshape(-1, 2).T
         for name, raster_crs, transform, (height, width) in self._rasters:
-            columns, rows = ~transform * _transformed(xs, ys, crs, raster_crs)
+            map_xs, map_ys = _transformed(xs, ys, crs, raster_crs)
+            columns = transform.a * map_xs + transform.b * map_ys + transform.c
+            rows = transform.d * map_xs + transform.e * map_ys + transform.f
             inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
             for index in np.flatnonzero(inside):
                 found[index] = found[index] or (name, float(columns[index]), float(rows[index]))
@@ -76,13 +78,13 @@ class FolderFrames:
 
     @cached_property
     def _rasters(self) -> list[tuple[str, Any, Any, tuple[int, int]]]:
-        """List the rasters that have a place on the map: name, reference system, transform, height and width."""
+        """List the rasters that have a place on the map: name, reference system, transform to pixels, and size."""
         rasterio, rasters = load_rasterio(), []
         for name in self.names:
             if Path(name).suffix.lower() in RASTER_SUFFIXES:
                 with _open_raster(rasterio, self.folder / name) as raster:
                     if raster.crs is not None and not raster.transform.is_identity:
-                        rasters.append((name, raster.crs, raster.transform, raster.shape))
+                        rasters.append((name, raster.crs, ~raster.transform, raster.shape))
         if not rasters:
             raise UserError(
                 f"Expected GeoTIFFs with a coordinate reference system in {self.folder}, for points in map "
@@ -127,7 +129,7 @@ def _transformed(xs: np.ndarray, ys: np.ndarray, crs: str | None, target: Any) -
 
     try:
         source = CRS.from_user_input(crs)
-    except CRSError as error:
+    except (CRSError, ValueError) as error:
         raise UserError(f"Expected a coordinate reference system such as EPSG:32632, got {crs!r}.") from error
     if source == target:
         return xs, ys
