@@ -26,6 +26,7 @@ RARE_SHARE = 1e-4
 _MAIN_SHARE = 2e-3
 _MAIN_DISTANCE = 48
 _MAX_INDEX = 64
+_NEARLY = 4
 
 
 @dataclass
@@ -233,10 +234,10 @@ def _blurred(
 ) -> UserError:
     """Make the error for masks with more values than classes, with the command that fixes them."""
     if kind == "index" or all(value == (value & 255) * 0x010101 for value in main):
-        found = [str(value & 255) for value in main]
+        found = [str(_unblurred(value) & 255) for value in main]
         option = f"--values {' '.join(found)}"
     else:
-        found = list(colors or (_hex(value) for value in main))
+        found = list(colors or (_hex(_unblurred(value)) for value in main))
         option = "--colors " + " ".join(f"'{color}'" for color in found)
     return UserError(
         f"Expected masks of a few values, got {len(totals) or 'more than 65536'} different ones: they were saved as "
@@ -250,13 +251,22 @@ def _main_values(totals: Counter[int], kind: Kind) -> list[int]:
     enough = _MAIN_SHARE * sum(totals.values())
     main: list[int] = []
     for value, count in totals.most_common():
-        place = np.array([value] if kind == "index" else _rgb(value))
-        others = (np.array([other] if kind == "index" else _rgb(other)) for other in main)
         if count < enough or len(main) == MAX_CLASSES:
             break
-        if all(np.linalg.norm(place - other) > _MAIN_DISTANCE for other in others):
+        place = _place(value, kind)
+        if all(np.linalg.norm(place - _place(other, kind)) > _MAIN_DISTANCE for other in main):
             main.append(value)
     return sorted(main)
+
+
+def _place(value: int, kind: Kind) -> np.ndarray:
+    return np.array([value] if kind == "index" else _rgb(value))
+
+
+def _unblurred(value: int) -> int:
+    """Set channels that are nearly 0 or 255, as JPEG leaves them, to these."""
+    channels = (0 if c <= _NEARLY else 255 if c >= 255 - _NEARLY else c for c in _rgb(value))
+    return pack_color(tuple(channels))
 
 
 def _one_value(found: Sequence[str]) -> UserError:
