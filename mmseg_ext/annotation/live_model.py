@@ -29,6 +29,8 @@ from mmseg_ext.features.label_points import LabelledImage
 
 SCALE = (2048, 1024)
 """What images are resized to for the network: the longer side at most the first, the shorter at most the second."""
+FINEST_STRIDE = 4
+"""Finer feature maps are averaged: the picture is then there in a quarter of the time, its edges are as coarse."""
 TREES = "trees"
 """The name of the model of colour and texture alone."""
 LITE = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
@@ -166,10 +168,14 @@ class LiveModel:
         image_CHW = torch.from_numpy(np.ascontiguousarray(image_HWC.transpose(2, 0, 1)))
         inputs = self.segmentor.data_preprocessor({"inputs": [image_CHW]}, False)["inputs"]
         inputs = torch.stack(list(inputs)) if not isinstance(inputs, Tensor) else inputs
-        maps = self.segmentor.extract_feat(inputs)
+        finest = tuple(-(-length // FINEST_STRIDE) for length in size)
+        maps = [
+            F.adaptive_avg_pool2d(values, finest) if values.shape[2] > finest[0] else values
+            for values in self.segmentor.extract_feat(inputs)
+        ]
         if self._cache is not None and name is not None:
             num_exact = int(self.segmentor.decode_head.uses_descriptors)
-            maps = tuple(self._cache.keep_maps(f"{self._digest}\0{name}", maps, num_exact))
+            maps = self._cache.keep_maps(f"{self._digest}\0{name}", maps, num_exact)
         return ImageFeatures(tuple(maps), size, image_size)
 
     def look_at(self, features: ImageFeatures, positions_P2: np.ndarray, labels_P: np.ndarray) -> LabelledImage:
