@@ -135,6 +135,11 @@ class LiveModel:
         settings = (repr(config["backbone"]), self.segmentor.decode_head.uses_descriptors, scale)
         self._digest = digest_of_network(self.segmentor.backbone, settings)
 
+    @property
+    def keeps_features(self) -> bool:
+        """Whether there is a cache that still takes features."""
+        return self._cache is not None and self._cache.store.fills
+
     def input_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Return the height and width that an image is resized to for the network."""
         width, height = rescale_size(image_size[::-1], self.scale)
