@@ -69,12 +69,12 @@ class ImageFolder:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # only the header is read
         try:
             with Image.open(path) as image:
-                size = (image.height, image.width)
+                size, is_turned = (image.height, image.width), image.format == "TIFF"
         except (OSError, SyntaxError, ValueError) as error:
             raise UserError(f"{self.names[number]} cannot be read as an image ({error}). Replace the file.") from error
         finally:
             Image.MAX_IMAGE_PIXELS = limit
-        return swap_size(size, read_orientation(path))
+        return size if is_turned else swap_size(size, read_orientation(path))
 
     def neighbours(self, number: int) -> list[int]:
         """List all images, the nearest to one first, itself before them."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mmseg_ext.annotation import suggestions
-from mmseg_ext.annotation.class_pictures import encode_classes, encode_doubt
+from mmseg_ext.annotation.doubt_picture import encode_doubt
 from mmseg_ext.annotation.image_folder import ImageFolder
 from mmseg_ext.annotation.picture_levels import decode_level, level_for
 from mmseg_ext.annotation.point_database import PointDatabase, StoredPoint
@@ -326,15 +326,16 @@ class PredictionLoop:
         return grid
 
     def _predict(self, number: int) -> None:
+        from mmseg_ext.masks.class_maps import pack_labels
+
         try:
             found = self.log_probabilities(number)
         except UserError:
             self._failed.add(number)
             return
         probabilities_Chw = found[0].exp().numpy()
-        pictures = Pictures(
-            self.version, encode_classes(probabilities_Chw.argmax(0), self.colors), encode_doubt(probabilities_Chw)
-        )
+        classes = pack_labels(probabilities_Chw.argmax(0), self.colors)
+        pictures = Pictures(self.version, classes, encode_doubt(probabilities_Chw))
         _keep_latest(self._pictures, number, pictures)
         _keep_latest(self._grids, number, self._grid_of(number, found))
 
@@ -346,10 +347,10 @@ class PredictionLoop:
 
     def _judge(self) -> None:
         """Estimate the quality; ends when somebody clicks."""
+        import torch
+
         from mmseg_ext.annotation.quality import estimate_quality
         from mmseg_ext.features.point_features import PointFeatures, join_points
-
-        import torch
 
         def check() -> None:
             if self._is_stopped or self._fitted_revision != self.database.revision:

@@ -68,8 +68,14 @@ def value_classes(counts_C: np.ndarray) -> np.ndarray:
     return np.clip(weights_C, 1 / MAX_CLASS_VALUE, MAX_CLASS_VALUE)
 
 
+def find_hesitation(probabilities_Chw: np.ndarray) -> np.ndarray:
+    """Compute one minus the margin between the two most probable classes, (h, w)."""
+    second_hw, first_hw = np.partition(probabilities_Chw, -2, axis=0)[-2:]
+    return 1 - (first_hw - second_hw)
+
+
 def find_doubt(probabilities_Chw: np.ndarray, class_values_C: np.ndarray | None = None) -> np.ndarray:
-    """Compute one minus the margin between the two most probable classes, smoothed.
+    """Smooth what :func:`find_hesitation` computes.
 
     Args:
         probabilities_Chw: Of every class.
@@ -78,8 +84,7 @@ def find_doubt(probabilities_Chw: np.ndarray, class_values_C: np.ndarray | None 
     Returns:
         Doubt (h, w), from 0.
     """
-    second_hw, first_hw = np.partition(probabilities_Chw, -2, axis=0)[-2:]
-    doubt_hw = gaussian_filter(1 - (first_hw - second_hw), SMOOTHING, mode="nearest")
+    doubt_hw = gaussian_filter(find_hesitation(probabilities_Chw), SMOOTHING, mode="nearest")
     if class_values_C is not None:
         doubt_hw = doubt_hw * np.tensordot(class_values_C, probabilities_Chw, axes=1)
     return doubt_hw
