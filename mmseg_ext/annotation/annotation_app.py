@@ -228,7 +228,9 @@ class AnnotationApp:
         if which == "all":
             numbers = list(range(len(self.folder)))
         elif which == "labelled":
-            numbers = sorted({self.folder.number_of[p.image] for p in self.database.points_since() if self._has(p.image)})
+            numbers = sorted(
+                {self.folder.number_of[p.image] for p in self.database.points_since() if self._has(p.image)}
+            )
         else:
             numbers = [self._image_of({"image": which})]
         self.files.write_masks(numbers, self.loop)

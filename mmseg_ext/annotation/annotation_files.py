@@ -39,7 +39,9 @@ class AnnotationFiles:
         UserError: There is a file of points of another origin.
     """
 
-    def __init__(self, points_file: str | Path, folder: ImageFolder, database: PointDatabase, colors: list[str]) -> None:
+    def __init__(
+        self, points_file: str | Path, folder: ImageFolder, database: PointDatabase, colors: list[str]
+    ) -> None:
         check_target(points_file, COMMAND)
         self.points_file, self.folder, self.database, self.colors = Path(points_file), folder, database, colors
         base = self.points_file.with_suffix("")

@@ -9,7 +9,6 @@ import time
 import traceback
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -159,8 +158,11 @@ class PredictionLoop:
         for name, places in self.database.skipped().items():
             if name in self.folder.number_of:
                 taken[self.folder.number_of[name]] += places
-        done = {self.folder.number_of[n] for n, is_done in self.database.done_since().items() if is_done and n in
-                self.folder.number_of}
+        done = {
+            self.folder.number_of[n]
+            for n, is_done in self.database.done_since().items()
+            if is_done and n in self.folder.number_of
+        }
         counts_C = np.bincount([point.label for point in points], minlength=len(self.database.classes))
         spreads = suggestions.begins_with_spread(counts_C) or not self.version
         spots = {} if spreads else {number: spots for number, (_, spots) in dict(self._spots).items()}

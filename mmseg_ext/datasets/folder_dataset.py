@@ -48,6 +48,7 @@ class FolderDataset(NamedSegDataset):
         fold: Of `num_folds`, counted from 0.
         image_tail: What the names of images end in before the suffix: '_sat' for 7_sat.jpg and 7_mask.png.
         mask_tail: The same of the masks: '_mask' there.
+        recursive: Also read the images in the folders below `images`; for images without masks.
         factor: 1 (the original), or that of a copy which tools/downsample.py has made; its ``dataset.json`` is checked.
         original_labels: Tell `OriginalResolutionMetric` where the masks lie that the copy was made of.
         original_root: Where the original lies, if elsewhere than the copy's ``dataset.json`` says.
@@ -75,6 +76,7 @@ class FolderDataset(NamedSegDataset):
         fold: NonNegativeInt = 0,
         image_tail: str = "",
         mask_tail: str = "",
+        recursive: bool = False,
         factor: PositiveInt = 1,
         original_labels: bool = False,
         original_root: StrPath | None = None,
@@ -83,6 +85,8 @@ class FolderDataset(NamedSegDataset):
     ) -> None:
         if original_labels and masks is None:
             raise UserError("Expected `masks` with original_labels=True, got None.")
+        if recursive and masks is not None:
+            raise UserError("Expected masks=None with recursive=True, got a folder of masks. Leave `recursive` out.")
         if fold >= (num_folds or 1):
             raise UserError(f"Expected `fold` below `num_folds`, got fold={fold} with num_folds={num_folds}.")
         if classes is not None:
@@ -92,7 +96,7 @@ class FolderDataset(NamedSegDataset):
         self.images, self.masks = images, masks
         self.split, self.holdout = split, holdout
         self.num_folds, self.fold = num_folds, fold
-        self.image_tail, self.mask_tail = image_tail, mask_tail
+        self.image_tail, self.mask_tail, self.recursive = image_tail, mask_tail, recursive
         self.factor, self.original_labels = factor, original_labels
         self.original_root, self.verify = original_root, verify
         super().__init__(data_root=data_root, has_masks=masks is not None, **kwargs)
@@ -101,11 +105,11 @@ class FolderDataset(NamedSegDataset):
         """List the split's images."""
         root = Path(self.data_root)
         copy = DownsampledCopy(root, self.factor, "folders", "SRC", self.original_root, self.verify)
-        images = list_images(root / self.images, IMAGE_SUFFIXES, FIX)
+        images = list_images(root / self.images, IMAGE_SUFFIXES, FIX, self.recursive)
         if self.images == self.masks:  # one folder for both: the tails tell them apart
             images = [image for image in images if not (self.mask_tail and image.stem.endswith(self.mask_tail))]
         copy.check_images(images)
-        stems = _stems(images, self.image_tail)
+        stems = _stems(images, self.image_tail, root / self.images)
         chosen = images
         if self.split != "all":
             names = list(stems.values())
@@ -134,14 +138,15 @@ def _metainfo(classes: Sequence[str], palette: Sequence[ColorLike] | None, given
     return metainfo
 
 
-def _stems(images: Sequence[Path], tail: str) -> dict[Path, str]:
-    """Find the name that each image shares with its mask."""
+def _stems(images: Sequence[Path], tail: str, folder: Path) -> dict[Path, str]:
+    """Find the name that each image shares with its mask, with the folders that lie between it and `folder`."""
     stems: dict[Path, str] = {}
     owner: dict[str, Path] = {}
     for image in images:
         if not image.stem.endswith(tail):
             raise UserError(f"Expected the name of {image} to end in {tail!r}, the `image_tail`. Rename or remove it.")
-        stem = image.stem.removesuffix(tail)
+        below = image.parent.relative_to(folder).as_posix()
+        stem = ("" if below == "." else f"{below}/") + image.stem.removesuffix(tail)
         if stem in owner:
             raise UserError(f"Expected one image for each mask, got {owner[stem]} and {image}. Rename or remove one.")
         owner[stem] = image

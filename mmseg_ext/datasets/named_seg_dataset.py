@@ -1,6 +1,7 @@
 """What our datasets share: images listed from folders, each with a name that does not depend on where the data lies."""
 
 import logging
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -18,23 +19,27 @@ from mmseg_ext.datasets.label_steps import loading_steps, with_label_budget, wit
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.decoded_cache import KEY, DecodedCache
 from mmseg_ext.points.completed_labels import FOLDER_KEY
+from mmseg_ext.points.images_below import images_by_bare_name
 from mmseg_ext.points.label_budget import SPARSE_LABELS, LabelBudget
 
 
-def list_images(folder: Path, suffixes: Sequence[str], fix: str) -> list[Path]:
+def list_images(folder: Path, suffixes: Sequence[str], fix: str, recursive: bool = False) -> list[Path]:
     """List the images of one folder, sorted by name; hidden files, such as macOS adds, are none.
 
     Args:
         folder: Where the images lie, directly.
         suffixes: File suffixes with their dot, lower case; compared without case.
         fix: What to do if the folder is missing or empty; ends the error message.
+        recursive: Also list the images in the folders below, but for those of masks and hidden ones.
 
     Raises:
         UserError: The folder is missing, or holds no image.
     """
     if not folder.is_dir():
         raise UserError(f"Expected the folder {folder}, found none. {fix}")
-    images = sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes and not p.name.startswith("."))
+    below = images_by_bare_name(str(folder)).values() if recursive else [os.listdir(folder)]
+    paths = (folder / name for names in below for name in names)
+    images = sorted(p for p in paths if p.suffix.lower() in suffixes and not p.name.startswith("."))
     if not images:
         raise UserError(f"Expected images ({', '.join(suffixes)}) in {folder}, found none. {fix}")
     return images
