@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmseg_ext.errors import run_command
+from mmseg_ext.escaping import printable
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C."""
     from mmseg_ext.annotation.annotating import AnnotateOptions, annotate
 
-    annotate(AnnotateOptions(**vars(args)))
+    annotate(AnnotateOptions(**vars(args)), lambda line: print(printable(line), flush=True))
 
 
 def main(argv: list[str] | None = None) -> int:

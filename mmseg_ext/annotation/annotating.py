@@ -5,10 +5,9 @@ import contextlib
 import re
 import secrets
 import socket
-import sys
 import threading
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,6 @@ from mmseg_ext.annotation.point_database import PointDatabase
 from mmseg_ext.annotation.prediction_loop import PredictionLoop
 from mmseg_ext.data_check.facts_cache import default_cache_dir
 from mmseg_ext.errors import UserError
-from mmseg_ext.escaping import printable
 from mmseg_ext.masks.color_masks import parse_color
 
 if TYPE_CHECKING:
@@ -115,8 +113,12 @@ def import_points(files: Sequence[str], folder: ImageFolder, database: PointData
     return said
 
 
-def annotate(options: AnnotateOptions) -> None:
+def annotate(options: AnnotateOptions, say: Callable[[str], object]) -> None:
     """Serve the page until Ctrl-C or a signal to end.
+
+    Args:
+        options: The options.
+        say: Takes a line for the screen.
 
     Raises:
         UserError: An option is wrong, a file cannot be used, or the port is taken.
@@ -135,12 +137,12 @@ def annotate(options: AnnotateOptions) -> None:
         database = PointDatabase(Path(options.out).with_suffix(".sqlite"), list(given))
         with contextlib.closing(database):
             for line in import_points(options.imports, folder, database):
-                print(printable(line))
+                say(line)
             colors = [given[name] for name in database.classes]
             files = AnnotationFiles(options.out, folder, database, colors)
             rgb_C3 = np.array([parse_color(color) for color in colors], np.uint8)
             loop = PredictionLoop(folder, database, rgb_C3, lambda: build_model(options, len(colors)))
-            serve(options, listener, folder, database, loop, files, colors)
+            serve(options, listener, folder, database, loop, files, colors, say)
 
 
 def build_model(options: AnnotateOptions, num_classes: int) -> "LiveModel":
@@ -178,8 +180,9 @@ def serve(
     loop: PredictionLoop,
     files: AnnotationFiles,
     colors: list[str],
+    say: Callable[[str], object],
 ) -> None:
-    """Print the address, open the browser, and answer it until the end."""
+    """Say the address, open the browser, and answer it until the end."""
     import uvicorn
 
     from mmseg_ext.annotation.annotation_app import AnnotationApp
@@ -199,8 +202,8 @@ def serve(
     address = f"http://{options.host}:{port}/?token={token}"
     files.start()
     loop.start()
-    print(f"{len(folder)} images. The page: {address}", flush=True)
-    print(f"Points go to {printable(files.points_file)}. Ctrl-C ends.", flush=True)
+    say(f"{len(folder)} images. The page: {address}")
+    say(f"Points go to {files.points_file}. Ctrl-C ends.")
     if options.browser:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     try:
@@ -208,4 +211,4 @@ def serve(
     finally:
         loop.stop()
         files.stop()
-    print(f"{len(database.points_since())} points in {printable(files.points_file)}", file=sys.stderr)
+    say(f"{len(database.points_since())} points in {files.points_file}")

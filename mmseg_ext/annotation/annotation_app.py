@@ -141,7 +141,7 @@ class AnnotationApp:
         pictures = self.loop.pictures(self._number(request.path_params["image"]))
         content = pictures and {"classes": pictures.classes, "doubt": pictures.doubt}.get(request.path_params["kind"])
         if not content:
-            return Response(status_code=404)
+            return Response(status_code=204)  # a picture that was there may be gone with its points
         return Response(content, media_type="image/png", headers={"Cache-Control": "no-store"})
 
     async def events(self, request: Request) -> Response:

@@ -173,7 +173,7 @@ class LiveModel:
         image_CHW = torch.from_numpy(np.ascontiguousarray(image_HWC.transpose(2, 0, 1)))
         inputs = self.segmentor.data_preprocessor({"inputs": [image_CHW]}, False)["inputs"]
         inputs = torch.stack(list(inputs)) if not isinstance(inputs, Tensor) else inputs
-        finest = tuple(-(-length // FINEST_STRIDE) for length in size)
+        finest = (-(-size[0] // FINEST_STRIDE), -(-size[1] // FINEST_STRIDE))
         maps = [
             F.adaptive_avg_pool2d(values, finest) if values.shape[2] > finest[0] else values
             for values in self.segmentor.extract_feat(inputs)
@@ -226,6 +226,7 @@ class LiveModel:
 
 
 def on_grid(log_probabilities_1Chw: Tensor, image_size: tuple[int, int]) -> np.ndarray:
-    """Average probabilities over the cells of :func:`~mmseg_ext.annotation.suggestions.grid_size`, float32 (C, h, w)."""
-    size = [min(n, m) for n, m in zip(grid_size(image_size), log_probabilities_1Chw.shape[2:], strict=True)]
+    """Average probabilities over the cells of the grid of suggestions, float32 (C, h, w)."""
+    height, width = grid_size(image_size)
+    size = (min(height, log_probabilities_1Chw.shape[2]), min(width, log_probabilities_1Chw.shape[3]))
     return F.adaptive_avg_pool2d(log_probabilities_1Chw.exp(), size)[0].numpy()

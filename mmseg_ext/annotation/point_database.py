@@ -132,17 +132,15 @@ class PointDatabase:
     def revision(self) -> int:
         """The number of the last change."""
         with self._lock:
-            row = self._db.execute(
-                "SELECT max((SELECT ifnull(max(revision), 0) FROM points), (SELECT ifnull(max(revision), 0) FROM images))"
-            ).fetchone()
-        return row[0]
+            rows = self._db.execute("SELECT max(revision) FROM points UNION ALL SELECT max(revision) FROM images")
+            return max(row[0] or 0 for row in rows)
 
     def points_since(self, revision: int = 0) -> list[StoredPoint]:
         """List the points that were changed after a revision, deleted ones too unless it is 0."""
         query = "SELECT * FROM points WHERE revision > ?" + (" AND NOT is_deleted" if not revision else "")
         with self._lock:
             rows = self._db.execute(f"{query} ORDER BY id", [revision]).fetchall()
-        return [StoredPoint(*row[:6], bool(row[6]), row[7]) for row in rows]
+        return [_to_point(row) for row in rows]
 
     def point(self, number: int) -> StoredPoint:
         """Return a point by its number.
@@ -150,11 +148,15 @@ class PointDatabase:
         Raises:
             UserError: There is none.
         """
+        found = self._find_point(number) if 0 < number < 2**63 else None
+        if found is None:
+            raise UserError(f"Expected the number of a point, got {number}.")
+        return found
+
+    def _find_point(self, number: int) -> StoredPoint | None:
         with self._lock:
             row = self._db.execute("SELECT * FROM points WHERE id = ?", [number]).fetchone()
-        if row is None:
-            raise UserError(f"Expected the number of a point, got {number}.")
-        return StoredPoint(*row[:6], bool(row[6]), row[7])
+        return None if row is None else _to_point(row)
 
     def done_since(self, revision: int = 0) -> dict[str, bool]:
         """List the images whose mark "done" was changed after a revision."""
@@ -261,7 +263,8 @@ class PointDatabase:
             ).fetchone()
             if row is None:
                 return None
-            number, kind, key, before, after = *row[:3], json.loads(row[3]), json.loads(row[4])
+            number, kind, key = row[:3]
+            before, after = map(json.loads, row[3:])
             expected, wanted = (after, before) if undoes else (before, after)
             db.execute("UPDATE changes SET is_undone = ? WHERE id = ?", [int(undoes), number])
             if kind == "point":
@@ -279,8 +282,8 @@ class PointDatabase:
         return {"kind": kind, "image": state.get("image", key)}
 
     def _change_point(self, number: int, annotator: str, **values: Any) -> None:
-        row = self._db.execute("SELECT * FROM points WHERE id = ?", [number]).fetchone()
-        before = _state(StoredPoint(*row[:6], bool(row[6]), row[7])) if row else None
+        point = self._find_point(number)
+        before = _state(point) if point else None
         after = {**(before or {}), **values, "annotator": annotator}
         self._log("point", str(number), before, after, annotator)
         self._apply("point", str(number), after)
@@ -309,6 +312,11 @@ class PointDatabase:
                 "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [int(key), *values, int(state["is_deleted"]), revision],
             )
+
+
+def _to_point(row: tuple[Any, ...]) -> StoredPoint:
+    number, image, x, y, label, annotator, is_deleted, revision = row
+    return StoredPoint(number, image, x, y, label, annotator, bool(is_deleted), revision)
 
 
 def _state(point: StoredPoint) -> dict[str, Any]:

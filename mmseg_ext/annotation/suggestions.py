@@ -114,7 +114,7 @@ def suggest(
     """
     size = grid_size(image_size) if probabilities_Chw is None else probabilities_Chw.shape[1:]
     cell_2 = np.array(image_size) / size
-    centers_hw2 = (np.stack(np.indices(size), axis=-1) + 0.5) * cell_2
+    centers_hw2 = (np.moveaxis(np.indices(size), 0, -1) + 0.5) * cell_2
     squared_hw = np.full(size, np.inf)
     for position in np.asarray(taken_P2).reshape(-1, 2):
         _reduce_distances(squared_hw, centers_hw2, position + 0.5)
@@ -128,7 +128,8 @@ def suggest(
         worth_hw = find_doubt(probabilities_Chw, class_values_C)
     spacing = RELATIVE_SPACING * np.sqrt(np.prod(image_size) / (len(taken_P2) + number))
     is_free_hw = np.full(size, True)
-    found, values = [], []
+    found: list[np.ndarray] = []
+    values: list[float] = []
     while len(found) < min(number, worth_hw.size):
         if probabilities_Chw is None:
             score_hw = np.where(is_free_hw, np.minimum(squared_hw, edge_hw) * worth_hw, -1)

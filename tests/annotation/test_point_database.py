@@ -1,6 +1,5 @@
 """Points in SQLite: changes survive, are undone and redone, and one process alone has the file."""
 
-import json
 import os
 import signal
 import sqlite3
@@ -106,7 +105,7 @@ def test_classes_keep_their_indices(tmp_path):
     grown = PointDatabase(path, ["road", "water", "land"])
     assert grown.classes == ("land", "water", "road")
     grown.close()
-    with pytest.raises(UserError, match="Expected --classes with those that .* has: land, water, road; got land"):
+    with pytest.raises(UserError, match=r"Expected --classes with those that .* has: land, water, road; got land"):
         PointDatabase(path, ["land"])
 
 
@@ -148,4 +147,3 @@ def test_a_killed_process_loses_nothing(tmp_path):
     assert found[: len(acknowledged)] == acknowledged
     assert database.undo() is not None  # the log of changes is there, too
     database.close()
-    assert json.loads(json.dumps(found))[-1] <= acknowledged[-1] + 1

@@ -53,7 +53,7 @@ const open = attempt(async (number) => {
 
 async function loadPicture(path) {
   const answer = await fetch(path);
-  return answer.ok ? createImageBitmap(await answer.blob()) : null;
+  return answer.status === 200 ? createImageBitmap(await answer.blob()) : null;
 }
 
 async function showPrediction({ viewed, picture }) {
