@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_ext.datasets.folder_dataset import MASK_SUFFIXES
-from mmseg_ext.datasets.folder_patterns import matching_folders
+from mmseg_ext.datasets.folder_patterns import holds_images, matching_folders
 from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES
 from mmseg_ext.errors import UserError
 from mmseg_ext.points.images_below import is_label_folder
@@ -89,12 +89,10 @@ def guess_folders(
             doubts.append(f"The masks are taken from {masks}: name another folder behind that of the images.")
     root, parts = _common_root(images, masks)
     guess = FolderGuess(root, *parts, doubts=doubts)
-    if not _has_images(images):
+    if not holds_images(images):
         guess.images, guess.masks = _as_patterns(images, root, guess)
     found = matching_folders(root, guess.images, guess.masks)
     guess.folders = [prefix for *_, prefix in found if prefix]
-    if not any(_has_images(folder) for folder, *_ in found):
-        raise UserError(f"Expected images ({', '.join(IMAGE_SUFFIXES)}) in {images}, found none.")
     if guess.masks is not None:
         _guess_tails(guess, found, image_tail, mask_tail)
     else:
@@ -122,10 +120,6 @@ def guess_scenes(guess: FolderGuess, names: Sequence[str]) -> str | None:
 
 def _filled(pattern: str, name: str) -> str:
     return re.sub(r"\*+", lambda _: name, pattern)
-
-
-def _has_images(folder: Path) -> bool:
-    return any(path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") for path in folder.iterdir())
 
 
 def _inner_folders(folder: Path) -> list[Path]:

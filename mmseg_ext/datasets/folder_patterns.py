@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
+from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES
 from mmseg_ext.errors import UserError
+from mmseg_ext.points.images_below import is_label_folder
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether images lie in a folder, directly."""
+    return any(path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") for path in folder.iterdir())
 
 
 def matching_folders(root: Path, images: str | Path, masks: str | Path | None) -> list[tuple[Path, Path | None, str]]:
@@ -14,8 +21,8 @@ def matching_folders(root: Path, images: str | Path, masks: str | Path | None) -
         masks: A folder, or a pattern in which the star stands for the same folders.
 
     Returns:
-        The folders of images and of masks, and what the star stands for, with a slash behind it; hidden folders, and
-        those without a file, are left out where there is a star.
+        The folders of images and of masks, and what the star stands for, with a slash behind it. Where there is a star,
+        hidden folders and those without an image are left out, and without masks those that are named like masks.
 
     Raises:
         UserError: A pattern has several stars, only one of both has any, or no folder matches.
@@ -34,8 +41,8 @@ def matching_folders(root: Path, images: str | Path, masks: str | Path | None) -
     for folder in sorted(base.glob("/".join(parts[stars[0][0] :]))):
         inner = folder.relative_to(base).parts
         inner = inner[: len(inner) - num_behind]
-        is_hidden = any(part.startswith(".") for part in inner)
-        if is_hidden or not folder.is_dir() or not any(path.is_file() for path in folder.iterdir()):
+        is_left_out = any(part.startswith(".") or (masks is None and is_label_folder(part)) for part in inner)
+        if is_left_out or not folder.is_dir() or not holds_images(folder):
             continue
         mask_folder = None
         if masks is not None:

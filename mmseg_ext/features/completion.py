@@ -136,6 +136,35 @@ def enlarge_labels(probabilities_1Chw: Tensor, size: Sequence[int]) -> tuple[np.
     return labels_HW.cpu().numpy(), best_HW.cpu().numpy()
 
 
+def complete_features(
+    segmentor: FeatureSegmentor,
+    features: Sequence[Tensor],
+    image_size: tuple[int, int],
+    image: LabelledImage | None,
+    weights_P: np.ndarray | None = None,
+    shows_all_classes: bool = False,
+) -> Tensor:
+    """Apply the pooled model, and that of the image's own points, to the features of an image.
+
+    Args:
+        segmentor: Fitted to the points of all images.
+        features: Of the image, from :meth:`FeatureSegmentor.extract_feat`.
+        image_size: Height and width of what the features were computed from.
+        image: The labelled points of the image; None where it has none.
+        weights_P: Weight of each point.
+        shows_all_classes: Whether the image has no class but those of its points.
+
+    Returns:
+        Log probabilities (1, C, h, w), on the grid of the finest feature map.
+    """
+    log_probabilities = segmentor.decode_head.log_probabilities(features)
+    if image is None:
+        return log_probabilities
+    own_1Chw = _own_model(segmentor, features, image_size, image, weights_P, log_probabilities.shape[2:])
+    shown_C = torch.bincount(image.labels_P, minlength=log_probabilities.shape[1]) > 0
+    return multiply_models(log_probabilities, own_1Chw, len(image.labels_P), shown_C, shows_all_classes)
+
+
 @torch.no_grad()
 def complete_image(
     segmentor: FeatureSegmentor,
@@ -160,13 +189,7 @@ def complete_image(
     image_1CHW, meta = data["inputs"], data["data_samples"][0].metainfo
     padded_size = (image_1CHW.shape[2], image_1CHW.shape[3])
     features = segmentor.extract_feat(image_1CHW)
-    log_probabilities = segmentor.decode_head.log_probabilities(features)
-    if image is not None:
-        own_1Chw = _own_model(segmentor, features, padded_size, image, weights_P, log_probabilities.shape[2:])
-        shown_C = torch.bincount(image.labels_P, minlength=log_probabilities.shape[1]) > 0
-        log_probabilities = multiply_models(
-            log_probabilities, own_1Chw, len(image.labels_P), shown_C, shows_all_classes
-        )
+    log_probabilities = complete_features(segmentor, features, padded_size, image, weights_P, shows_all_classes)
     probabilities = log_probabilities.exp()
     height, width = meta["img_shape"][:2]
     if (height, width) != padded_size:
