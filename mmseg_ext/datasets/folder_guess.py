@@ -175,19 +175,18 @@ def _guess_tails(
     guess: FolderGuess, found: Sequence[tuple[Path, Path | None, str]], image_tail: str | None, mask_tail: str | None
 ) -> None:
     """Choose the tails by which most images have a mask."""
-    stems = [_stems_of(found, which) for which in (0, 1)]
+    images, masks = (_stems_of(found, which) for which in (0, 1))
     if guess.images == guess.masks:
-        stems[0] = [stem for stem in stems[0] if not _LABEL_TAIL.search(stem)]
-        stems[1] = [stem for stem in stems[1] if _LABEL_TAIL.search(stem)]
-    choices = [
-        ("", _most_common_tail(some)) if given is None else (given,)
-        for some, given in zip(stems, (image_tail, mask_tail), strict=True)
-    ]
-    best = max(
-        ((one, other) for one in choices[0] for other in choices[1]), key=lambda tails: _count_pairs(*stems, *tails)
+        images = [stem for stem in images if not _LABEL_TAIL.search(stem)]
+        masks = [stem for stem in masks if _LABEL_TAIL.search(stem)]
+    image_tails, mask_tails = (
+        ("", _most_common_tail(stems)) if given is None else (given,)
+        for stems, given in ((images, image_tail), (masks, mask_tail))
     )
-    if not _count_pairs(*stems, *best):
-        shown = [repr(some[0]) if some else "none" for some in stems]
+    counts = {(one, other): _count_pairs(images, masks, one, other) for one in image_tails for other in mask_tails}
+    best = max(counts, key=lambda tails: counts[tails])
+    if not counts[best]:
+        shown = [repr(stems[0]) if stems else "none" for stems in (images, masks)]
         raise UserError(
             f"Expected masks that bear the names of their images, got images such as {shown[0]} and masks such as "
             f"{shown[1]}. Rename them, or say what the names end in by --image-tail and --mask-tail."

@@ -1,12 +1,13 @@
 """Points as CoralNet exports them: CSV with the columns Name, Row, Column and Label (or Label code)."""
 
+from collections.abc import Set
 from pathlib import Path
 
 from mmseg_ext.points.csv_tables import CsvTable
 from mmseg_ext.points.formats.marks import Mark, Marks, only_label, read_number
 
 
-def read_coralnet(path: Path, text: str, header: set[str]) -> Marks:
+def read_coralnet(path: Path, text: str, header: Set[str]) -> Marks:
     """Read the annotations; rows and columns count from 0, as CoralNet has done since 2020.
 
     Raises:

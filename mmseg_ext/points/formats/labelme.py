@@ -35,8 +35,8 @@ def read_labelme(path: Path, content: Any) -> Marks:
         for place in shape["points"]:
             if not isinstance(place, list) or len(place) != 2:
                 raise mark_error(path, where, "a point [x, y]", repr(place))
-            numbers = [read_number(value, path, where, name) for value, name in zip(place, "xy", strict=True)]
-            found.marks.append(Mark(image, *numbers, label, f"{path.name}, {where}"))
+            x, y = (read_number(value, path, where, name) for value, name in zip(place, "xy", strict=True))
+            found.marks.append(Mark(image, x, y, label, f"{path.name}, {where}"))
     return found
 
 

@@ -6,6 +6,7 @@ stack, of three axes, the first axis numbers the sorted images. The class is tha
 else the rest of the file's name. Whole numbers are the middles of pixels, as napari draws them.
 """
 
+from collections.abc import Set
 from pathlib import Path
 
 from mmseg_ext.errors import UserError
@@ -16,7 +17,7 @@ CLASS_COLUMNS = ("class", "label", "labels", "category", "type")
 _SEPARATORS = " _-.()[]"
 
 
-def read_napari(path: Path, text: str, header: set[str], images: ImageFrames) -> Marks:
+def read_napari(path: Path, text: str, header: Set[str], images: ImageFrames) -> Marks:
     """Read the points of a layer.
 
     Raises:
