@@ -159,9 +159,10 @@ def click_by_suggestions(session: Session, seed: int) -> Iterator[None]:
 
 def _find_spots(session: Session) -> dict[int, ImageSpots]:
     """Fit, and let the model suggest spots in every image; nothing while there are too few points."""
-    counts_C, looked = session.counts(), session.look()
+    counts_C = session.counts()
     if suggestions.begins_with_spread(counts_C):
         return {}
+    looked = session.look()
     session.model.fit([one for one in looked if one is not None])
     spots = {}
     for number, (image, points) in enumerate(zip(session.images, looked, strict=True)):
