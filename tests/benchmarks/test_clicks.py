@@ -83,7 +83,9 @@ def records(study, seeds=(0, 1), names=("a", "b", "c")):
             counts.append([image + 10 * index for index in range(len(names))])
         counts = {where: np.array(counts, np.int64) for where in study.report.WHERE}
         cell = study.report.Cell(policy, "dubai", "0", seed)
-        found[cell] = study.report.Record([10, 20, 40], {where: list(names) for where in study.report.WHERE}, counts, {})
+        found[cell] = study.report.Record(
+            [10, 20, 40], {where: list(names) for where in study.report.WHERE}, counts, {}
+        )
     return found
 
 
