@@ -49,9 +49,10 @@ def run(args: argparse.Namespace) -> None:
     from mmseg_ext.engine.new_run import Options, class_table, survey
     from mmseg_ext.progress import ProgressDisplay
 
-    said = (args.masks_are, args.classes, args.colors, args.ignore, args.image_tail, args.mask_tail)
+    names = (args.classes, args.colors, args.ignore, args.image_tail, args.mask_tail, args.scenes)
+    options = Options(args.masks_are, *names, args.folds)
     with ProgressDisplay("Reading images and labels") as progress:
-        found = survey(args.images, args.labels, Options(*said, args.scenes, args.folds), progress)
+        found = survey(args.images, args.labels, options, progress)
     print("\n".join(printable(line) for line in found.seen))
     print(f"\n{class_table(found)}\n")
     if found.doubts:

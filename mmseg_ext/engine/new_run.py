@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
-from mmseg_ext.data_check import DataReport, check_dataset, read_facts
+from mmseg_ext.data_check import DataReport, check_dataset, raise_for_problems, read_facts
 from mmseg_ext.data_check.totals import EntryFacts
 from mmseg_ext.datasets import FolderDataset
 from mmseg_ext.datasets.folder_guess import TRAIN_NAMES, VAL_NAMES, FolderGuess, guess_folders, guess_scenes
@@ -111,6 +111,7 @@ def _survey_masks(images: Path, masks: Path | None, options: Options, progress: 
     paths = {image: mask for image, mask in mask_of.items() if mask.is_file()}
     entries = [{"img_path": str(image), "seg_map_path": str(mask)} for image, mask in paths.items()]
     facts = read_facts(entries, progress=progress)
+    raise_for_problems([problem for one in facts for problem in one.problems])
     guess = guess_masks(
         [one.mask for one in facts if one.mask is not None],
         options.kind,

@@ -73,7 +73,13 @@ def read_points(
             or a point lies outside of it.
     """
     source = _recognise(Path(path), format)
-    found = _READERS[source.format](source, images)
+    try:
+        found = _READERS[source.format](source, images)
+    except (AttributeError, KeyError, TypeError, IndexError) as error:  # a list where an object should be …
+        raise UserError(
+            f"Expected points of the format {source.format} in {path}, got a file of another structure ({error}). "
+            "Export it again, or name its --format."
+        ) from error
     placer = _Placer(source.path, images, frame or ("stored" if source.format in STORED_FORMATS else "shown"))
     points = [placer.place(mark) for mark in found.marks]
     if classes is not None:

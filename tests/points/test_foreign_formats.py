@@ -1,7 +1,9 @@
 """Points of other programs: each format as that program writes it, names, units and what is wrong."""
 
+import copy
 import json
 
+import numpy as np
 import pytest
 from made_frames import MadeFrames
 
@@ -220,3 +222,48 @@ def test_what_is_no_format_is_named(tmp_path, name, content, message):
     assert not (tmp_path / "missing.csv").exists()
     with pytest.raises(UserError, match=r"Cannot read the points .*missing\.csv"):
         read_points(tmp_path / "missing.csv", FRAMES)
+
+
+def nodes_of(tree, path=()):
+    yield path
+    for key in tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ():
+        yield from nodes_of(tree[key], (*path, key))
+
+
+GEOJSON = {
+    "type": "FeatureCollection",
+    "crs": {"type": "name", "properties": {"name": "EPSG:4326"}},
+    "features": [
+        {"type": "Feature", "properties": {"class": "a"}, "geometry": {"type": "Point", "coordinates": [1, 2]}},
+        {"type": "Feature", "properties": {"n": "a"}, "geometry": {"type": "MultiPoint", "coordinates": [[1, 2]]}},
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ["label_studio", "labelme", "geojson"])
+def test_json_of_another_structure_is_one_error(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(FRAMES, "locate", lambda places, crs: [("a.jpg", x, y) for x, y in places])
+    whole = {
+        "label_studio": [studio_task("a.jpg", studio_result(50, 25, "road"))],
+        "labelme": labelme("a.jpg", shape("road", 3, 4)),
+        "geojson": GEOJSON,
+    }[name]
+    assert read(tmp_path / "x.json", whole).points
+    replacements = [None, True, 7, -1e300, "x", "", [], {}, [[]], {"a": 1}]
+    rng = np.random.default_rng(0)
+    refused = 0
+    for path in nodes_of(whole):
+        for index in rng.permutation(len(replacements))[:5]:
+            broken = copy.deepcopy(whole)
+            if path:
+                parent = broken
+                for key in path[:-1]:
+                    parent = parent[key]
+                parent[path[-1]] = replacements[index]
+            else:
+                broken = replacements[index]
+            try:
+                read(tmp_path / "x.json", broken, format=name)
+            except UserError:
+                refused += 1
+    assert refused > 20

@@ -22,7 +22,9 @@ def read_labelme(path: Path, content: Any) -> Marks:
         UserError: A shape is not as it should be.
     """
     found = Marks()
-    image = content.get("imagePath") or path.stem
+    image = content.get("imagePath")
+    if not isinstance(image, str):
+        raise mark_error(path, "imagePath", "the name of an image", repr(image))
     for number, shape in enumerate(content["shapes"], 1):
         where = f"shape {number}"
         if not isinstance(shape, dict) or not isinstance(shape.get("points"), list):
