@@ -82,17 +82,18 @@ def guess_folders(
     for folder in (images, masks):
         if folder is not None and not folder.is_dir():
             raise UserError(f"Expected a folder, found none at {folder}. Check the path.")
-    doubts = []
+    is_named = masks is not None
     if masks is None:
         images, masks = _find_masks(images)
-        if masks is not None:
-            doubts.append(f"The masks are taken from {masks}: name another folder behind that of the images.")
     root, parts = _common_root(images, masks)
-    guess = FolderGuess(root, *parts, doubts=doubts)
+    guess = FolderGuess(root, *parts)
     if not holds_images(images):
         guess.images, guess.masks = _as_patterns(images, root, guess)
     found = matching_folders(root, guess.images, guess.masks)
     guess.folders = [prefix for *_, prefix in found if prefix]
+    if guess.masks is not None and not is_named:
+        where = (root / guess.masks).as_posix()
+        guess.doubts.append(f"The masks are taken from {where}: name another folder behind that of the images.")
     if guess.masks is not None:
         _guess_tails(guess, found, image_tail, mask_tail)
     else:

@@ -119,7 +119,7 @@ def _survey_masks(images: Path, masks: Path | None, options: Options, progress: 
         options.colors,
         options.ignore,
         any(mask.suffix.lower() in JPEG_SUFFIXES for mask in paths.values()),
-        f"python tools/fix_masks.py {masks or folders.root / folders.masks} --out FIXED",
+        f"python tools/fix_masks.py {folders.root / folders.masks.removesuffix('/**')} --out FIXED",
     )
     dataset = {**folders.arguments(), "classes": guess.classes, "palette": guess.colors}
     if guess.load_labels["type"] != "mmseg_ext.LoadAnnotations":
