@@ -1,13 +1,15 @@
 """The config that trains on clicked points."""
 
 import os
-from collections.abc import Sequence
+import pprint
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmseg_ext.annotation.image_folder import ImageFolder
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "_base_"
-BASES = ("models/features_effnetlite0.py", "datasets/loaders.py", "schedules/fit.py", "default_runtime.py")
+BASES = ("datasets/loaders.py", "schedules/fit.py", "default_runtime.py")
 TEMPLATE = '''\
 """Light heads on frozen features, fitted to the points of {points_name}; written by tools/annotate.py.
 
@@ -17,9 +19,9 @@ python tools/fit.py {config_name}
 _base_ = [
 {bases}
 ]
-model = dict(decode_head=dict(num_classes={num_classes}))
+model = {model}
 load = [_base_.load_image, dict(type="mmseg_ext.LoadAnnotations")]
-resize = dict(type="mmseg_ext.Resize", scale=(2048, 1024), keep_ratio=True)
+resize = dict(type="mmseg_ext.Resize", scale={scale!r}, keep_ratio=True)
 images = dict(
     type="mmseg_ext.FolderDataset",
     data_root={root!r},
@@ -43,7 +45,12 @@ test_evaluator = val_evaluator
 
 
 def training_config(
-    path: str | Path, folder: ImageFolder, points_file: str | Path, classes: Sequence[str], colors: Sequence[str]
+    path: str | Path,
+    folder: ImageFolder,
+    points_file: str | Path,
+    colors: Mapping[str, str],
+    model: Mapping[str, Any],
+    scale: tuple[int, int],
 ) -> str:
     """Return the text of a config that fits to the points of four fifths of the images, and scores those of the rest.
 
@@ -51,19 +58,23 @@ def training_config(
         path: Where it is to be written.
         folder: The images.
         points_file: The points.
-        classes: Names of the classes.
-        colors: Colour of each, as '#rrggbb'.
+        colors: Colour of each class, as '#rrggbb', by its name.
+        model: Config of the model, without its number of classes.
+        scale: What images are resized to for it.
     """
     beside = os.path.dirname(os.path.abspath(path))
+    head = {**model["decode_head"], "num_classes": len(colors)}
+    head.pop("calibrate", None)  # there is time for it
     bases = "\n".join(f"    {os.path.relpath(CONFIGS / base, beside)!r}," for base in BASES)
     return TEMPLATE.format(
         points_name=_in_docstring(Path(points_file).name),
         config_name=_in_docstring(os.fspath(path)),
         bases=bases,
-        num_classes=len(classes),
+        model=pprint.pformat({**model, "decode_head": head}, width=110, sort_dicts=False),
+        scale=tuple(scale),
         root=os.path.abspath(folder.root),
-        classes=list(classes),
-        colors=list(colors),
+        classes=list(colors),
+        colors=list(colors.values()),
         points=os.path.abspath(points_file),
     )
 
