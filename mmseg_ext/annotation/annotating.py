@@ -66,6 +66,13 @@ class AnnotateOptions:
     imports: Sequence[str] = ()
     trust_checkpoint: bool = False
 
+    def __post_init__(self) -> None:
+        if len(self.scale) != 2 or min(self.scale) < 1:
+            raise UserError(f"Expected two numbers of pixels for --scale, got {' '.join(map(str, self.scale))}.")
+        if not self.cache_gb > 0:
+            raise UserError(f"Expected --cache-gb above 0, got {self.cache_gb}.")
+        object.__setattr__(self, "scale", tuple(self.scale))
+
 
 def parse_classes(texts: Sequence[str]) -> dict[str, str]:
     """Return the colour of each class, '#rrggbb', by its name.

@@ -112,6 +112,8 @@ def test_classes_with_colours():
         (["--classes", "a", "b", "--out", "points.txt"], "Expected a file of points to end in .csv"),
         (["--classes", "a", "b", "--port", "99999"], "Cannot listen at 127.0.0.1, port 99999"),
         (["--classes", "a", "b", "--host", "no.such.host.invalid"], "Cannot listen at no.such.host.invalid"),
+        (["--classes", "a", "b", "--scale", "0", "5"], "Expected two numbers of pixels for --scale, got 0 5"),
+        (["--classes", "a", "b", "--cache-gb", "0"], "Expected --cache-gb above 0, got 0.0"),
         (["--classes", "a", "b", "--out", "taken.csv"], "Expected no file at taken.csv"),
     ],
 )
