@@ -10,7 +10,7 @@ import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,6 +65,13 @@ class AnnotateOptions:
     annotator: str = ""
     imports: Sequence[str] = ()
     trust_checkpoint: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.scale) != 2 or min(self.scale) < 1:
+            raise UserError(f"Expected two numbers of pixels for --scale, got {' '.join(map(str, self.scale))}.")
+        if not self.cache_gb > 0:
+            raise UserError(f"Expected --cache-gb above 0, got {self.cache_gb}.")
+        object.__setattr__(self, "scale", tuple(self.scale))
 
 
 def parse_classes(texts: Sequence[str]) -> dict[str, str]:
@@ -139,7 +146,7 @@ def annotate(options: AnnotateOptions, say: Callable[[str], object]) -> None:
             for line in import_points(options.imports, folder, database):
                 say(line)
             colors = [given[name] for name in database.classes]
-            files = AnnotationFiles(options.out, folder, database, colors)
+            files = AnnotationFiles(options.out, folder, database, colors, lambda: make_config(options), options.scale)
             rgb_C3 = np.array([parse_color(color) for color in colors], np.uint8)
             loop = PredictionLoop(folder, database, rgb_C3, lambda: build_model(options, len(colors)))
             serve(options, listener, folder, database, loop, files, colors, say)
@@ -150,11 +157,17 @@ def build_model(options: AnnotateOptions, num_classes: int) -> "LiveModel":
     from mmseg_ext import stack
 
     stack.prepare(trust_checkpoint=options.trust_checkpoint)
-    from mmseg_ext.annotation.live_model import LiveModel, model_config
+    from mmseg_ext.annotation.live_model import LiveModel
 
     cache = options.cache_dir or default_cache_dir() / "features"
-    config = model_config(options.backbone, options.checkpoint)
-    return LiveModel(num_classes, config, options.scale, cache, options.cache_gb)
+    return LiveModel(num_classes, make_config(options), options.scale, cache, options.cache_gb)
+
+
+def make_config(options: AnnotateOptions) -> dict[str, Any]:
+    """Make the config of the model, without its number of classes."""
+    from mmseg_ext.annotation.live_model import model_config
+
+    return model_config(options.backbone, options.checkpoint)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ All of it lies beside the file of points, which ``--out`` names, and bears its n
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class AnnotationFiles:
         folder: The images.
         database: The points.
         colors: Colour of each class, as '#rrggbb'.
+        make_model: Makes the config of the model; imports what takes seconds to import.
+        scale: What images are resized to for it.
 
     Attributes:
         message: What was written last, or why nothing could be.
@@ -40,10 +42,17 @@ class AnnotationFiles:
     """
 
     def __init__(
-        self, points_file: str | Path, folder: ImageFolder, database: PointDatabase, colors: list[str]
+        self,
+        points_file: str | Path,
+        folder: ImageFolder,
+        database: PointDatabase,
+        colors: list[str],
+        make_model: Callable[[], dict[str, Any]],
+        scale: tuple[int, int],
     ) -> None:
         check_target(points_file, COMMAND)
         self.points_file, self.folder, self.database, self.colors = Path(points_file), folder, database, colors
+        self._make_model, self._scale = make_model, scale
         base = self.points_file.with_suffix("")
         self.mask_folder = base.with_name(f"{base.name}_masks")
         self.config_file = base.with_name(f"{base.name}_train.py")
@@ -134,7 +143,8 @@ class AnnotationFiles:
         points = [p for p in self.database.points_since() if p.image in self.folder.number_of]
         if len({point.label for point in points}) < 2:
             raise UserError("Expected points of two classes or more to train on, there are fewer. Click some.")
-        text = training_config(self.config_file, self.folder, self.points_file, self.database.classes, self.colors)
+        colors = dict(zip(self.database.classes, self.colors, strict=True))
+        text = training_config(self.config_file, self.folder, self.points_file, colors, self._make_model(), self._scale)
         begin = text.partition("\n")[0]
         refuse_other_file(self.config_file, COMMAND, lambda: self.config_file.read_text().startswith(begin))
         replace_file(self.config_file, text)

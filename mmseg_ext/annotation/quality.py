@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmseg_ext.features.calibration import split_images
@@ -78,7 +79,8 @@ def estimate_quality(
         return None
     held_out = split_images(points.images_P)
     shown = [names[int(image)] for image in images]
-    every_second_P = torch.arange(len(points.labels_P)) % 2 == 0
+    rank_in_class_P = F.one_hot(points.labels_P).cumsum(0).gather(1, points.labels_P[:, None])[:, 0]
+    every_second_P = rank_in_class_P % 2 == 1
     if any(int((~fold_P & every_second_P).sum()) < MIN_POINTS // 4 for fold_P in held_out):
         return None  # nearly all points are of one image
     runs = []

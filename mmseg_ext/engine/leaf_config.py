@@ -66,7 +66,6 @@ def format_leaf(
     dataset: Mapping[str, Any],
     splits: Mapping[str, Mapping[str, Any]],
     num_classes: int,
-    command: str = COMMAND,
 ) -> str:
     """Write the text of a leaf.
 
@@ -77,7 +76,6 @@ def format_leaf(
         dataset: Arguments of `FolderDataset` that all splits share.
         splits: Further arguments of 'train' and 'val'.
         num_classes: Of the model.
-        command: What writes it.
     """
     kind = MODELS[model]
     folder = CONFIGS / "_base_"
@@ -90,7 +88,7 @@ def format_leaf(
         f'"""{title}.',
         "",
         f"python {kind.tool} {_shown_path(path)}",
-        f'Written by {command}."""',
+        f'Written by {COMMAND}."""',
         f"_base_ = [{bases}]",
         f"shared = {_literal(dataset)}",
         f"train_dataloader = dict(dataset=dict({more['train']}**shared))",
@@ -99,7 +97,7 @@ def format_leaf(
         f"model = dict({kind.settings}decode_head=dict(num_classes={num_classes}))",
     ]
     text = "\n".join(lines) + "\n"
-    return text.replace(f"{command}.", f"{command}, sha256 {_digest(text)}.", 1)
+    return text.replace(f"{COMMAND}.", f"{COMMAND}, sha256 {_digest(text)}.", 1)
 
 
 def write_leaf(path: Path, text: str) -> None:

@@ -79,14 +79,16 @@ def own_log_probabilities(
     Returns:
         Log probabilities (1, C, h, w); of a class without a point they are as good as zero.
     """
-    regression = LogisticRegression(OWN_C)
-    regression.fit(points, num_classes, OWN_C)
-    found = regression.on_maps(maps, None, size)
-    if with_place is None:
-        return found
-    trees = ExtraTrees()
-    trees.fit(points, num_classes)
-    return (found + trees.on_maps(maps, with_place, size)) / 2
+    found = []
+    if maps:  # a model may look at colour and texture alone
+        regression = LogisticRegression(OWN_C)
+        regression.fit(points, num_classes, OWN_C)
+        found.append(regression.on_maps(maps, None, size))
+    if with_place is not None:
+        trees = ExtraTrees()
+        trees.fit(points, num_classes)
+        found.append(trees.on_maps(maps, with_place, size))
+    return found[0] if len(found) == 1 else (found[0] + found[1]) / 2
 
 
 def multiply_models(

@@ -1,5 +1,6 @@
 """A backbone without features, for heads that look at colour and texture alone."""
 
+import torch
 from torch import Tensor, nn
 
 from mmseg_ext.registry import MODELS
@@ -15,9 +16,11 @@ class NoNetwork(nn.Module):
 
     def __init__(self, init_cfg: None = None) -> None:
         super().__init__()
+        # mmengine's Runner builds an optimizer, which refuses a model without parameters.
+        self.unused = nn.Parameter(torch.zeros(1), requires_grad=False)
 
     def init_weights(self) -> None:
-        """Do nothing: there are no weights."""
+        """Do nothing: there is nothing to initialise."""
 
     def forward(self, images_NCHW: Tensor) -> tuple[Tensor, ...]:
         """Return no feature maps."""
