@@ -114,7 +114,7 @@ def import_points(files: Sequence[str], folder: ImageFolder, database: PointData
     for file in files:
         found = read_points(file, frames, database.classes)
         index_of = {name: index for index, name in enumerate(database.classes)}
-        rows = [(p.image, p.x, p.y, index_of.get(str(p.label), p.label)) for p in found.points]
+        rows = [(p.image, p.x, p.y, index_of[str(p.label)]) for p in found.points]
         database.add_many([row for row in rows if row[0] in folder.number_of], f"import {Path(file).name}")
         said += [f"{file}: {len(rows)} points", *(f"  {note}" for note in found.notes)]
     return said

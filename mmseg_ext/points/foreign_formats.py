@@ -59,7 +59,7 @@ def read_points(
     Args:
         path: The file; a folder for the files of labelme in it.
         images: The images that the points are of.
-        classes: The classes that there may be; None takes all.
+        classes: The classes that there may be; an index stands for its name. None takes all labels as they are.
         format: One of :data:`FORMATS`; None recognises it by the content.
         frame: What the coordinates count in: 'shown', the image as viewers show it, or 'stored', before its EXIF
             orientation; None takes what the program does.
@@ -81,9 +81,8 @@ def read_points(
             "Export it again, or name its --format."
         ) from error
     placer = _Placer(source.path, images, frame or ("stored" if source.format in STORED_FORMATS else "shown"))
-    points = [placer.place(mark) for mark in found.marks]
-    if classes is not None:
-        _check_classes(source.path, found.marks, classes)
+    marks = found.marks if classes is None else _named(source.path, found.marks, classes)
+    points = [placer.place(mark) for mark in marks]
     left_out = [f"{count} × {kind}" for kind, count in found.left_out.items()]
     notes = [f"Left out, as they are no labelled points: {', '.join(left_out)}."] if left_out else []
     return PointFile(points, {"format": source.format}, [*notes, *found.notes, *placer.doubts()])
@@ -153,10 +152,13 @@ _READERS: dict[str, Callable[[_Source, ImageFrames], Marks]] = {
 }
 
 
-def _check_classes(path: Path, marks: Sequence[Mark], classes: Sequence[str]) -> None:
+def _named(path: Path, marks: Sequence[Mark], classes: Sequence[str]) -> list[Mark]:
+    """Hold the labels of marks to the classes, and put names for indices."""
+    name_of = {**{str(index): name for index, name in enumerate(classes)}, **{name: name for name in classes}}
     for mark in marks:
-        if mark.label not in classes and not (mark.label.isdecimal() and int(mark.label) < len(classes)):
+        if mark.label not in name_of:
             raise mark_error(path, mark.where, f"a class, one of {', '.join(classes)}", repr(mark.label))
+    return [mark._replace(label=name_of[mark.label]) for mark in marks]
 
 
 class _Placer:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.orientation import orientation_of, swap_size, turn_point
 from mmseg_ext.points.images_below import images_by_bare_name
 from mmseg_ext.prediction.geo_packages import load_rasterio
-from mmseg_ext.prediction.input_files import SUFFIXES
 
+SUFFIXES = (*IMAGE_SUFFIXES, ".vrt")
 RASTER_SUFFIXES = (".tif", ".tiff", ".vrt")
 
 

@@ -167,7 +167,7 @@ def test_napari_without_what_it_lacks(tmp_path, name, content, message):
 def test_own_files_are_checked_against_the_images(tmp_path):
     write_points(tmp_path / "p.csv", [Point("a.jpg", 3, 4, "road"), Point("b ü.png", 1, 2, 1)])
     file = read_points(tmp_path / "p.csv", FRAMES, classes=["road", "field"])
-    assert file.points == [Point("a.jpg", 3, 4, "road"), Point("deep/b ü.png", 1, 2, "1")]
+    assert file.points == [Point("a.jpg", 3, 4, "road"), Point("deep/b ü.png", 1, 2, "field")]
     with pytest.raises(UserError, match="line 3: expected a class, one of sea, got 'road'"):
         read_points(tmp_path / "p.csv", FRAMES, classes=["sea"])
     write(tmp_path / "q.csv", "image;x;y;class\n.\\a.jpg;1,5;2;road\n")

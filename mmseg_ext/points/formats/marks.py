@@ -10,13 +10,12 @@ from mmseg_ext.points.coordinates import CoordinateReader
 
 
 class ImageFrames(Protocol):
-    """The images that points are of; :class:`mmseg_ext.prediction.image_frames.FolderFrames` reads them from a folder.
+    """The images that points are of, such as :class:`mmseg_ext.prediction.image_frames.FolderFrames` finds in a folder."""
 
-    Attributes:
-        names: Paths relative to the folder of the images, with forward slashes.
-    """
-
-    names: Sequence[str]
+    @property
+    def names(self) -> Sequence[str]:
+        """Paths relative to the folder of the images, with forward slashes."""
+        ...  # pragma: no cover
 
     def size(self, name: str) -> tuple[int, int]:
         """Return the height and width of an image as viewers show it, in pixels."""

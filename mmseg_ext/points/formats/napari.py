@@ -29,7 +29,7 @@ def read_napari(path: Path, text: str, header: Set[str], images: ImageFrames) ->
     axes = [f"axis-{number}" for number in range(num_axes)]
     class_column = next((name for name in CLASS_COLUMNS if name in header), None)
     named, rest = ("", path.stem) if "image" in header or num_axes == 3 else _image_of(path, images)
-    others = [name for name in (class_column, "image") if name in header]
+    others = [name for name in (class_column, "image") if name is not None and name in header]
     table = CsvTable(path, text, (*axes, *others))
     if class_column is None and not rest:
         fix = "Add a column `class`, or name the file after the image and the class, as in IMAGE_CLASS.csv."
