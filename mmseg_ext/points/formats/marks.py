@@ -10,7 +10,7 @@ from mmseg_ext.points.coordinates import CoordinateReader
 
 
 class ImageFrames(Protocol):
-    """The images that points are of, such as :class:`mmseg_ext.prediction.image_frames.FolderFrames` finds in a folder."""
+    """The images that points are of; ``prediction.image_frames.FolderFrames`` finds those of a folder."""
 
     @property
     def names(self) -> Sequence[str]:
