@@ -83,12 +83,13 @@ class PredictionLoop:
         self._build_model = build_model
         self._changed = threading.Condition()
         self._is_stopped = False
-        self._viewed = 0
+        self._viewed: OrderedDict[str, int] = OrderedDict()
         self._last_click = 0.0
         self._fitted_revision = -1
         self._judged_version = 0
         self._failed: set[int] = set()
         self._features: OrderedDict[int, ImageFeatures] = OrderedDict()
+        self._waiting: set[int] = set()  # images with points whose features are not there yet
         self._labelled: dict[int, tuple[list[StoredPoint], LabelledImage]] = {}
         self._pictures: OrderedDict[int, Pictures] = OrderedDict()
         self._grids: OrderedDict[int, np.ndarray] = OrderedDict()
@@ -108,11 +109,16 @@ class PredictionLoop:
             self._changed.notify_all()
         self._thread.join(timeout=10)
 
-    def view(self, number: int) -> None:
-        """Note which image is in view."""
+    def view(self, number: int, page: str) -> None:
+        """Note which image a page shows."""
         with self._changed:
-            self._viewed = number
+            _keep_latest(self._viewed, page, number)
             self._changed.notify_all()
+
+    def leave(self, page: str) -> None:
+        """Note that a page was closed."""
+        with self._changed:
+            self._viewed.pop(page, None)
 
     def notice_click(self) -> None:
         """Note that a point has changed."""
@@ -130,15 +136,16 @@ class PredictionLoop:
         """Return the latest prediction of an image; None where there is none yet."""
         return self._pictures.get(number)
 
-    def progress(self) -> dict[str, Any]:
-        """Say how far the loop is, for the page."""
-        picture = self._pictures.get(self._viewed)
+    def progress(self, page: str = "") -> dict[str, Any]:
+        """Say how far the loop is, for a page."""
+        viewed = self._viewed.get(page, 0)
+        picture = self._pictures.get(viewed)
         return {
             "model": "failed" if self.error else "ready" if self._model is not None else "loading",
             "error": self.error,
             "ready": len(self.ready),
             "version": self.version,
-            "viewed": self._viewed,
+            "viewed": viewed,
             "picture": picture.version if picture else 0,
             "quality": self.quality._asdict() if self.quality else None,
         }
@@ -207,26 +214,26 @@ class PredictionLoop:
         self.error = f"There is no prediction: {error}"
 
     def _next_task(self) -> Callable[[], None] | None:
-        viewed = self._viewed
         if self._fitted_revision != self.database.revision:
             return self._fit
-        picture = self._pictures.get(viewed)
-        if viewed not in self._failed:
-            if viewed not in self.ready:
-                return lambda: self._prepare(viewed)
+        in_view = [number for number in reversed(self._viewed.values()) if number not in self._failed] or [0]
+        for number in in_view:
+            if number not in self.ready | self._failed:
+                return lambda: self._prepare(number, number in self._waiting)
+            picture = self._pictures.get(number)
             if self._model.is_fitted and (picture is None or picture.version != self.version):
-                return lambda: self._predict(viewed)
+                return lambda: self._predict(number)
         if self._jobs:
             return self._jobs.pop(0)
         if time.monotonic() - self._last_click < IDLE_SECONDS:
             return None
-        return self._idle_task(viewed)
+        return self._idle_task(in_view[0])
 
     def _idle_task(self, viewed: int) -> Callable[[], None] | None:
         """Choose something that nobody waits for."""
-        labelled = [n for n in self._numbers_with_points() if n not in self.ready | self._failed]
-        if labelled:  # without them their points are not fitted to
-            return lambda: self._prepare(labelled[0], refit=True)
+        if self._waiting:
+            number = min(self._waiting)
+            return lambda: self._prepare(number, refit=True)
         if self._model.is_fitted and self._judged_version != self.version:
             return self._judge
         near = self.folder.neighbours(viewed)
@@ -239,10 +246,6 @@ class PredictionLoop:
             return None
         return lambda: self._prepare(missing)
 
-    def _numbers_with_points(self) -> list[int]:
-        names = {point.image for point in self.database.points_since()}
-        return sorted(self.folder.number_of[name] for name in names if name in self.folder.number_of)
-
     def _spots_version(self, number: int) -> int:
         return self._spots[number][0] if number in self._spots else 0
 
@@ -252,8 +255,9 @@ class PredictionLoop:
             self._features_of(number)
         except UserError:  # the page says why, when the image is opened
             self._failed.add(number)
-            return
-        if refit:
+            refit = False
+        self._waiting.discard(number)
+        if refit and not self._waiting:
             self._fitted_revision = -1
 
     def _features_of(self, number: int) -> "ImageFeatures":
@@ -281,9 +285,11 @@ class PredictionLoop:
                 of_image[self.folder.number_of[point.image]].append(point)
         for number in self._labelled.keys() - of_image.keys():
             del self._labelled[number]
-        for number, points in of_image.items():
-            is_here = number in self.ready or number == self._viewed
-            if number in self._failed or not is_here or self._labelled.get(number, ([], None))[0] == points:
+        in_view = set(self._viewed.values())
+        self._waiting = of_image.keys() - self.ready - self._failed - in_view
+        for number in of_image.keys() - self._waiting - self._failed:
+            points = of_image[number]
+            if self._labelled.get(number, ([], None))[0] == points:
                 continue
             try:
                 features = self._features_of(number)
@@ -373,8 +379,8 @@ class PredictionLoop:
         self._judged_version = self.version
 
 
-def _keep_latest(kept: OrderedDict, number: int, value: Any) -> None:
-    kept[number] = value
-    kept.move_to_end(number)
+def _keep_latest(kept: OrderedDict, key: Any, value: Any) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
     while len(kept) > KEPT_IMAGES:
         kept.popitem(last=False)
