@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mmseg_ext.annotation import suggestions
 from mmseg_ext.annotation.doubt_picture import encode_doubt
 from mmseg_ext.annotation.image_folder import ImageFolder
 from mmseg_ext.annotation.picture_levels import decode_level, level_for
 from mmseg_ext.annotation.point_database import PointDatabase, StoredPoint
-from mmseg_ext.annotation.spot_choice import ImageSpots, choose_spot
+from mmseg_ext.annotation.spot_suggestions import SpotSuggestions
 from mmseg_ext.errors import UserError
 
 if TYPE_CHECKING:  # torch and mmseg are imported in the thread: the page is there before them
@@ -31,8 +30,7 @@ if TYPE_CHECKING:  # torch and mmseg are imported in the thread: the page is the
 IDLE_SECONDS = 0.7
 """Pause in the clicks before anything is done that nobody waits for."""
 KEPT_IMAGES = 4
-"""Images whose features and predictions are kept in memory."""
-SPOTS_AN_IMAGE = 8
+"""Images whose features and pictures are kept in memory."""
 REFRESHED_IMAGES = 30
 """Nearest images whose suggestions are made anew after a fit."""
 
@@ -92,8 +90,7 @@ class PredictionLoop:
         self._waiting: set[int] = set()  # images with points whose features are not there yet
         self._labelled: dict[int, tuple[list[StoredPoint], LabelledImage]] = {}
         self._pictures: OrderedDict[int, Pictures] = OrderedDict()
-        self._grids: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._spots: dict[int, tuple[int, ImageSpots]] = {}
+        self._spots = SpotSuggestions(folder, database)
         self._jobs: list[Callable[[], None]] = []
         self._model: Any = None
         self._thread = threading.Thread(target=self._run, name="prediction loop", daemon=True)
@@ -151,37 +148,8 @@ class PredictionLoop:
         }
 
     def next_spot(self, viewed: int) -> dict[str, int] | None:
-        """Return where a label is worth most: image, x and y; None where all images are done.
-
-        Args:
-            viewed: Number of the image in view.
-        """
-        points = self.database.points_since()
-        taken: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for point in points:
-            if point.image in self.folder.number_of:
-                taken[self.folder.number_of[point.image]].append((point.y, point.x))
-        num_points = {number: len(places) for number, places in taken.items()}
-        for name, places in self.database.skipped().items():
-            if name in self.folder.number_of:
-                taken[self.folder.number_of[name]] += places
-        done = {
-            self.folder.number_of[n]
-            for n, is_done in self.database.done_since().items()
-            if is_done and n in self.folder.number_of
-        }
-        counts_C = np.bincount([point.label for point in points], minlength=len(self.database.classes))
-        spreads = suggestions.begins_with_spread(counts_C) or not self.version
-        spots = {} if spreads else {number: spots for number, (_, spots) in dict(self._spots).items()}
-        grid = None if spreads else self._grids.get(viewed)
-        allowed = [number for number in self.folder.neighbours(viewed) if number not in done | self._failed]
-        if grid is not None and viewed in allowed:
-            size = self.folder.size(viewed)
-            values_C = suggestions.value_classes(counts_C)
-            found = suggestions.suggest(grid, np.array(taken[viewed]), SPOTS_AN_IMAGE, size, values_C)
-            spots[viewed] = ImageSpots(found.positions_N2, found.values_N)
-        chosen = choose_spot(allowed, spots, taken, num_points, self.folder.size)
-        return None if chosen is None else dict(zip(("image", "y", "x"), map(int, chosen), strict=True))
+        """Return where a label is worth most; see :class:`SpotSuggestions`."""
+        return self._spots.next_spot(viewed, frozenset(self._failed))
 
     # What follows runs in the thread.
 
@@ -238,16 +206,15 @@ class PredictionLoop:
             return self._judge
         near = self.folder.neighbours(viewed)
         if self._model.is_fitted:
-            stale = [n for n in near[:REFRESHED_IMAGES] if n in self.ready and self._spots_version(n) != self.version]
+            stale = [
+                n for n in near[:REFRESHED_IMAGES] if n in self.ready and self._spots.version_of(n) != self.version
+            ]
             if stale:
                 return lambda: self._refresh_spots(stale[0])
         missing = next((n for n in near if n not in self.ready and n not in self._failed), None)
         if missing is None or not self._model.keeps_features:
             return None
         return lambda: self._prepare(missing)
-
-    def _spots_version(self, number: int) -> int:
-        return self._spots[number][0] if number in self._spots else 0
 
     def _prepare(self, number: int, refit: bool = False) -> None:
         """Compute the features of an image, unless they are in the cache."""
@@ -304,7 +271,6 @@ class PredictionLoop:
         self.version += 1
         if not self._model.is_fitted:
             self._pictures.clear()
-            self._grids.clear()
             self._spots.clear()
 
     def _ordered_labelled(self) -> "list[tuple[int, LabelledImage]]":
@@ -321,17 +287,10 @@ class PredictionLoop:
         labelled = self._labelled.get(number)
         return self._model.log_probabilities(self._features_of(number), labelled[1] if labelled else None)
 
-    def _grid_of(self, number: int, log_probabilities: "Tensor") -> np.ndarray:
+    def _update_spots(self, number: int, log_probabilities: "Tensor") -> None:
         from mmseg_ext.annotation.live_model import on_grid
 
-        grid = on_grid(log_probabilities, self.folder.size(number))
-        counts_C = np.bincount([p.label for p in self.database.points_since()], minlength=len(self.database.classes))
-        taken = self.database.skipped().get(self.folder.names[number], [])
-        taken = taken + [(point.y, point.x) for point in self._labelled.get(number, ([], None))[0]]
-        values_C = suggestions.value_classes(counts_C)
-        found = suggestions.suggest(grid, np.array(taken), SPOTS_AN_IMAGE, self.folder.size(number), values_C)
-        self._spots[number] = (self.version, ImageSpots(found.positions_N2, found.values_N))
-        return grid
+        self._spots.update(number, on_grid(log_probabilities, self.folder.size(number)), self.version)
 
     def _predict(self, number: int) -> None:
         from mmseg_ext.masks.class_maps import pack_labels
@@ -345,11 +304,11 @@ class PredictionLoop:
         classes = pack_labels(probabilities_Chw.argmax(0), self.colors)
         pictures = Pictures(self.version, classes, encode_doubt(probabilities_Chw))
         _keep_latest(self._pictures, number, pictures)
-        _keep_latest(self._grids, number, self._grid_of(number, found))
+        self._update_spots(number, found)
 
     def _refresh_spots(self, number: int) -> None:
         try:
-            self._grid_of(number, self.log_probabilities(number))
+            self._update_spots(number, self.log_probabilities(number))
         except UserError:
             self._failed.add(number)
 

@@ -70,7 +70,6 @@ class Page:
         }"""
         return self.page.evaluate(script, [x, y])
 
-
     def wait_for_color(self, x, y, color):
         """Wait until a pixel of the image is shown in a colour."""
         for _ in range(300):

@@ -129,7 +129,7 @@ export class View {
       context.globalAlpha = this.opacity;
       context.drawImage(this.overlays.classes, ...place);
     }
-    context.globalAlpha = 0.75;
+    context.globalAlpha = 0.65;
     if (this.shown.doubt && this.overlays.doubt) context.drawImage(this.overlays.doubt, ...place);
     context.globalAlpha = 1;
     if (this.shown.points) this.points().forEach((point) => this.drawPoint(point));
