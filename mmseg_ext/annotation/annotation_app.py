@@ -228,6 +228,8 @@ class AnnotationApp:
 
     def write_masks(self, body: dict[str, Any]) -> Any:
         """Write predicted masks, in the background."""
+        if self.loop.error:
+            raise UserError(self.loop.error)
         which = body.get("images")
         if which == "all":
             numbers = list(range(len(self.folder)))

@@ -184,9 +184,11 @@ class PredictionLoop:
     def _next_task(self) -> Callable[[], None] | None:
         if self._fitted_revision != self.database.revision:
             return self._fit
-        in_view = [number for number in reversed(self._viewed.values()) if number not in self._failed] or [0]
+        in_view = list(reversed(self._viewed.values())) or [0]
         for number in in_view:
-            if number not in self.ready | self._failed:
+            if number in self._failed:
+                continue
+            if number not in self.ready:
                 return lambda: self._prepare(number, number in self._waiting)
             picture = self._pictures.get(number)
             if self._model.is_fitted and (picture is None or picture.version != self.version):
@@ -220,12 +222,17 @@ class PredictionLoop:
         """Compute the features of an image, unless they are in the cache."""
         try:
             self._features_of(number)
-        except UserError:  # the page says why, when the image is opened
-            self._failed.add(number)
+        except UserError:
+            self._give_up(number)
             refit = False
         self._waiting.discard(number)
         if refit and not self._waiting:
             self._fitted_revision = -1
+
+    def _give_up(self, number: int) -> None:
+        """Leave out an image that cannot be read; the page says why, when it is opened."""
+        self._failed.add(number)
+        self.ready.discard(number)
 
     def _features_of(self, number: int) -> "ImageFeatures":
         features = self._features.get(number)
@@ -261,7 +268,7 @@ class PredictionLoop:
             try:
                 features = self._features_of(number)
             except UserError:
-                self._failed.add(number)
+                self._give_up(number)
                 continue
             positions_P2 = np.array([(point.y, point.x) for point in points])
             labels_P = np.array([point.label for point in points])
@@ -298,7 +305,7 @@ class PredictionLoop:
         try:
             found = self.log_probabilities(number)
         except UserError:
-            self._failed.add(number)
+            self._give_up(number)
             return
         probabilities_Chw = found[0].exp().numpy()
         classes = pack_labels(probabilities_Chw.argmax(0), self.colors)
@@ -310,7 +317,7 @@ class PredictionLoop:
         try:
             self._update_spots(number, self.log_probabilities(number))
         except UserError:
-            self._failed.add(number)
+            self._give_up(number)
 
     def _judge(self) -> None:
         """Estimate the quality; ends when somebody clicks."""
