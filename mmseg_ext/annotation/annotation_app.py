@@ -23,6 +23,7 @@ from mmseg_ext.escaping import printable
 
 STATIC = Path(__file__).with_name("static")
 POLL_SECONDS = 0.1
+KEEP_ALIVE_SECONDS = 5
 MAX_NAME = 60
 
 Answer = Callable[[dict[str, Any]], Any]
@@ -146,34 +147,37 @@ class AnnotationApp:
 
     async def events(self, request: Request) -> Response:
         """Send what changes: points, and how far the model is."""
-        since = request.query_params.get("since", "0")
+        since, page = request.query_params.get("since", ""), request.query_params.get("page", "")[:MAX_NAME]
         return StreamingResponse(
-            self._watch(request, int(since) if since.isdecimal() else 0),
+            self._watch(request, int(since[:18]) if since.isdecimal() else 0, page),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store"},
         )
 
-    async def _watch(self, request: Request, revision: int) -> AsyncIterator[str]:
+    async def _watch(self, request: Request, revision: int, page: str) -> AsyncIterator[str]:
         last, pause = None, 0.0
-        while not self.is_ending and not await request.is_disconnected():
-            news: dict[str, Any] = await run_in_threadpool(self._news, revision)
-            revision = news["revision"]
-            text = json.dumps(news)
-            if text != last or pause > 5:
-                yield f"data: {text}\n\n"
-                last, pause = json.dumps({**news, "points": [], "done": {}}), 0.0
-            pause += POLL_SECONDS
-            await asyncio.sleep(POLL_SECONDS)
+        try:
+            while not self.is_ending and not await request.is_disconnected():
+                news: dict[str, Any] = await run_in_threadpool(self._news, revision, page)
+                revision = news["revision"]
+                text = json.dumps(news)
+                if text != last or pause > KEEP_ALIVE_SECONDS:
+                    yield f"data: {text}\n\n"
+                    last, pause = json.dumps({**news, "points": [], "done": {}}), 0.0
+                pause += POLL_SECONDS
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            self.loop.leave(page)
 
-    def _news(self, revision: int) -> dict[str, Any]:
+    def _news(self, revision: int, page: str) -> dict[str, Any]:
         changes = self._changes(revision) if self.database.revision > revision else {"points": [], "done": {}}
-        return {"revision": revision, **changes, **self.loop.progress(), "message": self.files.message}
+        return {"revision": revision, **changes, **self.loop.progress(page), "message": self.files.message}
 
     # What the page sends: each takes the body and returns what is answered.
 
     def view(self, body: dict[str, Any]) -> Any:
-        """Note which image is in view."""
-        self.loop.view(self._image_of(body))
+        """Note which image a page shows."""
+        self.loop.view(self._image_of(body), str(body.get("page", ""))[:MAX_NAME])
         return {}
 
     def add_point(self, body: dict[str, Any]) -> Any:
@@ -224,6 +228,8 @@ class AnnotationApp:
 
     def write_masks(self, body: dict[str, Any]) -> Any:
         """Write predicted masks, in the background."""
+        if self.loop.error:
+            raise UserError(self.loop.error)
         which = body.get("images")
         if which == "all":
             numbers = list(range(len(self.folder)))

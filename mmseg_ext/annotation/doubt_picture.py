@@ -14,8 +14,11 @@ DOUBT_COLOR = (255, 0, 160)
 
 
 def encode_doubt(probabilities_Chw: np.ndarray) -> bytes:
-    """Write how little the most probable class is preferred to the second as the opacity of a PNG of one colour."""
-    image = Image.fromarray((255 * find_hesitation(probabilities_Chw)).clip(0, 255).astype(np.uint8), "P")
+    """Write how little the most probable class is preferred to the second as the opacity of a PNG of one colour.
+
+    Squared: with few points the model hesitates a little everywhere.
+    """
+    image = Image.fromarray((255 * find_hesitation(probabilities_Chw) ** 2).clip(0, 255).astype(np.uint8), "P")
     image.putpalette(bytes(DOUBT_COLOR) * 256)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", transparency=bytes(range(256)), compress_level=1)

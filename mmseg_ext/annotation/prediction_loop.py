@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mmseg_ext.annotation import suggestions
 from mmseg_ext.annotation.doubt_picture import encode_doubt
 from mmseg_ext.annotation.image_folder import ImageFolder
 from mmseg_ext.annotation.picture_levels import decode_level, level_for
 from mmseg_ext.annotation.point_database import PointDatabase, StoredPoint
-from mmseg_ext.annotation.spot_choice import ImageSpots, choose_spot
+from mmseg_ext.annotation.spot_suggestions import SpotSuggestions
 from mmseg_ext.errors import UserError
 
 if TYPE_CHECKING:  # torch and mmseg are imported in the thread: the page is there before them
@@ -31,8 +30,7 @@ if TYPE_CHECKING:  # torch and mmseg are imported in the thread: the page is the
 IDLE_SECONDS = 0.7
 """Pause in the clicks before anything is done that nobody waits for."""
 KEPT_IMAGES = 4
-"""Images whose features and predictions are kept in memory."""
-SPOTS_AN_IMAGE = 8
+"""Images whose features and pictures are kept in memory."""
 REFRESHED_IMAGES = 30
 """Nearest images whose suggestions are made anew after a fit."""
 
@@ -83,16 +81,16 @@ class PredictionLoop:
         self._build_model = build_model
         self._changed = threading.Condition()
         self._is_stopped = False
-        self._viewed = 0
+        self._viewed: OrderedDict[str, int] = OrderedDict()
         self._last_click = 0.0
         self._fitted_revision = -1
         self._judged_version = 0
         self._failed: set[int] = set()
         self._features: OrderedDict[int, ImageFeatures] = OrderedDict()
+        self._waiting: set[int] = set()  # images with points whose features are not there yet
         self._labelled: dict[int, tuple[list[StoredPoint], LabelledImage]] = {}
         self._pictures: OrderedDict[int, Pictures] = OrderedDict()
-        self._grids: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._spots: dict[int, tuple[int, ImageSpots]] = {}
+        self._spots = SpotSuggestions(folder, database)
         self._jobs: list[Callable[[], None]] = []
         self._model: Any = None
         self._thread = threading.Thread(target=self._run, name="prediction loop", daemon=True)
@@ -108,11 +106,16 @@ class PredictionLoop:
             self._changed.notify_all()
         self._thread.join(timeout=10)
 
-    def view(self, number: int) -> None:
-        """Note which image is in view."""
+    def view(self, number: int, page: str) -> None:
+        """Note which image a page shows."""
         with self._changed:
-            self._viewed = number
+            _keep_latest(self._viewed, page, number)
             self._changed.notify_all()
+
+    def leave(self, page: str) -> None:
+        """Note that a page was closed."""
+        with self._changed:
+            self._viewed.pop(page, None)
 
     def notice_click(self) -> None:
         """Note that a point has changed."""
@@ -130,51 +133,23 @@ class PredictionLoop:
         """Return the latest prediction of an image; None where there is none yet."""
         return self._pictures.get(number)
 
-    def progress(self) -> dict[str, Any]:
-        """Say how far the loop is, for the page."""
-        picture = self._pictures.get(self._viewed)
+    def progress(self, page: str = "") -> dict[str, Any]:
+        """Say how far the loop is, for a page."""
+        viewed = self._viewed.get(page, 0)
+        picture = self._pictures.get(viewed)
         return {
             "model": "failed" if self.error else "ready" if self._model is not None else "loading",
             "error": self.error,
             "ready": len(self.ready),
             "version": self.version,
-            "viewed": self._viewed,
+            "viewed": viewed,
             "picture": picture.version if picture else 0,
             "quality": self.quality._asdict() if self.quality else None,
         }
 
     def next_spot(self, viewed: int) -> dict[str, int] | None:
-        """Return where a label is worth most: image, x and y; None where all images are done.
-
-        Args:
-            viewed: Number of the image in view.
-        """
-        points = self.database.points_since()
-        taken: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for point in points:
-            if point.image in self.folder.number_of:
-                taken[self.folder.number_of[point.image]].append((point.y, point.x))
-        num_points = {number: len(places) for number, places in taken.items()}
-        for name, places in self.database.skipped().items():
-            if name in self.folder.number_of:
-                taken[self.folder.number_of[name]] += places
-        done = {
-            self.folder.number_of[n]
-            for n, is_done in self.database.done_since().items()
-            if is_done and n in self.folder.number_of
-        }
-        counts_C = np.bincount([point.label for point in points], minlength=len(self.database.classes))
-        spreads = suggestions.begins_with_spread(counts_C) or not self.version
-        spots = {} if spreads else {number: spots for number, (_, spots) in dict(self._spots).items()}
-        grid = None if spreads else self._grids.get(viewed)
-        allowed = [number for number in self.folder.neighbours(viewed) if number not in done | self._failed]
-        if grid is not None and viewed in allowed:
-            size = self.folder.size(viewed)
-            values_C = suggestions.value_classes(counts_C)
-            found = suggestions.suggest(grid, np.array(taken[viewed]), SPOTS_AN_IMAGE, size, values_C)
-            spots[viewed] = ImageSpots(found.positions_N2, found.values_N)
-        chosen = choose_spot(allowed, spots, taken, num_points, self.folder.size)
-        return None if chosen is None else dict(zip(("image", "y", "x"), map(int, chosen), strict=True))
+        """Return where a label is worth most; see :class:`SpotSuggestions`."""
+        return self._spots.next_spot(viewed, frozenset(self._failed))
 
     # What follows runs in the thread.
 
@@ -207,31 +182,35 @@ class PredictionLoop:
         self.error = f"There is no prediction: {error}"
 
     def _next_task(self) -> Callable[[], None] | None:
-        viewed = self._viewed
         if self._fitted_revision != self.database.revision:
             return self._fit
-        picture = self._pictures.get(viewed)
-        if viewed not in self._failed:
-            if viewed not in self.ready:
-                return lambda: self._prepare(viewed)
+        in_view = list(reversed(self._viewed.values())) or [0]
+        for number in in_view:
+            if number in self._failed:
+                continue
+            if number not in self.ready:
+                return lambda: self._prepare(number, number in self._waiting)
+            picture = self._pictures.get(number)
             if self._model.is_fitted and (picture is None or picture.version != self.version):
-                return lambda: self._predict(viewed)
+                return lambda: self._predict(number)
         if self._jobs:
             return self._jobs.pop(0)
         if time.monotonic() - self._last_click < IDLE_SECONDS:
             return None
-        return self._idle_task(viewed)
+        return self._idle_task(in_view[0])
 
     def _idle_task(self, viewed: int) -> Callable[[], None] | None:
         """Choose something that nobody waits for."""
-        labelled = [n for n in self._numbers_with_points() if n not in self.ready | self._failed]
-        if labelled:  # without them their points are not fitted to
-            return lambda: self._prepare(labelled[0], refit=True)
+        if self._waiting:
+            number = min(self._waiting)
+            return lambda: self._prepare(number, refit=True)
         if self._model.is_fitted and self._judged_version != self.version:
             return self._judge
         near = self.folder.neighbours(viewed)
         if self._model.is_fitted:
-            stale = [n for n in near[:REFRESHED_IMAGES] if n in self.ready and self._spots_version(n) != self.version]
+            stale = [
+                n for n in near[:REFRESHED_IMAGES] if n in self.ready and self._spots.version_of(n) != self.version
+            ]
             if stale:
                 return lambda: self._refresh_spots(stale[0])
         missing = next((n for n in near if n not in self.ready and n not in self._failed), None)
@@ -239,22 +218,21 @@ class PredictionLoop:
             return None
         return lambda: self._prepare(missing)
 
-    def _numbers_with_points(self) -> list[int]:
-        names = {point.image for point in self.database.points_since()}
-        return sorted(self.folder.number_of[name] for name in names if name in self.folder.number_of)
-
-    def _spots_version(self, number: int) -> int:
-        return self._spots[number][0] if number in self._spots else 0
-
     def _prepare(self, number: int, refit: bool = False) -> None:
         """Compute the features of an image, unless they are in the cache."""
         try:
             self._features_of(number)
-        except UserError:  # the page says why, when the image is opened
-            self._failed.add(number)
-            return
-        if refit:
+        except UserError:
+            self._give_up(number)
+            refit = False
+        self._waiting.discard(number)
+        if refit and not self._waiting:
             self._fitted_revision = -1
+
+    def _give_up(self, number: int) -> None:
+        """Leave out an image that cannot be read; the page says why, when it is opened."""
+        self._failed.add(number)
+        self.ready.discard(number)
 
     def _features_of(self, number: int) -> "ImageFeatures":
         features = self._features.get(number)
@@ -281,14 +259,16 @@ class PredictionLoop:
                 of_image[self.folder.number_of[point.image]].append(point)
         for number in self._labelled.keys() - of_image.keys():
             del self._labelled[number]
-        for number, points in of_image.items():
-            is_here = number in self.ready or number == self._viewed
-            if number in self._failed or not is_here or self._labelled.get(number, ([], None))[0] == points:
+        in_view = set(self._viewed.values())
+        self._waiting = of_image.keys() - self.ready - self._failed - in_view
+        for number in of_image.keys() - self._waiting - self._failed:
+            points = of_image[number]
+            if self._labelled.get(number, ([], None))[0] == points:
                 continue
             try:
                 features = self._features_of(number)
             except UserError:
-                self._failed.add(number)
+                self._give_up(number)
                 continue
             positions_P2 = np.array([(point.y, point.x) for point in points])
             labels_P = np.array([point.label for point in points])
@@ -298,7 +278,6 @@ class PredictionLoop:
         self.version += 1
         if not self._model.is_fitted:
             self._pictures.clear()
-            self._grids.clear()
             self._spots.clear()
 
     def _ordered_labelled(self) -> "list[tuple[int, LabelledImage]]":
@@ -315,17 +294,10 @@ class PredictionLoop:
         labelled = self._labelled.get(number)
         return self._model.log_probabilities(self._features_of(number), labelled[1] if labelled else None)
 
-    def _grid_of(self, number: int, log_probabilities: "Tensor") -> np.ndarray:
+    def _update_spots(self, number: int, log_probabilities: "Tensor") -> None:
         from mmseg_ext.annotation.live_model import on_grid
 
-        grid = on_grid(log_probabilities, self.folder.size(number))
-        counts_C = np.bincount([p.label for p in self.database.points_since()], minlength=len(self.database.classes))
-        taken = self.database.skipped().get(self.folder.names[number], [])
-        taken = taken + [(point.y, point.x) for point in self._labelled.get(number, ([], None))[0]]
-        values_C = suggestions.value_classes(counts_C)
-        found = suggestions.suggest(grid, np.array(taken), SPOTS_AN_IMAGE, self.folder.size(number), values_C)
-        self._spots[number] = (self.version, ImageSpots(found.positions_N2, found.values_N))
-        return grid
+        self._spots.update(number, on_grid(log_probabilities, self.folder.size(number)), self.version)
 
     def _predict(self, number: int) -> None:
         from mmseg_ext.masks.class_maps import pack_labels
@@ -333,19 +305,19 @@ class PredictionLoop:
         try:
             found = self.log_probabilities(number)
         except UserError:
-            self._failed.add(number)
+            self._give_up(number)
             return
         probabilities_Chw = found[0].exp().numpy()
         classes = pack_labels(probabilities_Chw.argmax(0), self.colors)
         pictures = Pictures(self.version, classes, encode_doubt(probabilities_Chw))
         _keep_latest(self._pictures, number, pictures)
-        _keep_latest(self._grids, number, self._grid_of(number, found))
+        self._update_spots(number, found)
 
     def _refresh_spots(self, number: int) -> None:
         try:
-            self._grid_of(number, self.log_probabilities(number))
+            self._update_spots(number, self.log_probabilities(number))
         except UserError:
-            self._failed.add(number)
+            self._give_up(number)
 
     def _judge(self) -> None:
         """Estimate the quality; ends when somebody clicks."""
@@ -373,8 +345,8 @@ class PredictionLoop:
         self._judged_version = self.version
 
 
-def _keep_latest(kept: OrderedDict, number: int, value: Any) -> None:
-    kept[number] = value
-    kept.move_to_end(number)
+def _keep_latest(kept: OrderedDict, key: Any, value: Any) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
     while len(kept) > KEPT_IMAGES:
         kept.popitem(last=False)

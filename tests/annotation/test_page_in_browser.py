@@ -70,6 +70,14 @@ class Page:
         }"""
         return self.page.evaluate(script, [x, y])
 
+    def wait_for_color(self, x, y, color):
+        """Wait until a pixel of the image is shown in a colour."""
+        for _ in range(300):
+            if self.color(*self.place(x, y)) == color:
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError(self.color(*self.place(x, y)))
+
 
 @contextmanager
 def open_page(chromium, server):
@@ -89,7 +97,7 @@ def shared(tmp_path_factory):
     images = make_images(folder / "images")  # 0 and 1 are in a folder below
     image = np.zeros((10_000, 10_000, 3), np.uint8)
     image[..., 1] = np.arange(10_000) // 50
-    image[5990:6010, 6990:7010] = (255, 255, 255)  # one pixel and a half of a screen that shows it whole
+    image[5970:6030, 6970:7030] = (255, 255, 255)  # some pixels of a screen that shows the image whole
     Image.fromarray(image).save(images / "large.png", compress_level=1)
     Image.fromarray(image[:96, :128]).save(images / f"{EVIL}.png")
     served = Served(images, folder / "points.csv", classes=("land", "water", EVIL))
@@ -183,16 +191,17 @@ def test_zoom_and_pan_to_single_pixels(chromium, shared):
 
 def test_the_model_predicts_suggests_and_writes_masks(chromium, server):
     with open_page(chromium, server) as page:
-        page.click(*LAND)
-        page.page.keyboard.press("2")
-        page.click(*WATER)
-        page.wait(points=2, saved=2)
+        for y in (10, 48, 85):
+            page.page.keyboard.press("1")
+            page.click(20, y)
+            page.page.keyboard.press("2")
+            page.click(100, y)
+        page.wait(points=6, saved=6)
         page.page.wait_for_selector('body:not([data-picture="0"])', timeout=240_000)
         page.page.evaluate("document.getElementById('opacity').value = 100")
         page.page.dispatch_event("#opacity", "input")
-        page.page.wait_for_timeout(300)
-        assert page.color(*page.place(35, 20)) == [230, 25, 75]
-        assert page.color(*page.place(110, 80)) == [60, 180, 75]
+        page.wait_for_color(35, 20, [230, 25, 75])
+        page.wait_for_color(110, 80, [60, 180, 75])
         page.page.keyboard.press("o")
         page.page.wait_for_timeout(300)
         red, green, blue = page.color(*page.place(35, 20))
@@ -201,7 +210,7 @@ def test_the_model_predicts_suggests_and_writes_masks(chromium, server):
         page.page.keyboard.press("n")
         page.page.wait_for_selector('body:not([data-spot=""])')
         labelled = set()
-        for number in range(3, 14):  # by the keys alone, over the images
+        for number in range(7, 18):  # by the keys alone, over the images
             image, x, _ = map(int, page.data("spot").split(","))
             assert page.data("image") == str(image)
             labelled.add(image)
@@ -213,7 +222,7 @@ def test_the_model_predicts_suggests_and_writes_masks(chromium, server):
         spot = page.data("spot")
         page.page.keyboard.press("s")
         page.page.wait_for_selector(f'body:not([data-spot="{spot}"]):not([data-spot=""])')
-        assert len(saved_points(server)) == 13
+        assert len(saved_points(server)) == 17
         page.page.keyboard.press("d")
         page.page.keyboard.press("Escape")
         page.wait(spot="")
@@ -302,6 +311,6 @@ def test_an_image_of_100_megapixels(chromium, shared):
         page.page.mouse.click(place[0] + 64, place[1])  # 64 pixels of the screen for one of the image
         page.wait(points=2, saved=2)
         first, second = points_of(shared, LARGE_IMAGE)
-        assert abs(first["x"] - 7000) <= 10
-        assert abs(first["y"] - 6000) <= 10
+        assert abs(first["x"] - 7000) <= 30
+        assert abs(first["y"] - 6000) <= 30
         assert (second["x"], second["y"]) == (first["x"] + 1, first["y"])

@@ -8,7 +8,8 @@ import { View } from "./view.js";
 
 const view = new View(find("view"));
 const points = new Points(refresh, (error) => alarm(error.message));
-const state = { classes: [], images: [], done: new Map(), chosen: 0, number: 0, cursor: null, picture: 0, news: null };
+const state = { classes: [], images: [], done: new Map(), chosen: 0, number: 0, cursor: null, picture: 0, shownPicture: 0, news: null };
+const PAGE = Math.random().toString(36).slice(2); // which page this is, among those that are open
 
 const attempt = (work) => async (...values) => {
   try {
@@ -28,7 +29,7 @@ function refresh() {
     points: shown.length,
     saved: shown.filter((point) => point.isSaved).length,
     waiting: points.waiting,
-    picture: state.picture,
+    picture: state.shownPicture,
     spot: view.spot ? `${view.spot.image},${view.spot.x},${view.spot.y}` : "",
   });
   view.redraw();
@@ -42,10 +43,10 @@ const open = attempt(async (number) => {
   find("done").checked = state.done.get(number) ?? false;
   view.image = null;
   refresh();
-  await ask("/api/view", { image: number });
+  await ask("/api/view", { image: number, page: PAGE });
   const size = await ask(`/api/images/${number}`);
   if (state.number !== number) return; // another one was opened meanwhile
-  state.picture = 0;
+  state.picture = state.shownPicture = 0;
   view.open({ number, ...size });
   if (state.news) await showPrediction(state.news);
   refresh();
@@ -59,11 +60,12 @@ async function loadPicture(path) {
 async function showPrediction({ viewed, picture }) {
   if (viewed !== state.number || picture === state.picture) return;
   const number = state.number;
+  state.picture = picture;
   const [classes, doubt] = picture
     ? await Promise.all(["classes", "doubt"].map((kind) => loadPicture(`/api/images/${number}/${kind}.png?v=${picture}`)))
     : [null, null];
-  if (number !== state.number || picture < state.picture) return;
-  state.picture = picture;
+  if (number !== state.number || picture !== state.picture) return; // a newer one is on its way
+  state.shownPicture = picture;
   view.overlays = { classes, doubt };
   refresh();
 }
@@ -76,6 +78,7 @@ const receive = attempt(async (news) => {
   showQuality(news.quality, state.classes);
   if (news.message) find("written").textContent = news.message;
   refresh();
+  if (news.viewed !== state.number) await ask("/api/view", { image: state.number, page: PAGE }); // a new connection
   await showPrediction(news);
 });
 
@@ -263,7 +266,7 @@ const begin = attempt(async () => {
   showClasses(start.classes, choose);
   points.take(start.points);
   attach();
-  listen(start.revision, receive, () => alarm("The server does not answer. Nothing that was saved is lost."));
+  listen(start.revision, PAGE, receive, () => alarm("The server does not answer. Nothing that was saved is lost."));
   await open(0);
   document.body.dataset.ready = "";
 });

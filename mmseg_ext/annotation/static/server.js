@@ -20,10 +20,10 @@ export async function ask(path, body) {
 }
 
 // Calls `receive` with each piece of news, `lost` while there is no connection.
-export function listen(revision, receive, lost) {
+export function listen(revision, page, receive, lost) {
   let source;
   const open = () => {
-    source = new EventSource(`/api/events?since=${revision}`);
+    source = new EventSource(`/api/events?since=${revision}&page=${page}`);
     source.onmessage = (event) => {
       const news = JSON.parse(event.data);
       revision = Math.max(revision, news.revision);

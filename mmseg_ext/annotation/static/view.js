@@ -73,8 +73,14 @@ export class View {
   show(x, y) {
     const wanted = Math.min(this.canvas.width, this.canvas.height) / 400;
     if (this.scale < wanted) this.scale = Math.min(wanted, MAX_SCALE);
-    this.left = this.canvas.width / 2 - (x + 0.5) * this.scale;
-    this.top = this.canvas.height / 2 - (y + 0.5) * this.scale;
+    const { canvas, image, scale } = this;
+    // The pixel in the middle, unless the image would leave a part of the canvas empty.
+    const begin = (place, length, space) => {
+      const wanted = space / 2 - (place + 0.5) * scale, most = Math.abs(space - length * scale);
+      return length * scale < space ? most / 2 : Math.min(0, Math.max(wanted, -most));
+    };
+    this.left = begin(x, image.width, canvas.width);
+    this.top = begin(y, image.height, canvas.height);
     this.redraw();
   }
 
@@ -129,7 +135,7 @@ export class View {
       context.globalAlpha = this.opacity;
       context.drawImage(this.overlays.classes, ...place);
     }
-    context.globalAlpha = 0.75;
+    context.globalAlpha = 0.65;
     if (this.shown.doubt && this.overlays.doubt) context.drawImage(this.overlays.doubt, ...place);
     context.globalAlpha = 1;
     if (this.shown.points) this.points().forEach((point) => this.drawPoint(point));
