@@ -22,6 +22,7 @@ SIZE = (768, 1024)
 LABELLED_IMAGES = 50
 POINTS_AN_IMAGE = 5
 NUM_CLICKS = 7
+PAGE = "benchmark"
 PATIENCE = 1800.0
 """Seconds to wait for anything."""
 
@@ -92,7 +93,7 @@ def measure(count: int) -> Latency:
         colors = np.array([[255, 0, 0], [0, 255, 0]], np.uint8)
         loop = PredictionLoop(images, database, colors, lambda: LiveModel(2, cache_dir=Path(folder) / "features"))
         loop.start()
-        loop.view(0)
+        loop.view(0, PAGE)
         try:
             _wait(lambda: set(range(len(names))) <= loop.ready and _is_shown(loop, 0))
             spent = [_click(loop, database, names[0], rng) for _ in range(NUM_CLICKS)]
@@ -118,7 +119,7 @@ def _click(
 
 def _is_shown(loop: "PredictionLoop", before: int) -> bool:
     """Whether the picture in view is that of a fit after `before`, and no newer fit is there."""
-    said = loop.progress()
+    said = loop.progress(PAGE)
     if said["model"] == "failed":
         raise RuntimeError(said["error"])
     return said["version"] > before and said["picture"] == said["version"]

@@ -17,8 +17,8 @@ from mmseg.registry import DATASETS
 
 from mmseg_ext.annotation import suggestions
 from mmseg_ext.annotation.live_model import ImageFeatures, LiveModel, on_grid
-from mmseg_ext.annotation.prediction_loop import SPOTS_AN_IMAGE
 from mmseg_ext.annotation.spot_choice import ImageSpots, choose_spot
+from mmseg_ext.annotation.spot_suggestions import SPOTS_AN_IMAGE
 from mmseg_ext.datasets.label_steps import loading_steps
 from mmseg_ext.features.completion import enlarge_labels
 from mmseg_ext.features.label_points import LabelledImage
