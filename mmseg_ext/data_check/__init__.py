@@ -5,7 +5,7 @@ pixels each has), `facts_cache` keeps them, `judge` compares them with what the 
 another palette or other classes are judged anew without reading a file again.
 """
 
-from mmseg_ext.data_check.check import check_dataset, images_of, transforms_of
+from mmseg_ext.data_check.check import check_dataset, images_of, read_facts, transforms_of
 from mmseg_ext.data_check.judge import (
     ChecksEntries,
     ChecksLabelFile,
@@ -27,6 +27,7 @@ __all__ = [
     "describe_empty",
     "images_of",
     "raise_for_problems",
+    "read_facts",
     "shared_images",
     "transforms_of",
 ]

@@ -3,8 +3,9 @@
 import os
 import stat as stat_module
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, TypeVar
 
 from mmseg_ext.data_check.facts_cache import FactsCache, stamp_of
@@ -125,25 +126,60 @@ def _check_part(
     report.errors, report.warnings = list(plan.errors), list(plan.warnings)
     if not plan.entries or plan.skip:
         return report
+    totals = Totals(plan, report)
+    with closing(_read_all(plan, cache_dir, use_cache, num_workers, report.warnings)) as files:
+        for entry, facts in files:
+            totals.add(entry, facts)
+            advance()
+    totals.finish()
+    return report
+
+
+def _read_all(
+    plan: ReadingPlan,
+    cache_dir: str | os.PathLike | None,
+    use_cache: bool,
+    num_workers: int,
+    warnings: list[Problem],
+) -> Generator[tuple[dict, EntryFacts], None, None]:
+    """Read the facts of all entries, in their order, by several threads; what the cache lacks is added to it."""
     folders = {os.path.dirname(os.path.abspath(entry["img_path"])) for entry in plan.entries}
     cache = FactsCache.for_folder(os.path.commonpath(folders), cache_dir) if use_cache else FactsCache(None)
-    totals = Totals(plan, report)
     pool = ThreadPoolExecutor(num_workers, thread_name_prefix="data_check")
     try:
         for entry, facts in zip(plan.entries, pool.map(lambda e: _read(e, plan, cache), plan.entries), strict=True):
             for fresh in facts.fresh:
                 cache.put(*fresh)
-            totals.add(entry, facts)
-            advance()
+            yield entry, facts
     finally:
         pool.shutdown(cancel_futures=True)
         try:  # an interrupted check keeps what it read
             cache.save()
         except OSError as error:
             fix = "Everything is read again the next time: set DataCheckHook(cache_dir=…) to a folder you may write."
-            report.warnings.append(Problem(str(cache.path), f"the cache cannot be written ({error})", fix, "cache"))
-    totals.finish()
-    return report
+            warnings.append(Problem(str(cache.path), f"the cache cannot be written ({error})", fix, "cache"))
+
+
+def read_facts(
+    entries: Sequence[dict],
+    *,
+    cache_dir: str | os.PathLike | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[EntryFacts]:
+    """Read what image and mask files hold, before anything is known of their classes.
+
+    Args:
+        entries: ``img_path`` and, where there is a mask, ``seg_map_path``.
+        cache_dir: As for :func:`check_dataset`, which then reads nothing again.
+        progress: Called with (done, total) after every image.
+    """
+    plan, found = ReadingPlan(entries=list(entries), mask_backend="pillow"), []
+    with strict_pillow(), closing(_read_all(plan, cache_dir, True, _threads(None), [])) as files:
+        for _, facts in files:
+            found.append(facts)
+            if progress is not None:
+                progress(len(found), len(entries))
+    return found
 
 
 def _read(entry: dict, plan: ReadingPlan, cache: FactsCache) -> EntryFacts:

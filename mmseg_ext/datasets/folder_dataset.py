@@ -1,19 +1,23 @@
 """Any folder of images, beside a folder of masks or without."""
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from mmengine.logging import print_log
 
-from mmseg_ext.arguments import NonNegativeInt, OpenFraction, PositiveInt, Rule, StrPath
+from mmseg_ext.arguments import ComponentConfig, NonNegativeInt, OpenFraction, PositiveInt, Rule, StrPath
 from mmseg_ext.datasets.downsampled_copy import DownsampledCopy
+from mmseg_ext.datasets.folder_patterns import matching_folders
 from mmseg_ext.datasets.holdout import contiguous_fold, hold_out
+from mmseg_ext.datasets.label_steps import with_label_loading
 from mmseg_ext.datasets.named_seg_dataset import NamedSegDataset, list_images
 from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from mmseg_ext.errors import UserError
 from mmseg_ext.masks.color_masks import ColorLike, parse_color
+from mmseg_ext.points.point_files import read_points
 from mmseg_ext.registry import DATASETS
 
 MASK_SUFFIXES = (*LABEL_SUFFIXES, ".jpg", ".jpeg")  # JPEG: so that its blurred values are said, not that it is missing
@@ -36,9 +40,11 @@ class FolderDataset(NamedSegDataset):
 
     Args:
         data_root: The folder that holds both folders.
-        images: Folder of the images, relative to `data_root`; 'val/images' for example.
-        masks: Folder of the masks, relative to `data_root`. None for images without masks, to be predicted or with a
-            file of points: without one, the steps of the pipeline that load labels are left out.
+        images: Folder of the images, relative to `data_root`; 'val/images' for example. In the path of several, one
+            ``*`` stands for the name of a folder ('*/images'), or ``**`` for folders at any depth ('images/**').
+        masks: Folder of the masks, relative to `data_root`; with a star where `images` has one. None for images without
+            masks, to be predicted or with a file of points: without one, the steps of the pipeline that load labels are
+            left out.
         classes: Names of the classes, in the order of their indices or of the colours in the pipeline.
         palette: The colour of each class in pictures, as '#RRGGBB' or three integers; None lets mmseg draw them.
         split: 'all' images of the folder, 'train' (without the held-out images) or 'val' (those alone).
@@ -46,6 +52,11 @@ class FolderDataset(NamedSegDataset):
         num_folds: Cuts the sorted names into that many parts of neighbours, for images that follow one another, such as
             frames of a film: 'val' is the part `fold`. None takes `holdout`.
         fold: Of `num_folds`, counted from 0.
+        scenes: Regular expression that finds the scene in an image's path below `data_root`, as its first group or as a
+            whole: images of one scene are all held out or none of them. `holdout` and `num_folds` then count scenes.
+        only_labelled: Whether images without a mask, or without a point in the file of ``labels=``, are left out.
+        load_labels: Config of the transform that loads the labels, in place of the pipeline's:
+            ``dict(type='mmseg_ext.LoadColorAnnotations', palette=[…])``. None leaves the pipeline as it is.
         image_tail: What the names of images end in before the suffix: '_sat' for 7_sat.jpg and 7_mask.png.
         mask_tail: The same of the masks: '_mask' there.
         factor: 1 (the original), or that of a copy which tools/downsample.py has made; its ``dataset.json`` is checked.
@@ -73,6 +84,9 @@ class FolderDataset(NamedSegDataset):
         holdout: OpenFraction = 0.2,
         num_folds: NumFolds | None = None,
         fold: NonNegativeInt = 0,
+        scenes: str | None = None,
+        only_labelled: bool = False,
+        load_labels: ComponentConfig | None = None,
         image_tail: str = "",
         mask_tail: str = "",
         factor: PositiveInt = 1,
@@ -92,33 +106,84 @@ class FolderDataset(NamedSegDataset):
         self.images, self.masks = images, masks
         self.split, self.holdout = split, holdout
         self.num_folds, self.fold = num_folds, fold
+        self.scenes, self.only_labelled = _compile(scenes), only_labelled
+        if load_labels is not None:
+            kwargs["pipeline"] = with_label_loading(kwargs.get("pipeline", []), load_labels)
         self.image_tail, self.mask_tail = image_tail, mask_tail
         self.factor, self.original_labels = factor, original_labels
         self.original_root, self.verify = original_root, verify
         super().__init__(data_root=data_root, has_masks=masks is not None, **kwargs)
 
+    def find_files(self) -> tuple[dict[Path, str], dict[Path, Path]]:
+        """Find the images of all splits, each with the name that it shares with its mask, and where each mask lies.
+
+        A mask that is missing is named as a PNG; without masks the second is empty.
+        """
+        names: dict[Path, str] = {}
+        mask_of: dict[Path, Path] = {}
+        for images_folder, masks_folder, prefix in matching_folders(Path(self.data_root), self.images, self.masks):
+            images = list_images(images_folder, IMAGE_SUFFIXES, FIX)
+            if images_folder == masks_folder:  # one folder for both: the tails tell them apart
+                images = [image for image in images if not (self.mask_tail and image.stem.endswith(self.mask_tail))]
+            stems = _stems(images, self.image_tail)
+            names.update({image: f"{prefix}{stem}" for image, stem in stems.items()})
+            if masks_folder is not None and self.reads_masks:
+                mask_of.update(_find_masks(masks_folder, stems, self.mask_tail))
+        return names, mask_of
+
     def list_samples(self) -> list[dict]:
         """List the split's images."""
         root = Path(self.data_root)
         copy = DownsampledCopy(root, self.factor, "folders", "SRC", self.original_root, self.verify)
-        images = list_images(root / self.images, IMAGE_SUFFIXES, FIX)
-        if self.images == self.masks:  # one folder for both: the tails tell them apart
-            images = [image for image in images if not (self.mask_tail and image.stem.endswith(self.mask_tail))]
-        copy.check_images(images)
-        stems = _stems(images, self.image_tail)
-        chosen = images
-        if self.split != "all":
-            names = list(stems.values())
-            held = (
-                hold_out(names, self.holdout)
-                if self.num_folds is None
-                else contiguous_fold(names, self.num_folds, self.fold)
-            )
-            chosen = [image for image in images if (stems[image] in held) == (self.split == "val")]
-        mask_of: dict[Path, Path] = {}
-        if self.masks is not None and self.reads_masks:
-            mask_of = _find_masks(root / self.masks, stems, self.mask_tail)
-        return self.make_samples(chosen, mask_of.__getitem__, copy)
+        names, mask_of = self.find_files()
+        copy.check_images(list(names))
+        if self.only_labelled:
+            names = self._labelled(names, mask_of, root)
+        return self.make_samples(self._of_split(names), mask_of.__getitem__, copy)
+
+    def _labelled(self, names: dict[Path, str], mask_of: dict[Path, Path], root: Path) -> dict[Path, str]:
+        """Leave out the images without a mask, or without a point in the file of points."""
+        if self.reads_masks:
+            return {image: name for image, name in names.items() if mask_of[image].is_file()}
+        file = None if self.label_budget is None else self.label_budget.file
+        if file is None:
+            return names
+        labelled = {point.image for point in read_points(file).points}
+        return {
+            image: name
+            for image, name in names.items()
+            if image.relative_to(root).as_posix() in labelled or image.name in labelled
+        }
+
+    def _of_split(self, names: dict[Path, str]) -> list[Path]:
+        """Choose the images of the split; those of one scene are never parted."""
+        if self.split == "all":
+            return list(names)
+        scenes = {image: self.scene_of(image, name) for image, name in names.items()}
+        distinct = list(dict.fromkeys(scenes.values()))
+        held = (
+            hold_out(distinct, self.holdout)
+            if self.num_folds is None
+            else contiguous_fold(distinct, self.num_folds, self.fold)
+        )
+        return [image for image, scene in scenes.items() if (scene in held) == (self.split == "val")]
+
+    def scene_of(self, image: Path, name: str) -> str:
+        """Find the scene of an image by its path below the root; one that shows none is a scene of its own.
+
+        Args:
+            image: Its path.
+            name: What the image is called, where it shows no scene.
+        """
+        match = None if self.scenes is None else self.scenes.search(image.relative_to(self.data_root).as_posix())
+        return name if match is None else match[match.re.groups and 1] or name
+
+
+def _compile(scenes: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if scenes is None else re.compile(scenes)
+    except re.error as error:
+        raise UserError(f"Expected `scenes` to be a regular expression, got {scenes!r}: {error}.") from error
 
 
 def _metainfo(classes: Sequence[str], palette: Sequence[ColorLike] | None, given: dict | None) -> dict:

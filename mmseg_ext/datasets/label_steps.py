@@ -59,6 +59,16 @@ def without_label_loading(pipeline: Sequence[Any]) -> list[Any]:
     return select_steps(pipeline, lambda step: not loads_labels(step))
 
 
+def with_label_loading(pipeline: Sequence[Any], step: Mapping[str, Any]) -> list[Any]:
+    """Put another step in the place of the one that loads labels, in a TestTimeAug too.
+
+    Args:
+        pipeline: Configs of transforms, or transforms.
+        step: Config of a transform that loads labels.
+    """
+    return _placed(pipeline, lambda _: [step])
+
+
 def with_label_budget(pipeline: Sequence[Any], budget: LabelBudget) -> list[Any]:
     """Put the steps of a label budget behind the step that loads labels, in a TestTimeAug too.
 
@@ -85,20 +95,21 @@ def with_label_budget(pipeline: Sequence[Any], budget: LabelBudget) -> list[Any]
     if budget.sparsity == "points":
         for step in steps[loading[0] + 1 :]:
             _refuse_lost_points(step)
-    return _placed(pipeline, budget)
+    is_replaced = budget.file is not None or budget.complete is not None
+    return _placed(pipeline, lambda step: budget.steps() if is_replaced else [step, *budget.steps()])
 
 
-def _placed(pipeline: Sequence[Any], budget: LabelBudget) -> list[Any]:
+def _placed(pipeline: Sequence[Any], place: Callable[[Any], list[Any]]) -> list[Any]:
+    """Put other steps in the place of the one that loads labels, which `place` is called with."""
     placed: list[Any] = []
     for step in pipeline:
         if loads_labels(step):
-            replaced = budget.file is not None or budget.complete is not None
-            placed += budget.steps() if replaced else [step, *budget.steps()]
+            placed += place(step)
         elif name_of(step).endswith("TestTimeAug") and isinstance(step, Mapping):
             # Each list holds alternatives: steps that follow one another need a list each.
             choices = []
             for choice in step["transforms"]:
-                choices += [[s] for s in _placed(choice, budget)] if any(map(loads_labels, choice)) else [choice]
+                choices += [[s] for s in _placed(choice, place)] if any(map(loads_labels, choice)) else [choice]
             placed.append({**step, "transforms": choices})
         else:
             placed.append(step)

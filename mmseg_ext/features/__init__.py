@@ -5,5 +5,6 @@ from mmseg_ext.features.feature_segmentor import FeatureSegmentor
 from mmseg_ext.features.light_head import LightHead
 from mmseg_ext.features.logistic_regression import LogisticRegression
 from mmseg_ext.features.multilayer_perceptron import MultilayerPerceptron
+from mmseg_ext.features.no_network import NoNetwork
 
-__all__ = ["ExtraTrees", "FeatureSegmentor", "LightHead", "LogisticRegression", "MultilayerPerceptron"]
+__all__ = ["ExtraTrees", "FeatureSegmentor", "LightHead", "LogisticRegression", "MultilayerPerceptron", "NoNetwork"]

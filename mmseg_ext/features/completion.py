@@ -79,14 +79,16 @@ def own_log_probabilities(
     Returns:
         Log probabilities (1, C, h, w); of a class without a point they are as good as zero.
     """
-    regression = LogisticRegression(OWN_C)
-    regression.fit(points, num_classes, OWN_C)
-    found = regression.on_maps(maps, None, size)
-    if with_place is None:
-        return found
-    trees = ExtraTrees()
-    trees.fit(points, num_classes)
-    return (found + trees.on_maps(maps, with_place, size)) / 2
+    found = []
+    if maps:  # a model may look at colour and texture alone
+        regression = LogisticRegression(OWN_C)
+        regression.fit(points, num_classes, OWN_C)
+        found.append(regression.on_maps(maps, None, size))
+    if with_place is not None:
+        trees = ExtraTrees()
+        trees.fit(points, num_classes)
+        found.append(trees.on_maps(maps, with_place, size))
+    return found[0] if len(found) == 1 else (found[0] + found[1]) / 2
 
 
 def multiply_models(
@@ -136,6 +138,35 @@ def enlarge_labels(probabilities_1Chw: Tensor, size: Sequence[int]) -> tuple[np.
     return labels_HW.cpu().numpy(), best_HW.cpu().numpy()
 
 
+def complete_features(
+    segmentor: FeatureSegmentor,
+    features: Sequence[Tensor],
+    image_size: tuple[int, int],
+    image: LabelledImage | None,
+    weights_P: np.ndarray | None = None,
+    shows_all_classes: bool = False,
+) -> Tensor:
+    """Apply the pooled model, and that of the image's own points, to the features of an image.
+
+    Args:
+        segmentor: Fitted to the points of all images.
+        features: Of the image, from :meth:`FeatureSegmentor.extract_feat`.
+        image_size: Height and width of what the features were computed from.
+        image: The labelled points of the image; None where it has none.
+        weights_P: Weight of each point.
+        shows_all_classes: Whether the image has no class but those of its points.
+
+    Returns:
+        Log probabilities (1, C, h, w), on the grid of the finest feature map.
+    """
+    log_probabilities = segmentor.decode_head.log_probabilities(features)
+    if image is None:
+        return log_probabilities
+    own_1Chw = _own_model(segmentor, features, image_size, image, weights_P, log_probabilities.shape[2:])
+    shown_C = torch.bincount(image.labels_P, minlength=log_probabilities.shape[1]) > 0
+    return multiply_models(log_probabilities, own_1Chw, len(image.labels_P), shown_C, shows_all_classes)
+
+
 @torch.no_grad()
 def complete_image(
     segmentor: FeatureSegmentor,
@@ -160,13 +191,7 @@ def complete_image(
     image_1CHW, meta = data["inputs"], data["data_samples"][0].metainfo
     padded_size = (image_1CHW.shape[2], image_1CHW.shape[3])
     features = segmentor.extract_feat(image_1CHW)
-    log_probabilities = segmentor.decode_head.log_probabilities(features)
-    if image is not None:
-        own_1Chw = _own_model(segmentor, features, padded_size, image, weights_P, log_probabilities.shape[2:])
-        shown_C = torch.bincount(image.labels_P, minlength=log_probabilities.shape[1]) > 0
-        log_probabilities = multiply_models(
-            log_probabilities, own_1Chw, len(image.labels_P), shown_C, shows_all_classes
-        )
+    log_probabilities = complete_features(segmentor, features, padded_size, image, weights_P, shows_all_classes)
     probabilities = log_probabilities.exp()
     height, width = meta["img_shape"][:2]
     if (height, width) != padded_size:

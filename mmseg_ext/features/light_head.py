@@ -193,10 +193,27 @@ class LightHead(BaseDecodeHead):
         """Predict each image's points by a classifier that was fitted without that image, (P, C)."""
         found_PC = points.weights_P.new_empty(len(points.labels_P), self.num_classes)
         for fold_P in held_out:
-            other: Classifier = copy.deepcopy(classifier)
-            other.fit(points.select(~fold_P), self.num_classes, **settings)
-            found_PC[fold_P] = other.at_points(points.select(fold_P))
+            found_PC[fold_P] = self.predict_fold(classifier, points, fold_P, settings)
         return found_PC
+
+    def predict_fold(
+        self, classifier: Any, points: PointFeatures, fold_P: Tensor, settings: Any, used_P: Tensor | None = None
+    ) -> Tensor:
+        """Predict the points of a fold by a classifier that was fitted to the others.
+
+        Args:
+            classifier: Is copied.
+            points: All points.
+            fold_P: Mask of the points to predict.
+            settings: Of the classifier.
+            used_P: Mask of the points that may be fitted to; None for all.
+
+        Returns:
+            Log probabilities (points of the fold, C).
+        """
+        other: Classifier = copy.deepcopy(classifier)
+        other.fit(points.select(~fold_P if used_P is None else ~fold_P & used_P), self.num_classes, **settings)
+        return other.at_points(points.select(fold_P))
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Compute log probabilities; with one channel, the logit of class 1.

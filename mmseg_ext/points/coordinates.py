@@ -77,6 +77,23 @@ def explain_outside(x: int, y: int, width: int, height: int) -> str:
     return ""
 
 
+def describe_outside(x: int, y: int, size: tuple[int, int], name: str) -> str:
+    """Say in a message that a point lies outside its image, and what may be wrong.
+
+    Args:
+        x: Column.
+        y: Row.
+        size: Height and width of the image.
+        name: Of the image.
+
+    Example:
+        >>> describe_outside(9, 3, (4, 5), "a.png")
+        'expected x in 0..4 and y in 0..3 inside a.png, got x=9, y=3. Move the point, or remove it.'
+    """
+    fix = explain_outside(x, y, size[1], size[0]) or "Move the point, or remove it."
+    return f"expected x in 0..{size[1] - 1} and y in 0..{size[0] - 1} inside {name}, got x={x}, y={y}. {fix}"
+
+
 def look_like_percent(places: Sequence[tuple[int, int]], width: int, height: int) -> bool:
     """Whether all points of an image lie within 0..100, where hardly one set of points in a thousand would by chance.
 

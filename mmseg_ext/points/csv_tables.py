@@ -48,16 +48,18 @@ class CsvTable:
     Args:
         path: The file, for messages.
         text: Its content.
+        names: Columns that its header must have, in lower case; the second and third hold numbers.
 
     Attributes:
         about: What the comments say, as far as they were read: ``# key: value``.
-        columns: Positions of :data:`COLUMNS` in a row.
+        columns: Positions of `names` in a row.
         delimiter: What separates cells; None before the header is read.
     """
 
-    def __init__(self, path: Any, text: str) -> None:
+    def __init__(self, path: Any, text: str, names: Sequence[str] = COLUMNS) -> None:
         self.path = path
         self.text = text
+        self.names = names
         self.about: dict[str, Any] = {}
         self.columns: tuple[int, ...] = ()
         self.delimiter: str | None = None
@@ -103,18 +105,17 @@ class CsvTable:
             elif stripped.strip(",;\t") and not _DELIMITER_LINE.fullmatch(line.strip()):
                 for delimiter in _DELIMITERS:
                     header = _header_cells(line, delimiter)
-                    if all(header.count(name) == 1 for name in COLUMNS):
+                    if all(header.count(name) == 1 for name in self.names):
                         while not header[-1]:  # a spreadsheet fills up the shorter lines
                             header.pop()
                         self.delimiter = delimiter
-                        self.columns = tuple(map(header.index, COLUMNS))
+                        self.columns = tuple(map(header.index, self.names))
                         return number, len(header)
                 found = line.strip()
                 break
-        fix = (
-            f"Write {','.join(COLUMNS)} as its first line; each of them once, separated by commas, semicolons or tabs."
-        )
-        raise line_error(self.path, number, f"a header with {', '.join(COLUMNS)}", found, fix)
+        names = ",".join(self.names)
+        fix = f"Write {names} as its first line; each of them once, separated by commas, semicolons or tabs."
+        raise line_error(self.path, number, f"a header with {', '.join(self.names)}", found, fix)
 
     def _without_comments(self, lines: io.StringIO, before: int, width: int) -> Iterator[str]:
         """Iterate the lines; a comment, which never begins inside of quotation marks, becomes an empty line."""

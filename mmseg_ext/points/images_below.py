@@ -7,6 +7,11 @@ from functools import lru_cache
 _LABEL_FOLDER = re.compile(r"(^|[^a-z])(masks?|labels?|ann(otation)?s?|gt|seg(mentation)?s?)([^a-z]|$)", re.IGNORECASE)
 
 
+def is_label_folder(name: str) -> bool:
+    """Whether a folder is named like one of labels: masks, annotations or gt."""
+    return _LABEL_FOLDER.search(name) is not None
+
+
 @lru_cache(maxsize=8)
 def images_by_bare_name(root: str) -> dict[str, list[str]]:
     """List the files below a folder by their bare names: paths relative to it, with forward slashes, sorted.
@@ -19,7 +24,7 @@ def images_by_bare_name(root: str) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     for folder, inner, names in os.walk(root):
-        inner[:] = [name for name in inner if not name.startswith(".") and not _LABEL_FOLDER.search(name)]
+        inner[:] = [name for name in inner if not name.startswith(".") and not is_label_folder(name)]
         below = os.path.relpath(folder, root).replace(os.sep, "/")
         for name in names:
             found.setdefault(name, []).append(name if below == "." else f"{below}/{name}")

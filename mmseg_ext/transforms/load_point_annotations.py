@@ -17,7 +17,7 @@ from mmseg_ext.data_check import LabelFileReport, Problem
 from mmseg_ext.errors import MAX_LISTED, UserError
 from mmseg_ext.image_names import image_name
 from mmseg_ext.masks.orientation import read_orientation, swap_size, turn_point
-from mmseg_ext.points.coordinates import explain_outside, look_like_percent
+from mmseg_ext.points.coordinates import describe_outside, look_like_percent
 from mmseg_ext.points.images_below import images_by_bare_name
 from mmseg_ext.points.label_budget import Frame
 from mmseg_ext.points.point_files import Point, read_points
@@ -206,11 +206,7 @@ class LoadPointAnnotations(BaseTransform):
         size = None if shown is None else swap_size(shown, orientation)  # in the frame of the points
         for point in points:
             if size is not None and not (0 <= point.x < size[1] and 0 <= point.y < size[0]):
-                fix = explain_outside(point.x, point.y, size[1], size[0]) or "Move the point, or remove it."
-                raise UserError(
-                    f"{self.file}, line {point.line}: expected x in 0..{size[1] - 1} and y in 0..{size[0] - 1} inside"
-                    f" {name}, got x={point.x}, y={point.y}. {fix}"
-                )
+                raise UserError(f"{self.file}, line {point.line}: {describe_outside(point.x, point.y, size, name)}")
             index = self.index_of[point.label]
             if label_map and index not in label_map:
                 raise UserError(
