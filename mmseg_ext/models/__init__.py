@@ -2,6 +2,7 @@
 
 from mmseg_ext.models.backbones import DINO, EfficientNetLite, SMPBackbone
 from mmseg_ext.models.heads import (
+    EoMT,
     LinearHead,
     Mask2FormerHead,
     PointFCNHead,
@@ -22,6 +23,7 @@ __all__ = [
     "BlockwisePrediction",
     "EfficientNetLite",
     "EncoderDecoder",
+    "EoMT",
     "FeatureAffinityLoss",
     "GatedCRFLoss",
     "LinearHead",
