@@ -12,7 +12,13 @@ from mmseg_ext.models.heads import (
     PointUPerHead,
 )
 from mmseg_ext.models.layers import MultiScaleDeformableAttention
-from mmseg_ext.models.losses import PartialBinaryCrossEntropyLoss, PartialCrossEntropyLoss, PartialDiceLoss
+from mmseg_ext.models.losses import (
+    MaskLoss,
+    PartialBinaryCrossEntropyLoss,
+    PartialCrossEntropyLoss,
+    PartialDiceLoss,
+    PointMaskLoss,
+)
 from mmseg_ext.models.necks import UNetDecoder
 from mmseg_ext.models.regularizers import FeatureAffinityLoss, GatedCRFLoss, PottsLoss
 from mmseg_ext.models.segmentors import BlockwisePrediction, EncoderDecoder, SegTTAModel, SparseEncoderDecoder
@@ -28,6 +34,7 @@ __all__ = [
     "GatedCRFLoss",
     "LinearHead",
     "Mask2FormerHead",
+    "MaskLoss",
     "MultiScaleDeformableAttention",
     "PartialBinaryCrossEntropyLoss",
     "PartialCrossEntropyLoss",
@@ -35,6 +42,7 @@ __all__ = [
     "PointFCNHead",
     "PointFPNHead",
     "PointLinearHead",
+    "PointMaskLoss",
     "PointSupervision",
     "PointUPerHead",
     "PottsLoss",
