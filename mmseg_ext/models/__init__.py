@@ -2,6 +2,7 @@
 
 from mmseg_ext.models.backbones import DINO, EfficientNetLite, SMPBackbone
 from mmseg_ext.models.heads import (
+    EoMT,
     LinearHead,
     Mask2FormerHead,
     PointFCNHead,
@@ -28,6 +29,7 @@ __all__ = [
     "BlockwisePrediction",
     "EfficientNetLite",
     "EncoderDecoder",
+    "EoMT",
     "FeatureAffinityLoss",
     "GatedCRFLoss",
     "LinearHead",

@@ -41,6 +41,9 @@ class DINONetwork(ABC):
     blocks_name: ClassVar[str]
     """Attribute of the network that holds its blocks."""
 
+    takes_queries: ClassVar[bool] = False
+    """Whether tokens can be added between its blocks."""
+
     network: Network
 
     def __init__(self, network: Network) -> None:
@@ -72,6 +75,12 @@ class DINONetwork(ABC):
         Args:
             images_NCHW: Images whose sides are multiples of the stride.
         """
+
+    def arguments_of_longer(
+        self, block_arguments: Sequence[dict[str, Tensor]], num_added: int
+    ) -> Sequence[dict[str, Tensor]]:
+        """Change the arguments of blocks for tokens to whose end `num_added` tokens without a position were added."""
+        return block_arguments
 
     @abstractmethod
     def output(self, features: Tensor, index: int, grid: tuple[int, int]) -> Tensor:

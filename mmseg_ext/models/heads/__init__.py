@@ -1,5 +1,6 @@
 """Decode heads."""
 
+from mmseg_ext.models.heads.eomt import EoMT
 from mmseg_ext.models.heads.linear_head import LinearHead
 from mmseg_ext.models.heads.mask2former_head import Mask2FormerHead
 from mmseg_ext.models.heads.point_fcn_head import PointFCNHead
@@ -9,6 +10,7 @@ from mmseg_ext.models.heads.point_supervision import PointSupervision
 from mmseg_ext.models.heads.point_uper_head import PointUPerHead
 
 __all__ = [
+    "EoMT",
     "LinearHead",
     "Mask2FormerHead",
     "PointFCNHead",
