@@ -53,6 +53,7 @@ class DINO(TrainedStateMixin):
             :func:`~mmseg_ext.models.backbones.low_rank_adaptation.adapt_blocks`.
         arch_overrides: Arguments that override those of timm's network, for example embed_dim, depth and num_heads. To
             a `patch_size` the patch embedding of the weights is resampled.
+        prefix_tokens: Return the class and register tokens of each layer as well, behind all maps.
         query_blocks: Number of last blocks that the head runs, with its queries among the tokens, as EoMT does. The
             only output is then :class:`IntermediateTokens`. Gradients pass through these blocks, frozen or not.
         init_cfg: Must be None; mmengine passes it.
@@ -84,6 +85,7 @@ class DINO(TrainedStateMixin):
         with_cp: bool = False,
         lora: Mapping[str, Any] | None = None,
         arch_overrides: Mapping[str, Any] | None = None,
+        prefix_tokens: bool = False,
         query_blocks: NonNegativeInt = 0,
         init_cfg: None = None,
     ) -> None:
@@ -98,6 +100,7 @@ class DINO(TrainedStateMixin):
         self.has_satellite_weights = checkpoint == TIMM_DOWNLOAD and names_satellite_weights(arch)
         self.out_indices = self._checked_indices(out_indices)
         self.query_blocks = self._checked_query_blocks(query_blocks)
+        self.prefix_tokens = self._checked_prefix_tokens(prefix_tokens)
         if checkpoint is not None:
             if checkpoint != TIMM_DOWNLOAD:
                 self._load(str(checkpoint))
@@ -163,6 +166,7 @@ class DINO(TrainedStateMixin):
         Returns:
             For each of `out_indices` a tensor (N, C, ceil(H / patch), ceil(W / patch)); for a stage of a ConvNeXt the
             padded height and width divided by the stride of the stage. With `query_blocks` the tokens before these.
+            With `prefix_tokens` the maps are followed by a tensor (N, C, 1, tokens) each.
 
         Raises:
             UserError: Height or width is no multiple of the patch size, and `pad` is None.
@@ -170,15 +174,17 @@ class DINO(TrainedStateMixin):
         with_grad = torch.is_grad_enabled()
         with torch.set_grad_enabled(with_grad and not self.num_frozen):
             x, grid, block_arguments = self.adapter.embed(self._padded(images_NCHW))
-        outputs = []
+        outputs, prefixes = [], []
         num_run = len(self.blocks) - self.query_blocks
         for index, (block, arguments) in enumerate(islice(zip(self.blocks, block_arguments, strict=True), num_run)):
             with torch.set_grad_enabled(with_grad and index >= self.num_frozen):
                 x = self._run_block(block, arguments, x)
             if index in self.out_indices:
                 outputs.append(self.adapter.output(x, index, grid))
+                if self.prefix_tokens:
+                    prefixes.append(self.adapter.prefix(x))
         if not self.query_blocks:
-            return tuple(outputs)
+            return (*outputs, *prefixes)
         network: Any = self.network
         size = (images_NCHW.shape[-2], images_NCHW.shape[-1])
         blocks_for = partial(self._query_blocks, block_arguments[num_run:])
@@ -235,6 +241,13 @@ class DINO(TrainedStateMixin):
                 f"{query_blocks} and out_indices {self.out_indices}."
             )
         return query_blocks
+
+    def _checked_prefix_tokens(self, prefix_tokens: bool) -> bool:
+        if prefix_tokens and not self.adapter.takes_queries:
+            raise UserError(f"Expected a vision transformer for `prefix_tokens`, got {self.arch}, which has no tokens.")
+        if prefix_tokens and self.query_blocks:
+            raise UserError("Expected either `prefix_tokens` or `query_blocks`, got both. Leave `prefix_tokens` out.")
+        return prefix_tokens
 
     def _load(self, source: str) -> None:
         """Load pretrained weights of any format into the whole network, and log the format."""

@@ -27,10 +27,11 @@ BESIDE_BACKBONE = re.compile(
     r"(?:head|dino_head|ibot_head|classifier|decode_head|auxiliary_head|neck|data_preprocessor|frozen_weights_digest"
     r"|iteration|n_averaged)\b"
 )
-# Keys of EoMT beside its backbone: the authors' under `network.`, and those of transformers.
+# Keys of EoMT and PMT beside their backbone: the authors' under `network.`, and those of transformers.
 BESIDE_BACKBONE_OF_EOMT = re.compile(
     r"(?:network\.)?(?:q|query|class_head|class_predictor|mask_head|upscale|upscale_block|attn_mask_probs"
-    r"|encoder\.pixel_(?:mean|std)|criterion)\b"
+    r"|encoder\.pixel_(?:mean|std)|criterion|bn\.\d"
+    r"|decoder\.(?:q|class_head|mask_head|upscale|attn_mask_probs|blocks|decoder_norm|lateral_projections|scalers))\b"
 )
 # Keys in official and Hugging Face files that are for pretraining only, or duplicates.
 UNUSED = re.compile(

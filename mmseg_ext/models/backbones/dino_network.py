@@ -95,6 +95,10 @@ class DINONetwork(ABC):
             The feature map (N, C, h, w), with the final norm applied where there is one.
         """
 
+    def prefix(self, features: Tensor) -> Tensor:
+        """Return the class and register tokens of a block's output, with the final norm, as a map (N, C, 1, tokens)."""
+        raise NotImplementedError  # for networks that take queries only
+
     @abstractmethod
     def remove_unused(self, num_blocks: int, norm: bool) -> None:
         """Remove the blocks after the first `num_blocks`, classifiers and, without `norm`, the final norm."""

@@ -103,13 +103,17 @@ class DINOViT(DINONetwork):
         if not ropes:
             return block_arguments
         if isinstance(self.network, Eva) and self.network.rope_mixed:
-            return [{"rope": _extend_rotations(rope, num_added)} for rope in ropes]
-        return [{"rope": _extend_rotations(ropes[0], num_added)}] * len(ropes)
+            return [{"rope": extend_rotations(rope, num_added)} for rope in ropes]
+        return [{"rope": extend_rotations(ropes[0], num_added)}] * len(ropes)
 
     def output(self, features: Tensor, index: int, grid: tuple[int, int]) -> Tensor:
         """Return the patches as a map, with the final norm."""
         patches_NLC = self.network.norm(features[:, self.network.num_prefix_tokens :])
         return patches_NLC.unflatten(1, grid).movedim(-1, 1).contiguous()
+
+    def prefix(self, features: Tensor) -> Tensor:
+        """Return the class and register tokens, with the final norm."""
+        return self.network.norm(features[:, : self.network.num_prefix_tokens]).mT.unsqueeze(2)
 
     def remove_unused(self, num_blocks: int, norm: bool) -> None:
         """Remove later blocks, pooling and, without `norm`, the final norm."""
@@ -140,7 +144,7 @@ class DINOViT(DINONetwork):
             network.set_input_size(img_size=(side * height, side * width))
 
 
-def _extend_rotations(rope_LC: Tensor, num_added: int) -> Tensor:
+def extend_rotations(rope_LC: Tensor, num_added: int) -> Tensor:
     """Append rotations by zero to timm's rotations (…, L, C), sines in the first half and cosines in the second."""
     added_LC = rope_LC.new_zeros(*rope_LC.shape[:-2], num_added, rope_LC.shape[-1])
     added_LC[..., rope_LC.shape[-1] // 2 :] = 1

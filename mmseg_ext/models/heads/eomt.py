@@ -95,6 +95,8 @@ class EoMT(BaseModule):
         (3, torch.Size([1, 7, 6]), torch.Size([1, 7, 8, 12]))
     """
 
+    _convert = staticmethod(to_head)
+
     def __init__(
         self,
         in_channels: PositiveInt,
@@ -130,16 +132,16 @@ class EoMT(BaseModule):
             self._load(str(checkpoint), new_classes)
 
     def _load(self, source: str, new_classes: bool) -> None:
-        weights, name = to_head(read_weights(source), source)
+        weights, name = self._convert(read_weights(source), source)
         expected = {key: value.shape for key, value in self.state_dict().items()}
         mask_probabilities = weights.pop(MASK_PROBABILITIES, None)
         if new_classes:
             weights |= {f"class_head.{key}": value for key, value in self.class_head.state_dict().items()}
-        check_complete(weights, expected, (), f"the queries and heads of an EoMT in {source} (format: {name})")
+        check_complete(weights, expected, (), f"the weights of {type(self).__name__} in {source} (format: {name})")
         if mask_probabilities is not None:
             weights[MASK_PROBABILITIES] = mask_probabilities
         self.load_state_dict(weights)
-        print_log(f"EoMT: queries and heads took {len(weights)} tensors from {source} (format: {name}).", "current")
+        print_log(f"{type(self).__name__}: took {len(weights)} tensors from {source} (format: {name}).", "current")
 
     def forward(self, inputs: Sequence[IntermediateTokens]) -> tuple[list[Tensor], list[Tensor]]:
         """Run the last blocks of the backbone, with the queries among the tokens.
