@@ -5,7 +5,7 @@ and W height and width of the labels, h and w those of the mask logits.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,12 +13,14 @@ from mmengine.dist import all_reduce
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from mmseg_ext.arguments import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
+from mmseg_ext.arguments import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Rule
 from mmseg_ext.models.label_range import check_labels
 from mmseg_ext.models.losses.mask_matching import binary_cross_entropy_costs, dice_costs, match
 from mmseg_ext.models.losses.mask_points import LabelPoints
 from mmseg_ext.models.precision import at_least_float32
 from mmseg_ext.registry import MODELS
+
+AtLeastOne = Annotated[float, Rule("a number of at least 1", lambda value: value >= 1)]
 
 
 class MaskTargets(NamedTuple):
@@ -77,7 +79,7 @@ class MaskLoss(nn.Module):
     def __init__(
         self,
         num_points: PositiveInt = 12544,
-        oversample_ratio: float = 3.0,
+        oversample_ratio: AtLeastOne = 3.0,
         importance_sample_ratio: Fraction = 0.75,
         no_object_weight: PositiveFloat = 0.1,
         class_weight: NonNegativeFloat = 2.0,

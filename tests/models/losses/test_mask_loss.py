@@ -74,7 +74,8 @@ def run(function, *args):
 
 
 def assert_same(found, expected):
-    assert found[0].keys() == expected[0].keys() and len(found[0]) == 6
+    assert found[0].keys() == expected[0].keys()
+    assert len(found[0]) == 6
     for name, value in expected[0].items():
         torch.testing.assert_close(
             found[0][name], value, rtol=1e-5, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}"
@@ -205,3 +206,93 @@ def test_points_against_a_loop_over_all_matchings(num_points):
         torch.testing.assert_close(
             found[name], value, rtol=1e-5, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}"
         )
+
+
+def test_unlabelled_classes_of_complete_labels_are_absent():
+    """Without the mark of sparse labels, an image teaches 'no object' also where some pixels are not labelled."""
+    labels = points_of(block_labels(), num=200)
+    _, (*class_gradients, _, _) = run(PointMaskLoss(), [sample_of(x) for x in labels])
+    assert all(gradient[..., 3].all() for gradient in class_gradients)
+    _, sparse = run(PointMaskLoss(sparse_labels=True), [sample_of(x) for x in labels])
+    assert not sparse[0][..., 3].any()
+
+
+def test_a_batch_may_hold_labels_of_every_kind():
+    """Full labels, many points, few points, none: each image gives what it gives alone in a batch of its kind."""
+    labels = block_labels(num_images=4)
+    labels[1:3] = points_of(labels[1:3], num=200)
+    labels[2:3] = points_of(labels[2:3], num=5)
+    labels[3] = 255
+    samples = [sample_of(x, sparse_labels=mark) for x, mark in zip(labels, (None, *["points"] * 3), strict=True)]
+    generator = torch.Generator().manual_seed(0)
+    classes = torch.randn(4, NUM_QUERIES, NUM_CLASSES + 1, generator=generator, requires_grad=True)
+    masks = torch.randn(4, NUM_QUERIES, 6, 8, generator=generator, requires_grad=True)
+    loss = PointMaskLoss(num_points=50)
+    losses = loss([classes], [masks], samples)
+    sum(losses.values()).backward()
+    assert masks.grad[:3].flatten(2).any(2).sum(1).tolist() == [len(x.unique()) - (255 in x) for x in labels[:3]]
+    assert not masks.grad[3].any()
+    assert not classes.grad[3].any()
+    num_masks, in_batch = [len(x.unique()) - (255 in x) for x in labels], masks.grad[2].clone()
+    masks.grad = None
+    alone = loss([classes[2:3]], [masks[2:3]], samples[2:3])
+    (alone["loss_mask"] + alone["loss_dice"]).backward()
+    torch.testing.assert_close(in_batch * sum(num_masks), masks.grad[2] * num_masks[2], rtol=1e-4, atol=1e-6)
+
+
+def test_labels_count_by_their_weights():
+    """Twice the weight of the labels of a class counts like having them twice, and the scale does not matter."""
+    labels = points_of(block_labels(num_images=1), num=10)
+    classes, masks = logits(1, 1)
+    plain = PointMaskLoss()(classes, masks, [sample_of(labels[0], sparse_labels="points")])
+    same = PointMaskLoss()(classes, masks, [sample_of(labels[0], sparse_labels="points", label_weights=[7.0] * 4)])
+    for name, value in plain.items():
+        torch.testing.assert_close(same[name], value, rtol=1e-5, atol=1e-6)
+    weighed = PointMaskLoss()(classes, masks, [sample_of(labels[0], label_weights=[5.0, 1.0, 1.0, 1.0])])
+    assert abs(weighed["loss_mask"] - plain["loss_mask"]) > 1e-3
+
+
+@pytest.mark.parametrize("kind", [MaskLoss, PointMaskLoss])
+def test_half_precision_is_computed_in_float32(kind):
+    """Logits of 60,000 and sums of thousands of points stay finite."""
+    labels = block_labels()
+    classes, masks = logits(1)
+    half = [[(20 * x.detach()).half() for x in part] for part in (classes, masks)]
+    half[1][0][0, 0] = 6e4
+    results = []
+    for values in (half, [[x.float() for x in part] for part in half]):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            results.append(kind(**SETTINGS)(*values, [sample_of(x) for x in labels]))
+    for name, value in results[0].items():
+        assert value.dtype == torch.float32
+        assert value.isfinite()
+        torch.testing.assert_close(value, results[1][name])
+
+
+def test_logits_that_are_not_finite_reach_the_loss_and_no_error():
+    """A scaler of gradients then skips the step."""
+    classes, masks = logits(1)
+    masks[0].data[0] = torch.nan
+    losses = MaskLoss(**SETTINGS)(classes, masks, [sample_of(x) for x in block_labels()])
+    assert losses["loss_mask"].isnan()
+
+
+def test_a_batch_without_labels_gives_zero():
+    labels = torch.full((2, HEIGHT, WIDTH), 255)
+    losses, gradients = run(PointMaskLoss(), [sample_of(x, sparse_labels="points") for x in labels])
+    assert not any(losses.values())
+    assert not any(gradient.any() for gradient in gradients)
+
+
+def test_a_label_out_of_range_names_its_file():
+    labels = torch.full((HEIGHT, WIDTH), 9)
+    with pytest.raises(UserError, match=r"tile\.png.*9"):
+        PointMaskLoss()(*logits(1, 1), [sample_of(labels, seg_map_path="tile.png")])
+
+
+def test_a_setting_out_of_range_is_refused():
+    with pytest.raises(UserError, match="`num_points` to be a positive int"):
+        MODELS.build({"type": "mmseg_ext.PointMaskLoss", "num_points": 0})
+    with pytest.raises(UserError, match=r"`oversample_ratio` to be .*at least 1"):
+        MODELS.build({"type": "mmseg_ext.MaskLoss", "oversample_ratio": 0.5})
