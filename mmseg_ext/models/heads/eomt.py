@@ -67,7 +67,7 @@ class EoMT(BaseModule):
         num_queries: Queries.
         num_upscales: How often the patches are enlarged by two before masks are predicted: 2 for patches of 16 pixels,
             1 for 14 and 8, so that a mask has a quarter of the image's height and width, or two sevenths or a quarter.
-        loss_decode: A loss of masks, such as ``dict(type='mmseg_ext.PointMaskLoss')``; by default MaskLoss.
+        loss_decode: A loss of masks, such as ``dict(type='mmseg_ext.PointMaskLoss')``; by default that.
         checkpoint: A file, folder or address with a whole EoMT, of its authors, of transformers or of this package,
             from which queries and heads are taken. Give the backbone the same `checkpoint`.
         new_classes: Leave the class layer of `checkpoint` out, for other classes than those it was trained on.
@@ -124,7 +124,7 @@ class EoMT(BaseModule):
             nn.Linear(in_channels, in_channels),
         )
         self.upscale = nn.Sequential(*(Upscale(in_channels) for _ in range(num_upscales)))
-        self.loss_decode = MODELS.build(loss_decode or {"type": "mmseg_ext.MaskLoss"})
+        self.loss_decode = MODELS.build(loss_decode or {"type": "mmseg_ext.PointMaskLoss"})
         self.mask_probabilities: tuple[float, ...] = ()
         self.register_state_dict_post_hook(_save_mask_probabilities)
         self.register_load_state_dict_pre_hook(_load_mask_probabilities)
