@@ -74,12 +74,28 @@ def knet_head():
     }
 
 
+def pmt_head(num_classes=5):
+    return {
+        "type": "mmseg_ext.PMTHead",
+        "in_channels": 8,
+        "num_classes": num_classes,
+        "in_index": 0,
+        "prefix_tokens": False,
+        "num_blocks": 1,
+        "num_heads": 2,
+        "num_queries": 7,
+        "num_upscales": 1,
+        "norm_cfg": {"type": "BN1d"},
+    }
+
+
 HEADS = {
     "softmax": fcn_head(),
     "corners": fcn_head(align_corners=True),
     "many classes": fcn_head(num_classes=150),
     "sigmoid": fcn_head(num_classes=2, out_channels=1, threshold=0.45),
     "knet": knet_head(),
+    "queries": pmt_head(),
     "masks": fcn_head(type="mmseg_ext.MaskProductHead", num_convs=None, concat_input=None),
     "enc": fcn_head(type="EncHead", num_convs=None, concat_input=None, num_codes=4, use_se_loss=False, in_channels=[8]),
 }
