@@ -119,8 +119,10 @@ def build(kind, head, test_cfg=None, **kwargs):
     generator = torch.Generator().manual_seed(5)
     for name, parameter in model.named_parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator) * 0.5
-        if head["type"] == "IterativeDecodeHead" and name.endswith("bias"):
+        if head["type"] in ("IterativeDecodeHead", "mmseg_ext.PMTHead") and name.endswith("bias"):
             parameter.data.zero_()  # random biases drown K-Net's kernels: its classes would be near ties everywhere
+        if name in ("decode_head.queries.weight", "decode_head.class_head.weight", "decode_head.mask_head.4.weight"):
+            parameter.data *= 8  # or all queries predict the same
     return model.eval()
 
 
