@@ -3,7 +3,7 @@
 Shape suffixes: N batch, L tokens, Q queries, C channels, K classes, h w height and width of a map, H W of the images.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -20,6 +20,7 @@ from mmseg_ext.models.backbones.dino_formats import check_complete
 from mmseg_ext.models.backbones.intermediate_tokens import IntermediateTokens
 from mmseg_ext.models.backbones.weight_files import read_weights
 from mmseg_ext.models.heads.eomt_formats import MASK_PROBABILITIES, to_head
+from mmseg_ext.models.heads.mask_prediction import MaskPrediction
 from mmseg_ext.registry import MODELS
 
 
@@ -53,7 +54,7 @@ def _load_mask_probabilities(head: "EoMT", state_dict: dict[str, Any], prefix: s
 
 
 @MODELS.register_module()
-class EoMT(BaseModule):
+class EoMT(MaskPrediction, BaseModule):
     """Queries that join the tokens of a vision transformer before its last blocks; each predicts a class and a mask.
 
     The backbone is a DINO with `query_blocks`, the number of these blocks. It is trained with them; LoRA, frozen blocks
@@ -225,17 +226,9 @@ class EoMT(BaseModule):
         """
         return self.loss_decode(*self(x), batch_data_samples, self.ignore_index)
 
-    def predict(self, x: Sequence[IntermediateTokens], batch_img_metas: list[dict], test_cfg: object) -> Tensor:
-        """Compute the score of each class at the size of the images.
-
-        Args:
-            x: The output of the backbone.
-            batch_img_metas: Not used.
-            test_cfg: Not used.
-
-        Returns:
-            The sum over the queries of the probability of the class times that of the mask, (N, K, H, W).
-        """
-        class_logits, mask_logits = self(x)
-        masks_NQHW = F.interpolate(mask_logits[-1], x[-1].image_size, mode="bilinear", align_corners=False).sigmoid()
-        return torch.einsum("nqk,nqhw->nkhw", class_logits[-1].softmax(2)[..., :-1], masks_NQHW)
+    def predict_masks(
+        self, inputs: Sequence[IntermediateTokens], batch_img_metas: Sequence[Mapping[str, Any]]
+    ) -> tuple[Tensor, Tensor]:
+        """Compute class logits (N, Q, K + 1) and mask logits (N, Q, h, w) behind the last block."""
+        class_logits, mask_logits = self(inputs)
+        return class_logits[-1], mask_logits[-1]

@@ -1,6 +1,6 @@
 """Mask2Former's head, on any device."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.model import BaseModule
@@ -10,12 +10,13 @@ from torch import Tensor
 
 from mmseg_ext.arguments import ComponentConfig, PositiveInt
 from mmseg_ext.errors import UserError
+from mmseg_ext.models.heads.mask_prediction import MaskPrediction
 from mmseg_ext.models.layers import MultiScaleDeformableAttention
 from mmseg_ext.registry import MODELS
 
 
 @MODELS.register_module()
-class Mask2FormerHead(MMSegMask2FormerHead):
+class Mask2FormerHead(MaskPrediction, MMSegMask2FormerHead):
     """mmseg's head of the same name, with `MultiScaleDeformableAttention` of this package as its attention layer.
 
     Arguments, state_dict, initialisation and losses are mmseg's. In mmdet's pixel decoder the attention layer of mmcv
@@ -62,6 +63,13 @@ class Mask2FormerHead(MMSegMask2FormerHead):
         if self.loss_decode is None:
             return super().loss(x, batch_data_samples, train_cfg)
         return self.loss_decode(*self(x, batch_data_samples), batch_data_samples, self.ignore_index)
+
+    def predict_masks(
+        self, inputs: Sequence[Tensor], batch_img_metas: Sequence[Mapping[str, Any]]
+    ) -> tuple[Tensor, Tensor]:
+        """Compute class logits (N, Q, C + 1) and mask logits (N, Q, h, w) of the last layer."""
+        class_logits, mask_logits = self(inputs, [SegDataSample(metainfo=dict(meta)) for meta in batch_img_metas])
+        return class_logits[-1], mask_logits[-1]
 
     def init_weights(self) -> None:
         """Initialise as mmseg does.

@@ -71,6 +71,9 @@ class PMTHead(EoMT):
     Raises:
         UserError: The weights do not match exactly, the maps have other channels, or an argument does not fit another.
 
+    Attributes:
+        query_blocks: Number of blocks; `MaskAnnealingHook` reads it.
+
     Reference:
         Cavagnero et al., PMT: Plain Mask Transformer for Image and Video Segmentation with Frozen Vision Encoders,
         arXiv 2603.25398, 2026.
@@ -123,6 +126,7 @@ class PMTHead(EoMT):
             )
             for _ in range(num_blocks)
         )
+        self.query_blocks = num_blocks
         self.norm = nn.LayerNorm(in_channels)
         if checkpoint is not None:
             self._load(str(checkpoint), new_classes)

@@ -8,6 +8,7 @@ from mmengine.structures import InstanceData, PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
+from mmseg_ext.errors import UserError
 from mmseg_ext.models.losses import MaskLoss, PointMaskLoss
 
 pytestmark = pytest.mark.usefixtures("mmseg_scope")
