@@ -31,18 +31,18 @@ def mask_probability(iteration: int, start: int, end: int, power: float) -> floa
 
 @HOOKS.register_module()
 class MaskAnnealingHook(Hook):
-    """End the masked attention of :class:`~mmseg_ext.models.heads.EoMT`, from its first block to its last.
+    """End the masked attention of EoMT or PMTHead, from its first block to its last.
 
     Validation, checkpoints and the trained model have the probabilities of their iteration; a resumed run goes on with
     them.
 
     Args:
-        start: For each of the backbone's `query_blocks`, the iteration at which its probability begins to fall from 1.
+        start: For each block that queries are in, the iteration at which its probability begins to fall from 1.
         end: For each, the iteration from which it is 0.
         power: Of the polynomial by which it falls.
 
     Raises:
-        UserError: A block ends before it starts, or the model has no EoMT with as many blocks.
+        UserError: A block ends before it starts, or the model has no such head, or one of other blocks.
 
     Reference:
         Kerssies et al., Your ViT is Secretly an Image Segmentation Model, CVPR 2025, section 3.3.
@@ -64,12 +64,15 @@ class MaskAnnealingHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Find the head, and set the probabilities of the first iteration."""
-        heads = [module for module in runner.model.modules() if isinstance(module, EoMT)]
-        depths = [getattr(m, "query_blocks", 0) for m in runner.model.modules() if getattr(m, "query_blocks", 0)]
+        parts = list(runner.model.modules())
+        heads = [part for part in parts if isinstance(part, EoMT)]
+        # PMTHead has blocks of its own, EoMT runs the last ones of the backbone.
+        depths = [len(part.blocks) for part in heads if hasattr(part, "blocks")]
+        depths = depths or [part.query_blocks for part in parts if getattr(part, "query_blocks", 0)]
         if not heads or depths != [len(self.start)]:
             raise UserError(
-                f"MaskAnnealingHook: expected an EoMT on a backbone with query_blocks={len(self.start)}, as many as "
-                f"`start` has, got {type(heads[0]).__name__ if heads else 'no EoMT'} and query_blocks={depths or 0}."
+                f"MaskAnnealingHook: expected an EoMT or PMTHead with {len(self.start)} blocks that queries are in, as "
+                f"many as `start` has, got {f'{depths} blocks' if heads else 'none'}."
             )
         self._head = heads[0]
         self._set(runner.iter)
