@@ -28,7 +28,7 @@ class LateralConnection(nn.Module):
 
     Args:
         channels: Of the tokens.
-        norm_cfg: The normalisation layer, over all tokens of the batch.
+        norm_cfg: The normalisation layer, of maps; over all tokens of the batch.
     """
 
     def __init__(self, channels: int, norm_cfg: Mapping[str, Any]) -> None:
@@ -41,7 +41,7 @@ class LateralConnection(nn.Module):
 
     def forward(self, tokens_NCL: Tensor) -> Tensor:
         """Return tokens (N, L, C)."""
-        tokens_NLC = self.norm(tokens_NCL).mT
+        tokens_NLC = self.norm(tokens_NCL[..., None]).squeeze(-1).mT
         return (tokens_NLC + self.projection(tokens_NLC)) * self.scale
 
 

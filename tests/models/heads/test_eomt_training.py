@@ -14,9 +14,9 @@ LEAF = CONFIGS / "eomt/eomt_dinov3-vitl16_1xb16-20k_loveda-512x512-20ppc.py"
 SIDE = 64
 
 
-def micro_config(work_dir, max_iters, **options):
+def micro_config(work_dir, max_iters, leaf=LEAF):
     """The leaf with a micro network, small crops, a constant learning rate, and its own everything else."""
-    config = launch.load_config(str(LEAF), str(work_dir), {"train_cfg.max_iters": max_iters, **options})
+    config = launch.load_config(str(leaf), str(work_dir), {"train_cfg.max_iters": max_iters})
     model = config.model
     model.data_preprocessor.size = (SIDE, SIDE)
     model.backbone.update(query_blocks=2, arch_overrides={"embed_dim": 48, "depth": 4, "num_heads": 3})

@@ -34,7 +34,7 @@ def test_it_is_the_authors(golden, name):
     for layer, lateral in enumerate(head.laterals):
         tokens = torch.cat([outputs[4 + layer].flatten(2), outputs[layer].flatten(2)], 2)
         torch.testing.assert_close(
-            lateral.norm(tokens).mT.numpy(), arrays[f"normed_features{layer}"], rtol=0, atol=1e-4
+            lateral.norm(tokens[..., None]).squeeze(-1).mT.numpy(), arrays[f"normed_features{layer}"], rtol=0, atol=1e-4
         )
     (classes,), (masks,) = head(outputs)
     torch.testing.assert_close(classes.numpy(), arrays["class_logits0"], rtol=0, atol=1e-4)
@@ -44,7 +44,7 @@ def test_it_is_the_authors(golden, name):
 def backbone_and_head(**arguments):
     torch.manual_seed(0)
     backbone = DINO("dinov3_vits16", arch_overrides=MICRO, **LAYERS)
-    return backbone, PMTHead(**{**HEAD, "norm_cfg": {"type": "BN1d"}, **arguments})
+    return backbone, PMTHead(**{**HEAD, "norm_cfg": {"type": "BN"}, **arguments})
 
 
 def in_the_authors_names(head):

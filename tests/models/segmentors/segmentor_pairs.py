@@ -85,7 +85,7 @@ def pmt_head(num_classes=5):
         "num_heads": 2,
         "num_queries": 7,
         "num_upscales": 1,
-        "norm_cfg": {"type": "BN1d"},
+        "norm_cfg": {"type": "BN"},
     }
 
 
