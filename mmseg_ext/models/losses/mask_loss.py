@@ -76,6 +76,9 @@ class MaskLoss(nn.Module):
         Cheng et al., Masked-attention Mask Transformer for Universal Image Segmentation, CVPR 2022, section 3.3.
     """
 
+    unlabelled_are_negatives = True
+    """Then a run with a label budget is refused."""
+
     def __init__(
         self,
         num_points: PositiveInt = 12544,

@@ -39,6 +39,7 @@ class PointMaskLoss(MaskLoss):
     """
 
     takes_label_weights = True
+    unlabelled_are_negatives = False
 
     def __init__(self, sparse_labels: bool | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
