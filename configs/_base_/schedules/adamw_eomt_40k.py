@@ -1,4 +1,4 @@
-"""40,000 iterations of AdamW for EoMT, whose masked attention ends block by block. A leaf adds `annealing` to its hooks:
+"""40,000 iterations of AdamW for EoMT, whose masked attention ends block by block. A leaf adds this hook:
 
 custom_hooks = [*_base_.custom_hooks, _base_.annealing]
 

@@ -186,9 +186,8 @@ class DINO(TrainedStateMixin):
         if not self.query_blocks:
             return (*outputs, *prefixes)
         network: Any = self.network
-        size = (images_NCHW.shape[-2], images_NCHW.shape[-1])
         blocks_for = partial(self._query_blocks, block_arguments[num_run:])
-        return (IntermediateTokens(x, grid, network.num_prefix_tokens, size, network.norm, blocks_for),)
+        return (IntermediateTokens(x, grid, network.num_prefix_tokens, network.norm, blocks_for),)
 
     def _query_blocks(self, block_arguments: list[dict[str, Tensor]], num_added: int) -> list[Block]:
         """Return the last blocks, for tokens to whose end `num_added` tokens without a position were added."""

@@ -19,7 +19,6 @@ class IntermediateTokens(NamedTuple):
         tokens: (N, L, C): class and register tokens, then the patches row by row.
         grid: Height and width in patches.
         num_prefix_tokens: Number of class and register tokens.
-        image_size: Height and width of the images in pixels.
         norm: The norm behind the last block.
         blocks_for: Returns the last blocks, for tokens to whose end so many tokens without a position were added.
     """
@@ -27,6 +26,5 @@ class IntermediateTokens(NamedTuple):
     tokens: Tensor
     grid: tuple[int, int]
     num_prefix_tokens: int
-    image_size: tuple[int, int]
     norm: nn.Module
     blocks_for: Callable[[int], Sequence[Block]]

@@ -165,7 +165,7 @@ class PMTHead(EoMT):
         tokens_NLC = torch.stack(laterals).sum(0)
         grid, num_prefix = shapes[-1][2:], shapes[0][3] if self.prefix_tokens else 0
         blocks_for = partial(self._own_blocks, grid, num_prefix)
-        return IntermediateTokens(tokens_NLC, grid, num_prefix, (0, 0), self.norm, blocks_for)
+        return IntermediateTokens(tokens_NLC, grid, num_prefix, self.norm, blocks_for)
 
     def _own_blocks(self, grid: tuple[int, int], num_prefix: int, num_added: int) -> list[Block]:
         rope_LC = extend_rotations(self.rope.get_embed(list(grid)), num_prefix + num_added)

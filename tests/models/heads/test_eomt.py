@@ -226,18 +226,3 @@ def test_the_state_holds_the_probabilities():
     other = micro_pair()[1]
     other.load_state_dict(head.state_dict())
     assert other.mask_probabilities == (0.25, 1.0)
-
-
-def test_scores_are_probabilities_of_classes_and_masks_summed():
-    backbone, head = micro_pair()
-    backbone.eval(), head.eval()
-    images = IMAGES[:, :, :, :48]
-    with torch.no_grad():
-        features = backbone(images)
-        scores = head.predict(features, [{}, {}], {})
-        class_logits, mask_logits = head(features)
-    assert scores.shape == (2, NUM_CLASSES, 64, 48)
-    enlarged = torch.nn.functional.interpolate(mask_logits[0], (64, 48), mode="bilinear").sigmoid()
-    probabilities = class_logits[0].softmax(-1)[..., :-1]
-    expected = (probabilities[:, :, :, None, None] * enlarged[:, :, None]).sum(1)
-    torch.testing.assert_close(scores, expected, atol=1e-5, rtol=1e-5)
