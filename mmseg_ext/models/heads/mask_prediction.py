@@ -4,13 +4,13 @@ Shape suffixes: N batch, Q queries, C classes, K classes and 'no object', h and 
 of the images.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def class_probabilities(class_logits_NQK: Tensor) -> Tensor:
@@ -18,7 +18,7 @@ def class_probabilities(class_logits_NQK: Tensor) -> Tensor:
     return class_logits_NQK.softmax(2)[..., :-1]
 
 
-class MaskPrediction(nn.Module):
+class MaskPrediction(ABC):
     """Mixin for heads whose queries predict a class and a mask each; list it before mmseg's or mmengine's class.
 
     The score of a class at a pixel is the sum over the queries of the probability of the class times that of the mask.

@@ -71,9 +71,6 @@ class PMTHead(EoMT):
     Raises:
         UserError: The weights do not match exactly, the maps have other channels, or an argument does not fit another.
 
-    Attributes:
-        query_blocks: Number of blocks; `MaskAnnealingHook` reads it.
-
     Reference:
         Cavagnero et al., PMT: Plain Mask Transformer for Image and Video Segmentation with Frozen Vision Encoders,
         arXiv 2603.25398, 2026.
@@ -126,12 +123,11 @@ class PMTHead(EoMT):
             )
             for _ in range(num_blocks)
         )
-        self.query_blocks = num_blocks
         self.norm = nn.LayerNorm(in_channels)
         if checkpoint is not None:
             self._load(str(checkpoint), new_classes)
 
-    def forward(self, inputs: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(self, inputs: Sequence[Any]) -> tuple[list[Tensor], list[Tensor]]:
         """Decode queries and features.
 
         Args:
@@ -163,7 +159,7 @@ class PMTHead(EoMT):
         tokens_NCL = [torch.cat([part.flatten(2) for part in layer], 2) for layer in layers]
         laterals = [lateral(tokens) for lateral, tokens in zip(self.laterals, tokens_NCL, strict=True)]
         tokens_NLC = torch.stack(laterals).sum(0)
-        grid, num_prefix = shapes[-1][2:], shapes[0][3] if self.prefix_tokens else 0
+        grid, num_prefix = (shapes[-1][2], shapes[-1][3]), shapes[0][3] if self.prefix_tokens else 0
         blocks_for = partial(self._own_blocks, grid, num_prefix)
         return IntermediateTokens(tokens_NLC, grid, num_prefix, self.norm, blocks_for)
 
