@@ -4,6 +4,7 @@ import pytest
 import torch
 from micro_eomt import KINDS, NUM_BLOCKS, NUM_CLASSES, SIDE, authors_state, ours, reference
 
+from mmseg_ext.engine.layer_decay_optim_wrapper_constructor import LayerDecayOptimWrapperConstructor
 from mmseg_ext.errors import UserError
 from mmseg_ext.models import DINO, EoMT
 
@@ -226,3 +227,30 @@ def test_the_state_holds_the_probabilities():
     other = micro_pair()[1]
     other.load_state_dict(head.state_dict())
     assert other.mask_probabilities == (0.25, 1.0)
+
+
+def test_mixed_precision_masks_as_full_precision_does(tmp_path):
+    torch.save(reference("v3").state_dict(), tmp_path / "w.bin")
+    backbone, head = ours("v3", tmp_path / "w.bin")
+    with torch.no_grad():
+        expected = head(backbone(IMAGES))[1][0]
+        head.mask_probabilities = (0.0, 0.0)
+        unmasked = head(backbone(IMAGES))[1][0]
+        head.mask_probabilities = ()
+        with torch.autocast("cpu", torch.bfloat16):
+            found = head(backbone(IMAGES))[1][0]
+    assert found.isfinite().all()
+    assert (found - expected).square().mean() < 0.5 * (unmasked - expected).square().mean()
+
+
+def test_rates_fall_through_the_blocks_and_queries_learn_at_the_full_rate():
+    backbone, head = micro_pair(frozen=False)
+    model = torch.nn.ModuleDict({"backbone": backbone, "decode_head": head})
+    config = {"optimizer": {"type": "AdamW", "lr": 1.0}}
+    wrapper = LayerDecayOptimWrapperConstructor(config, {"decay_rate": 0.5})(model)
+    rate_of = {id(parameter): group["lr"] for group in wrapper.param_groups for parameter in group["params"]}
+    rates = {name: rate_of[id(parameter)] for name, parameter in model.named_parameters()}
+    assert {rate for name, rate in rates.items() if name.startswith("decode_head.")} == {1.0}
+    in_blocks = [rates[f"backbone.network.blocks.{index}.attn.proj.weight"] for index in range(4)]
+    assert in_blocks == [1 / 16, 1 / 8, 1 / 4, 1 / 2]
+    assert rates["backbone.network.norm.weight"] == 1.0
