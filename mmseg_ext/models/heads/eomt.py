@@ -130,9 +130,14 @@ class EoMT(MaskPrediction, BaseModule):
         self.register_state_dict_post_hook(_save_mask_probabilities)
         self.register_load_state_dict_pre_hook(_load_mask_probabilities)
         if checkpoint is not None:
-            self._load(str(checkpoint), new_classes)
+            self.load_weights(str(checkpoint), new_classes)
 
-    def _load(self, source: str, new_classes: bool) -> None:
+    def load_weights(self, source: str, new_classes: bool) -> None:
+        """Load the weights of a file, folder or address; `new_classes` leaves the class layer out.
+
+        Raises:
+            UserError: They do not match exactly.
+        """
         weights, name = self._convert(read_weights(source), source)
         expected = {key: value.shape for key, value in self.state_dict().items()}
         mask_probabilities = weights.pop(MASK_PROBABILITIES, None)

@@ -125,7 +125,7 @@ class PMTHead(EoMT):
         )
         self.norm = nn.LayerNorm(in_channels)
         if checkpoint is not None:
-            self._load(str(checkpoint), new_classes)
+            self.load_weights(str(checkpoint), new_classes)
 
     def forward(self, inputs: Sequence[Any]) -> tuple[list[Tensor], list[Tensor]]:
         """Decode queries and features.

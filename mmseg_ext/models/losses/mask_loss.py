@@ -54,6 +54,13 @@ def present_classes(labels_NHW: Tensor, num_classes: int) -> Tensor:
     return is_class_NL.new_zeros(len(labels_NHW), num_classes + 1).scatter_(1, index_NL, True)[:, :-1]
 
 
+def mask_targets(points: LabelPoints, present_NC: Tensor, known_NC: Tensor) -> MaskTargets:
+    """List the present classes of each image."""
+    counts = present_NC.sum(1).tolist()
+    classes_NG = present_NC.sort(stable=True, dim=1, descending=True).indices[:, : max(counts)]
+    return MaskTargets(points, classes_NG, counts, known_NC)
+
+
 @MODELS.register_module()
 class MaskLoss(nn.Module):
     """The loss of Mask2Former, as published: cross-entropy of the classes, and binary cross-entropy and Dice of masks.
@@ -136,12 +143,7 @@ class MaskLoss(nn.Module):
         everywhere_N = torch.ones_like(present_NC[:, 0])
         weight_NHW = torch.ones_like(labels_NHW, dtype=torch.float32)
         points = LabelPoints(labels_NHW, weight_NHW, everywhere_N, self.num_points)
-        return self._targets(points, present_NC, torch.ones_like(present_NC))
-
-    def _targets(self, points: LabelPoints, present_NC: Tensor, known_NC: Tensor) -> MaskTargets:
-        counts = present_NC.sum(1).tolist()
-        classes_NG = present_NC.sort(stable=True, dim=1, descending=True).indices[:, : max(counts)]
-        return MaskTargets(points, classes_NG, counts, known_NC)
+        return mask_targets(points, present_NC, torch.ones_like(present_NC))
 
     def layer_losses(
         self, class_logits_NQK: Tensor, mask_logits_NQhw: Tensor, targets: MaskTargets

@@ -11,7 +11,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from mmseg_ext.models.label_weights import label_weights
-from mmseg_ext.models.losses.mask_loss import MaskLoss, MaskTargets, present_classes
+from mmseg_ext.models.losses.mask_loss import MaskLoss, MaskTargets, mask_targets, present_classes
 from mmseg_ext.models.losses.mask_points import LabelPoints
 from mmseg_ext.points.label_budget import SPARSE_LABELS
 from mmseg_ext.registry import MODELS
@@ -63,7 +63,7 @@ class PointMaskLoss(MaskLoss):
         sparse = [self._is_sparse(sample) for sample in data_samples]
         complete_N1 = ~torch.tensor(sparse, device=labels_NHW.device)[:, None]
         points = LabelPoints(labels_NHW, weight_NHW, everywhere_N, self.num_points)
-        return self._targets(points, present_NC, present_NC | complete_N1)
+        return mask_targets(points, present_NC, present_NC | complete_N1)
 
     def _is_sparse(self, sample: SegDataSample) -> bool:
         return bool(sample.metainfo.get(SPARSE_LABELS)) if self.sparse_labels is None else self.sparse_labels
