@@ -30,6 +30,7 @@ BENCHMARKS = {
     "pipeline.py": ["--quick"],
     "deformable_attention.py": ["--images", "1", "--repeats", "3"],
     "dino.py": ["--repeats", "3"],
+    "eomt.py": ["--repeats", "5"],
     "downsample.py": ["--images", "150", "--factors", "4", "--repeats", "3"],
     "features.py": ["--size", "512", "--images", "500", "--repeats", "3"],
     "points.py": ["--repeats", "3"],

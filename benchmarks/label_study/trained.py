@@ -109,7 +109,11 @@ def _set_labels(dataset: Any, cell: Cell, parts: list[str], folder: Path) -> Non
 
 def train_and_score(cell: Cell, root: Path, data_root: str | None, folder: Path) -> Record:
     """Train a cell, unless it has finished before, and score its last checkpoint image by image."""
-    path = trained_config(cell, root, data_root, folder)
+    return run_and_score(cell, trained_config(cell, root, data_root, folder), root, folder)
+
+
+def run_and_score(cell: Cell, path: Path, root: Path, folder: Path) -> Record:
+    """Train the config of a cell, unless it has finished before, and score its last checkpoint image by image."""
     config = Config.fromfile(path)
     max_iters = config.train_cfg.max_iters
     work_dir = folder / cell.name

@@ -2,8 +2,10 @@
 
 from mmseg_ext.models.backbones import DINO, EfficientNetLite, SMPBackbone
 from mmseg_ext.models.heads import (
+    EoMT,
     LinearHead,
     Mask2FormerHead,
+    PMTHead,
     PointFCNHead,
     PointFPNHead,
     PointLinearHead,
@@ -11,7 +13,13 @@ from mmseg_ext.models.heads import (
     PointUPerHead,
 )
 from mmseg_ext.models.layers import MultiScaleDeformableAttention
-from mmseg_ext.models.losses import PartialBinaryCrossEntropyLoss, PartialCrossEntropyLoss, PartialDiceLoss
+from mmseg_ext.models.losses import (
+    MaskLoss,
+    PartialBinaryCrossEntropyLoss,
+    PartialCrossEntropyLoss,
+    PartialDiceLoss,
+    PointMaskLoss,
+)
 from mmseg_ext.models.necks import UNetDecoder
 from mmseg_ext.models.regularizers import FeatureAffinityLoss, GatedCRFLoss, PottsLoss
 from mmseg_ext.models.segmentors import BlockwisePrediction, EncoderDecoder, SegTTAModel, SparseEncoderDecoder
@@ -22,17 +30,21 @@ __all__ = [
     "BlockwisePrediction",
     "EfficientNetLite",
     "EncoderDecoder",
+    "EoMT",
     "FeatureAffinityLoss",
     "GatedCRFLoss",
     "LinearHead",
     "Mask2FormerHead",
+    "MaskLoss",
     "MultiScaleDeformableAttention",
+    "PMTHead",
     "PartialBinaryCrossEntropyLoss",
     "PartialCrossEntropyLoss",
     "PartialDiceLoss",
     "PointFCNHead",
     "PointFPNHead",
     "PointLinearHead",
+    "PointMaskLoss",
     "PointSupervision",
     "PointUPerHead",
     "PottsLoss",

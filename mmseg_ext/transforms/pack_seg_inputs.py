@@ -11,6 +11,7 @@ from mmengine.structures import PixelData
 from mmseg.datasets.transforms import PackSegInputs as StockPackSegInputs
 from torch import Tensor
 
+from mmseg_ext.points.label_budget import SPARSE_LABELS
 from mmseg_ext.registry import TRANSFORMS
 
 SPLIT_BY_OPENCV = frozenset(map(np.dtype, ("u1", "f4")))
@@ -39,8 +40,9 @@ def to_channels_first(image_HWC: np.ndarray) -> Tensor:
 class PackSegInputs(StockPackSegInputs):
     """mmseg's PackSegInputs: the same arguments and, bit for bit, the same tensors, each array copied once.
 
-    The ``label_weights`` of :class:`WeighLabels` and the ``img_name`` that our datasets give join the metainfo; the
-    ``gt_label_weight`` of :class:`LoadCompletedAnnotations`, a weight a pixel, the data sample, uint8 (1, H, W).
+    The ``label_weights`` of :class:`WeighLabels`, and the ``img_name`` and the mark of sparse labels that our datasets
+    give, join the metainfo; the ``gt_label_weight`` of :class:`LoadCompletedAnnotations`, a weight a pixel, the data
+    sample, uint8 (1, H, W).
     """
 
     def transform(self, results: dict) -> dict:
@@ -55,7 +57,7 @@ class PackSegInputs(StockPackSegInputs):
         packed.update(super().transform(results))
         if labels is not None:
             packed["data_samples"].gt_sem_seg = labels
-        further = {key: results[key] for key in ("label_weights", "img_name") if key in results}
+        further = {key: results[key] for key in ("label_weights", "img_name", SPARSE_LABELS) if key in results}
         packed["data_samples"].set_metainfo(further)
         if "gt_label_weight" in results:
             weight_HW = np.ascontiguousarray(results["gt_label_weight"])

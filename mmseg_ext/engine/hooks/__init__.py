@@ -4,6 +4,7 @@ from mmseg_ext.engine.hooks.binary_threshold_hook import BinaryThresholdHook
 from mmseg_ext.engine.hooks.channels_last_hook import ChannelsLastHook
 from mmseg_ext.engine.hooks.console_hook import ConsoleHook
 from mmseg_ext.engine.hooks.data_check_hook import DataCheckHook
+from mmseg_ext.engine.hooks.mask_annealing_hook import MaskAnnealingHook
 from mmseg_ext.engine.hooks.point_pictures_hook import PointPicturesHook
 from mmseg_ext.engine.hooks.random_state_hook import RandomStateHook
 from mmseg_ext.engine.hooks.train_pictures_hook import TrainPicturesHook
@@ -14,6 +15,7 @@ __all__ = [
     "ChannelsLastHook",
     "ConsoleHook",
     "DataCheckHook",
+    "MaskAnnealingHook",
     "PointPicturesHook",
     "RandomStateHook",
     "TrainPicturesHook",

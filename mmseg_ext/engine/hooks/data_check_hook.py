@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.dist import broadcast_object_list, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
+from mmseg.models.decode_heads import Mask2FormerHead, MaskFormerHead
 from mmseg.models.losses import CrossEntropyLoss
 from torch import nn
 
@@ -195,8 +196,19 @@ def weight_problems(model: Any, dataset: Any) -> list[Problem]:
     return [Problem("model.decode_head", what, fix, "label weights")]
 
 
+def _takes_unlabelled_for_negative(part: nn.Module) -> bool:
+    """Whether a part of a model is a mask loss as published, or mmseg's mask head with such a loss."""
+    if isinstance(part, (Mask2FormerHead, MaskFormerHead)):
+        return getattr(part, "loss_decode", None) is None
+    return bool(getattr(part, "unlabelled_are_negatives", False))
+
+
 def loss_problems(model: Any, budget: LabelBudget | None) -> list[Problem]:
-    """Losses that average over all pixels where few have a label: they, and their gradients, would be almost zero."""
+    """Losses for labels of all pixels, where few have one.
+
+    An average over all pixels, and its gradient, would be almost zero. A published loss of masks would learn that every
+    pixel without a label belongs to no class.
+    """
     if budget is None or budget.sparsity is None:
         return []
     model = getattr(model, "module", model)
@@ -209,6 +221,13 @@ def loss_problems(model: Any, budget: LabelBudget | None) -> list[Problem]:
                 where = f"model.{attribute}.{name}"
                 what = f"CrossEntropyLoss averages over all pixels, but only {budget.describe()} have a label"
                 fix = "Use mmseg_ext.PartialCrossEntropyLoss, or a Point… head of mmseg_ext with its own loss."
+                problems.append(Problem(where, what, fix, "loss of sparse labels"))
+            elif _takes_unlabelled_for_negative(part):
+                where = ".".join(filter(None, ["model", attribute, name]))
+                what = f"the loss takes pixels without a label for negatives, but only {budget.describe()} have one"
+                fix = (
+                    "Use loss_decode=dict(type='mmseg_ext.PointMaskLoss'), with mmseg_ext.Mask2FormerHead for mmseg's."
+                )
                 problems.append(Problem(where, what, fix, "loss of sparse labels"))
     return problems
 

@@ -5,6 +5,8 @@ Shape suffixes: N batch, C channels, H height, W width, h w height and width in 
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any, Literal
 
 import torch
@@ -13,10 +15,11 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint as recompute
 
-from mmseg_ext.arguments import Fraction, StrPath
+from mmseg_ext.arguments import Fraction, NonNegativeInt, StrPath
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.backbones.dino_architectures import create_network, find_architecture
 from mmseg_ext.models.backbones.dino_formats import check_complete, find_backbone, to_timm
+from mmseg_ext.models.backbones.intermediate_tokens import Block, IntermediateTokens
 from mmseg_ext.models.backbones.low_rank_adaptation import adapt_blocks
 from mmseg_ext.models.backbones.satellite_weights import hold_satellite_weights, names_satellite_weights
 from mmseg_ext.models.backbones.trained_state import TrainedStateMixin, weights_digest
@@ -48,7 +51,11 @@ class DINO(TrainedStateMixin):
         with_cp: Recompute the activations of trained blocks in the backward pass instead of storing them.
         lora: `rank`, `alpha` and `targets` of a low-rank adaptation of every block, see
             :func:`~mmseg_ext.models.backbones.low_rank_adaptation.adapt_blocks`.
-        arch_overrides: Arguments that override those of timm's network, for example embed_dim, depth and num_heads.
+        arch_overrides: Arguments that override those of timm's network, for example embed_dim, depth and num_heads. To
+            a `patch_size` the patch embedding of the weights is resampled.
+        prefix_tokens: Return the class and register tokens of each layer as well, behind all maps.
+        query_blocks: Number of last blocks that the head runs, with its queries among the tokens, as EoMT does. The
+            only output is then :class:`IntermediateTokens`. Gradients pass through these blocks, frozen or not.
         init_cfg: Must be None; mmengine passes it.
 
     Raises:
@@ -78,6 +85,8 @@ class DINO(TrainedStateMixin):
         with_cp: bool = False,
         lora: Mapping[str, Any] | None = None,
         arch_overrides: Mapping[str, Any] | None = None,
+        prefix_tokens: bool = False,
+        query_blocks: NonNegativeInt = 0,
         init_cfg: None = None,
     ) -> None:
         super().__init__()
@@ -90,6 +99,8 @@ class DINO(TrainedStateMixin):
         self.network: nn.Module = self.adapter.network
         self.has_satellite_weights = checkpoint == TIMM_DOWNLOAD and names_satellite_weights(arch)
         self.out_indices = self._checked_indices(out_indices)
+        self.query_blocks = self._checked_query_blocks(query_blocks)
+        self.prefix_tokens = self._checked_prefix_tokens(prefix_tokens)
         if checkpoint is not None:
             if checkpoint != TIMM_DOWNLOAD:
                 self._load(str(checkpoint))
@@ -146,7 +157,7 @@ class DINO(TrainedStateMixin):
             return [self.network]
         return [*self.adapter.stem, *self.blocks[:num_frozen]] if num_frozen else []
 
-    def forward(self, images_NCHW: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, images_NCHW: Tensor) -> tuple[Tensor, ...] | tuple[IntermediateTokens]:
         """Compute the features of each requested layer.
 
         Args:
@@ -154,7 +165,8 @@ class DINO(TrainedStateMixin):
 
         Returns:
             For each of `out_indices` a tensor (N, C, ceil(H / patch), ceil(W / patch)); for a stage of a ConvNeXt the
-            padded height and width divided by the stride of the stage.
+            padded height and width divided by the stride of the stage. With `query_blocks` the tokens before these.
+            With `prefix_tokens` the maps are followed by a tensor (N, C, 1, tokens) each.
 
         Raises:
             UserError: Height or width is no multiple of the patch size, and `pad` is None.
@@ -162,15 +174,32 @@ class DINO(TrainedStateMixin):
         with_grad = torch.is_grad_enabled()
         with torch.set_grad_enabled(with_grad and not self.num_frozen):
             x, grid, block_arguments = self.adapter.embed(self._padded(images_NCHW))
-        outputs = []
-        for index, (block, arguments) in enumerate(zip(self.blocks, block_arguments, strict=True)):
+        outputs, prefixes = [], []
+        num_run = len(self.blocks) - self.query_blocks
+        for index, (block, arguments) in enumerate(islice(zip(self.blocks, block_arguments, strict=True), num_run)):
             with torch.set_grad_enabled(with_grad and index >= self.num_frozen):
-                x = self._run_block(block, x, arguments)
+                x = self._run_block(block, arguments, x)
             if index in self.out_indices:
                 outputs.append(self.adapter.output(x, index, grid))
-        return tuple(outputs)
+                if self.prefix_tokens:
+                    prefixes.append(self.adapter.prefix(x))
+        if not self.query_blocks:
+            return (*outputs, *prefixes)
+        network: Any = self.network
+        blocks_for = partial(self._query_blocks, block_arguments[num_run:])
+        return (IntermediateTokens(x, grid, network.num_prefix_tokens, network.norm, blocks_for),)
 
-    def _run_block(self, block: nn.Module, x: Tensor, arguments: dict[str, Tensor]) -> Tensor:
+    def _query_blocks(self, block_arguments: list[dict[str, Tensor]], num_added: int) -> list[Block]:
+        """Return the last blocks, for tokens to whose end `num_added` tokens without a position were added."""
+        arguments = self.adapter.arguments_of_longer(block_arguments, num_added)
+        blocks = list(self.blocks)[-self.query_blocks :]
+        return [partial(self._run_block, block, own) for block, own in zip(blocks, arguments, strict=True)]
+
+    def _run_block(
+        self, block: nn.Module, arguments: dict[str, Tensor], x: Tensor, attention_mask: Tensor | None = None
+    ) -> Tensor:
+        if attention_mask is not None:
+            arguments = {**arguments, "attn_mask": attention_mask}
         if self.with_cp and self.training and torch.is_grad_enabled():
             return recompute(block, x, use_reentrant=False, **arguments)  # type: ignore[call-overload]
         return block(x, **arguments)
@@ -198,6 +227,26 @@ class DINO(TrainedStateMixin):
                 f"(0 to {depth - 1}), got {out_indices!r}."
             )
         return indices
+
+    def _checked_query_blocks(self, query_blocks: int) -> int:
+        depth = self.out_indices[-1] + 1
+        if not query_blocks:
+            return 0
+        if not self.adapter.takes_queries:
+            raise UserError(f"Expected a vision transformer for `query_blocks`, got {self.arch}, which has no tokens.")
+        if len(self.out_indices) > 1 or query_blocks > depth:
+            raise UserError(
+                f"Expected `query_blocks` to be at most the {depth} blocks up to a single one of `out_indices`, got "
+                f"{query_blocks} and out_indices {self.out_indices}."
+            )
+        return query_blocks
+
+    def _checked_prefix_tokens(self, prefix_tokens: bool) -> bool:
+        if prefix_tokens and not self.adapter.takes_queries:
+            raise UserError(f"Expected a vision transformer for `prefix_tokens`, got {self.arch}, which has no tokens.")
+        if prefix_tokens and self.query_blocks:
+            raise UserError("Expected either `prefix_tokens` or `query_blocks`, got both. Leave `prefix_tokens` out.")
+        return prefix_tokens
 
     def _load(self, source: str) -> None:
         """Load pretrained weights of any format into the whole network, and log the format."""

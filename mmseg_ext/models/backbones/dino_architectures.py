@@ -126,7 +126,7 @@ def create_network(
         return DINOConvNeXt(network)
     if isinstance(network, VisionTransformer | Eva):
         rules = OFFICIAL_RULES if pos_interp == "official" else {}
-        return DINOViT(network, rules.get(architecture.family, TIMM_RULE))
+        return DINOViT(network, rules.get(architecture.family, TIMM_RULE), "patch_size" in overrides)
     raise UserError(
         f"Expected `arch` to be a plain vision transformer or a ConvNeXt of timm, got {architecture.timm_name}, "
         f"a {type(network).__name__}. mmseg.TIMMBackbone takes networks of any kind."

@@ -14,6 +14,7 @@ Renamings = tuple[tuple[str, str], ...]
 # Keys of the weight of the first layer, to find the prefix of the backbone in a file.
 FIRST_LAYERS = (
     "patch_embed.proj.weight",
+    "patch_embed.patch_embeddings.weight",
     "embeddings.patch_embeddings.projection.weight",
     "embeddings.patch_embeddings.weight",
     "stages.0.downsample_layers.0.weight",
@@ -26,6 +27,12 @@ BESIDE_BACKBONE = re.compile(
     r"(?:head|dino_head|ibot_head|classifier|decode_head|auxiliary_head|neck|data_preprocessor|frozen_weights_digest"
     r"|iteration|n_averaged)\b"
 )
+# Keys of EoMT and PMT beside their backbone: the authors' under `network.`, and those of transformers.
+BESIDE_BACKBONE_OF_EOMT = re.compile(
+    r"(?:network\.)?(?:q|query|class_head|class_predictor|mask_head|upscale|upscale_block|attn_mask_probs"
+    r"|encoder\.pixel_(?:mean|std)|criterion|bn\.\d"
+    r"|decoder\.(?:q|class_head|mask_head|upscale|attn_mask_probs|blocks|decoder_norm|lateral_projections|scalers))\b"
+)
 # Keys in official and Hugging Face files that are for pretraining only, or duplicates.
 UNUSED = re.compile(
     r"(?:^mask_token$|\.bias_mask$|^local_cls_norm\.|^norms\.3\.|^pooler\.|^head\.(?!norm\.)|^fc_norm\.|^attn_pool\.)"
@@ -33,12 +40,13 @@ UNUSED = re.compile(
 HUGGING_FACE_VIT: Renamings = (
     (r"^(?:model\.|encoder\.)+", ""),
     (r"^layers?\.(\d+)\.", r"blocks.\1."),
+    (r"^patch_embed\.(patch_embeddings|cls_token|register_tokens)\b", r"embeddings.\1"),  # the authors of EoMT
     (r"^embeddings\.patch_embeddings\.(?:projection\.)?", "patch_embed.proj."),
-    (r"^embeddings\.position_embeddings$", "pos_embed"),
+    (r"^embeddings\.position_embeddings(?:\.weight)?$", "pos_embed"),
     (r"^embeddings\.register_tokens$", "reg_token"),
     (r"^embeddings\.", ""),
     (r"\.attention\.(?:attention\.)?(q|k|v)(?:uery|ey|alue|_proj)\.", r".attn.\1."),
-    (r"\.attention\.(?:output\.dense|o_proj)\.", ".attn.proj."),
+    (r"\.attention\.(?:output\.dense|o_proj|out_proj)\.", ".attn.proj."),
     (r"\.layer_scale(\d)\.lambda1$", r".ls\1.gamma"),
     (r"\.mlp\.weights_in\.", ".mlp.w12."),
     (r"\.mlp\.weights_out\.", ".mlp.w3."),
@@ -114,10 +122,28 @@ def find_backbone(weights: Mapping[str, Tensor], source: str) -> dict[str, Tenso
     others = (*prefixes - {prefix, ""}, *(() if prefix in students else ("student", "module.student")))
     if any("depthwise_conv" in key for key in weights):
         prefix = prefix.removesuffix("model.")  # transformers keeps the last norm beside `model`
+    _refuse_differences(weights, source)
+    weights = {key: value for key, value in weights.items() if not BESIDE_BACKBONE_OF_EOMT.match(key)}
     left_over = [key for key in weights if not key.startswith((prefix, *others)) and not BESIDE_BACKBONE.match(key)]
     if left_over:
         raise UserError(f"Expected a backbone under {prefix!r} in {source}, found besides it: {listed(left_over)}.")
     return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+
+
+def _refuse_differences(weights: Mapping[str, Tensor], source: str) -> None:
+    """Refuse files of EoMT's authors that hold differences to DINOv3's weights.
+
+    The mean of the colours is among the weights, so there it is zero.
+
+    Raises:
+        UserError: It is such a file.
+    """
+    mean = weights.get("network.encoder.pixel_mean")
+    if mean is not None and not mean.any():
+        raise UserError(
+            f"Expected the weights of a network in {source}, got differences to the weights of DINOv3, as EoMT's "
+            "authors publish them. Take the model in the format of transformers, or save the sum of both."
+        )
 
 
 def recognise(weights: Mapping[str, Tensor]) -> tuple[str, Renamings]:
@@ -135,8 +161,8 @@ def recognise(weights: Mapping[str, Tensor]) -> tuple[str, Renamings]:
         return "DINOv3 ConvNeXt, Hugging Face", HUGGING_FACE_CONVNEXT
     if "stem.0.weight" in weights:
         return "ConvNeXt, timm", ()
-    if any(key.startswith("embeddings.") for key in weights):
-        if "embeddings.patch_embeddings.weight" in weights:
+    if any(key.startswith(("embeddings.", "patch_embed.patch_embeddings.")) for key in weights):
+        if "patch_embed.patch_embeddings.weight" in weights or "embeddings.patch_embeddings.weight" in weights:
             gated = any(".gate_proj." in key for key in weights)
             return "DINOv3, Hugging Face", HUGGING_FACE_VIT + (() if gated else UNGATED)
         if "embeddings.register_tokens" in weights:

@@ -41,6 +41,9 @@ class DINONetwork(ABC):
     blocks_name: ClassVar[str]
     """Attribute of the network that holds its blocks."""
 
+    takes_queries: ClassVar[bool] = False
+    """Whether tokens can be added between its blocks."""
+
     network: Network
 
     def __init__(self, network: Network) -> None:
@@ -73,6 +76,12 @@ class DINONetwork(ABC):
             images_NCHW: Images whose sides are multiples of the stride.
         """
 
+    def arguments_of_longer(
+        self, block_arguments: Sequence[dict[str, Tensor]], num_added: int
+    ) -> Sequence[dict[str, Tensor]]:
+        """Change the arguments of blocks for tokens to whose end `num_added` tokens without a position were added."""
+        return block_arguments
+
     @abstractmethod
     def output(self, features: Tensor, index: int, grid: tuple[int, int]) -> Tensor:
         """Turn the output of a block into a feature map.
@@ -85,6 +94,10 @@ class DINONetwork(ABC):
         Returns:
             The feature map (N, C, h, w), with the final norm applied where there is one.
         """
+
+    def prefix(self, features: Tensor) -> Tensor:
+        """Return the class and register tokens of a block's output, with the final norm, as a map (N, C, 1, tokens)."""
+        raise NotImplementedError  # for networks that take queries only
 
     @abstractmethod
     def remove_unused(self, num_blocks: int, norm: bool) -> None:

@@ -3,7 +3,10 @@
 Shape suffixes: N batch, C channels, H height, W width, h w height and width in patches, L tokens.
 """
 
+from collections.abc import Sequence
+
 import torch
+from timm.layers import resample_patch_embed
 from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
@@ -17,6 +20,8 @@ from mmseg_ext.models.backbones.dino_vit_weights import (
 )
 from mmseg_ext.models.backbones.position_embedding import InterpolationRule, interpolate_position_embedding
 
+PATCH_KERNEL = "patch_embed.proj.weight"
+
 
 class DINOViT(DINONetwork):
     """Adapter for timm's vision transformers.
@@ -24,14 +29,18 @@ class DINOViT(DINONetwork):
     Args:
         network: A VisionTransformer, or an Eva, timm's class for DINOv3's rotary position embedding.
         rule: How learned position embeddings of a VisionTransformer are interpolated.
+        resample_patches: Whether a patch embedding of another patch size is resampled to that of the network.
     """
 
     blocks_name = "blocks"
+    takes_queries = True
     network: VisionTransformer | Eva
 
-    def __init__(self, network: VisionTransformer | Eva, rule: InterpolationRule) -> None:
+    def __init__(
+        self, network: VisionTransformer | Eva, rule: InterpolationRule, resample_patches: bool = False
+    ) -> None:
         super().__init__(network)
-        self.rule = rule
+        self.rule, self.resample_patches = rule, resample_patches
         if isinstance(network.norm, nn.Identity):
             # Networks that average all patches have their last norm behind the average.
             network.norm, network.fc_norm = network.fc_norm, nn.Identity()
@@ -86,10 +95,25 @@ class DINOViT(DINONetwork):
             tokens_NLC = tokens_NLC + position_1LC
         return network.pos_drop(tokens_NLC)
 
+    def arguments_of_longer(
+        self, block_arguments: Sequence[dict[str, Tensor]], num_added: int
+    ) -> Sequence[dict[str, Tensor]]:
+        """Extend the rotations by rotations of zero; other networks have no arguments."""
+        ropes = [arguments["rope"] for arguments in block_arguments if "rope" in arguments]
+        if not ropes:
+            return block_arguments
+        if isinstance(self.network, Eva) and self.network.rope_mixed:
+            return [{"rope": extend_rotations(rope, num_added)} for rope in ropes]
+        return [{"rope": extend_rotations(ropes[0], num_added)}] * len(ropes)
+
     def output(self, features: Tensor, index: int, grid: tuple[int, int]) -> Tensor:
         """Return the patches as a map, with the final norm."""
         patches_NLC = self.network.norm(features[:, self.network.num_prefix_tokens :])
         return patches_NLC.unflatten(1, grid).movedim(-1, 1).contiguous()
+
+    def prefix(self, features: Tensor) -> Tensor:
+        """Return the class and register tokens, with the final norm."""
+        return self.network.norm(features[:, : self.network.num_prefix_tokens]).mT.unsqueeze(2)
 
     def remove_unused(self, num_blocks: int, norm: bool) -> None:
         """Remove later blocks, pooling and, without `norm`, the final norm."""
@@ -102,6 +126,9 @@ class DINOViT(DINONetwork):
     def convert(self, weights: dict[str, Tensor]) -> None:
         """Write attention, gates and layer scale in timm's way; fit the network's grid to that of the weights."""
         network = self.network
+        kernel_CIhw = weights.get(PATCH_KERNEL)
+        if self.resample_patches and kernel_CIhw is not None and kernel_CIhw.ndim == 4:
+            weights[PATCH_KERNEL] = resample_patch_embed(kernel_CIhw, list(network.patch_embed.patch_size))
         if isinstance(network, Eva):
             convert_eva(weights, has_bias=getattr(network.blocks[0].attn, "q_bias", None) is not None)
         else:
@@ -115,3 +142,10 @@ class DINOViT(DINONetwork):
         if network.patch_embed.grid_size != (side, side):
             height, width = network.patch_embed.patch_size
             network.set_input_size(img_size=(side * height, side * width))
+
+
+def extend_rotations(rope_LC: Tensor, num_added: int) -> Tensor:
+    """Append rotations by zero to timm's rotations (…, L, C), sines in the first half and cosines in the second."""
+    added_LC = rope_LC.new_zeros(*rope_LC.shape[:-2], num_added, rope_LC.shape[-1])
+    added_LC[..., rope_LC.shape[-1] // 2 :] = 1
+    return torch.cat([rope_LC, added_LC], dim=-2)

@@ -65,6 +65,9 @@ def has_class_position(position_1LC: Tensor) -> bool:
 
 def _prepare(weights: dict[str, Tensor]) -> None:
     """Do what both layouts need."""
+    position = weights.get("pos_embed")
+    if position is not None and position.ndim == 2:  # an embedding of transformers
+        weights["pos_embed"] = position[None]
     # Query, key and value in one matrix; a missing bias (DINOv3's keys have none) is zero.
     for key in [key for key in weights if key.endswith(".attn.q.weight")]:
         stem = key.removesuffix("q.weight")

@@ -105,6 +105,9 @@ class ImageLogits:
         align_corners: As in ``torch.nn.functional.interpolate``.
     """
 
+    is_linear = True
+    """Whether values are interpolated logits; then both interpolations of a whole image are done in one."""
+
     def __init__(
         self,
         shape: tuple[int, int],
@@ -118,14 +121,18 @@ class ImageLogits:
         self.align_corners = align_corners
         self._tops, self._lefts, self._compute = tops, lefts, compute
         self._held = {0: [compute(tops[0], left) for left in lefts]}
-        first = self._held[0][0]
-        self.num_images, self.num_channels, height, width = first.shape
+        self._describe(self._held[0][0])
+        self._is_whole = self.is_linear and len(tops) == len(lefts) == 1
+        self._rows = _WindowAxis(tops, window_shape[0], self.input_shape[0], align_corners)
+        self._columns = _WindowAxis(lefts, window_shape[1], self.input_shape[1], align_corners)
+
+    def _describe(self, window: Tensor) -> None:
+        """Read shapes and types from what was computed for a window."""
+        self.num_images, self.num_channels, height, width = window.shape
+        self.block_channels = self.num_channels
         self.input_shape = (height, width)
-        self.device, self.dtype = first.device, first.dtype
-        self.value_dtype = torch.promote_types(first.dtype, torch.float32)
-        self._is_whole = len(tops) == len(lefts) == 1
-        self._rows = _WindowAxis(tops, window_shape[0], height, align_corners)
-        self._columns = _WindowAxis(lefts, window_shape[1], width, align_corners)
+        self.device, self.dtype = window.device, window.dtype
+        self.value_dtype = torch.promote_types(window.dtype, torch.float32)
 
     @property
     def step_width(self) -> int:
@@ -203,6 +210,17 @@ class ImageLogits:
     def _take(self, logits_NChw: Tensor, image: int, rows: slice | None, columns: slice | None) -> Tensor:
         return logits_NChw[image, :, rows, columns].to(self.value_dtype).movedim(1, 0)
 
+    def _enlarge(
+        self,
+        window: Tensor,
+        image: int,
+        rows: tuple[slice, Tensor | None],
+        columns: tuple[slice, Tensor | None],
+    ) -> Tensor:
+        """Compute a block of a window at the size of the images, given the logits to take and their weights."""
+        taken_kCl = self._take(window, image, rows[0], columns[0])
+        return interpolate_block(taken_kCl, self._to_device(rows[1]), self._to_device(columns[1]))
+
     def _average_windows(self, image: int, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
         """Enlarge the logits of all windows that overlap some rows and columns of the image, and average them."""
         (top, bottom), (left, right) = rows, columns
@@ -212,17 +230,16 @@ class ImageLogits:
             inside_rows = self._rows.overlap(i, top, bottom)
             if inside_rows is None:
                 continue
-            taken_rows, row_weights = self._rows.taps(i, *inside_rows)
+            taken_rows = self._rows.taps(i, *inside_rows)
             y1, y2 = inside_rows
-            for j, logits_NChw in enumerate(windows):
+            for j, window in enumerate(windows):
                 inside_columns = self._columns.overlap(j, left, right)
                 if inside_columns is None:
                     continue
-                taken_columns, column_weights = self._columns.taps(j, *inside_columns)
-                taken_kCl = self._take(logits_NChw, image, taken_rows, taken_columns)
+                taken_columns = self._columns.taps(j, *inside_columns)
                 x1, x2 = inside_columns
-                total_RCT[y1 - top : y2 - top, :, x1 - left : x2 - left] += interpolate_block(
-                    taken_kCl, self._to_device(row_weights), self._to_device(column_weights)
+                total_RCT[y1 - top : y2 - top, :, x1 - left : x2 - left] += self._enlarge(
+                    window, image, taken_rows, taken_columns
                 )
         counts_R = self._rows.counts(top, bottom).to(total_RCT)
         counts_T = self._columns.counts(left, right).to(total_RCT)

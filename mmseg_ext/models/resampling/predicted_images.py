@@ -86,7 +86,7 @@ def _block_shape(logits: ImageLogits, placement: Placement) -> tuple[int, int]:
     columns = min(
         STRIP_WIDTH.get(kind, STRIP_WIDTH_ELSEWHERE), math.ceil(_MAX_TAKEN_COLUMNS * width / logits.step_width)
     )
-    rows = BLOCK_VALUES.get(kind, BLOCK_VALUES_ELSEWHERE) // (logits.num_channels * min(columns, width))
+    rows = BLOCK_VALUES.get(kind, BLOCK_VALUES_ELSEWHERE) // (logits.block_channels * min(columns, width))
     # Where the result is smaller than the logits or the image, a block has more source pixels than pixels.
     shrunk_rows = max(1, logits.shape[0] / height, logits.input_shape[0] / height)
     shrunk_columns = max(1, logits.shape[1] / width, logits.input_shape[1] / width)

@@ -10,8 +10,10 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from mmseg_ext.errors import UserError
+from mmseg_ext.models.heads.mask_prediction import MaskPrediction, class_probabilities
 from mmseg_ext.models.label_range import check_labels
 from mmseg_ext.models.resampling.image_logits import ImageLogits
+from mmseg_ext.models.resampling.image_scores import ClassMasks, ImageScores
 from mmseg_ext.models.resampling.predicted_images import Placement, placement_of, predict_images
 from mmseg_ext.models.segmentors.sample_without_logits import without_logits
 
@@ -40,7 +42,8 @@ class BlockwisePrediction(EncoderDecoder):
 
     - Whole images: only the head's own small logits are stored.
     - Sliding windows (``test_cfg=dict(mode='slide', …)``): the small logits of the rows of windows that overlap.
-    - Heads with their own `predict` or `predict_by_feat` (Mask2Former, EncHead, SAN; see `has_plain_head`), and
+    - Mask heads (EoMT, PMTHead, ``mmseg_ext.Mask2FormerHead``; see `has_mask_head`): their small masks are stored.
+    - Other heads with their own `predict` or `predict_by_feat` (EncHead, SAN, mmseg's Mask2FormerHead), and
       segmentors that override mmseg's methods of inference: the logits at the size of the network's input are stored,
       as in mmseg, and only the resizing to the original image is done block by block.
 
@@ -78,16 +81,29 @@ class BlockwisePrediction(EncoderDecoder):
     @property
     def has_plain_head(self) -> bool:
         """Whether head and segmentor use mmseg's methods of prediction, so that the head's logits are sufficient."""
-        head, kind = self.decode_head, type(self)
+        head = self.decode_head
         return (
             isinstance(head, BaseDecodeHead)
             and type(head).predict is BaseDecodeHead.predict
             and type(head).predict_by_feat is BaseDecodeHead.predict_by_feat
-            and all(
-                getattr(kind, name) is getattr(EncoderDecoder, name)
-                for name in ("inference", "whole_inference", "slide_inference", "encode_decode")
-            )
+            and self._has_plain_inference
         )
+
+    @property
+    def has_mask_head(self) -> bool:
+        """Whether the head predicts as `MaskPrediction` and the segmentor as mmseg's."""
+        head = self.decode_head
+        return (
+            isinstance(head, MaskPrediction)
+            and type(head).predict is MaskPrediction.predict
+            and not self.align_corners
+            and self._has_plain_inference
+        )
+
+    @property
+    def _has_plain_inference(self) -> bool:
+        methods = ("inference", "whole_inference", "slide_inference", "encode_decode")
+        return all(getattr(type(self), name) is getattr(EncoderDecoder, name) for name in methods)
 
     def predict(self, inputs: Tensor, data_samples: Sequence[SegDataSample] | None = None) -> list[SegDataSample]:
         """Predict a batch.
@@ -111,7 +127,7 @@ class BlockwisePrediction(EncoderDecoder):
         else:
             metas = [sample.metainfo for sample in data_samples]
         seg_logits = None
-        if self.keep_logits or not self.has_plain_head:
+        if self.keep_logits or not (self.has_plain_head or self.has_mask_head):
             seg_logits = self.inference(inputs, metas)
             logits = ImageLogits.of_whole(seg_logits, tuple(seg_logits.shape[2:]), self.align_corners)
         else:
@@ -151,6 +167,16 @@ class BlockwisePrediction(EncoderDecoder):
 
     def _image_logits(self, inputs: Tensor, metas: list[dict]) -> ImageLogits:
         """Prepare the logits that ``whole_inference`` or ``slide_inference`` would return."""
+        head, has_masks = self.decode_head, self.has_mask_head
+        kind = ImageScores if has_masks else ImageLogits
+
+        def outputs(images: Tensor) -> Any:
+            features = self.extract_feat(images)
+            if not has_masks:
+                return head.forward(features)
+            class_logits_NQK, masks_NQhw = head.predict_masks(features, metas)
+            return ClassMasks(class_probabilities(class_logits_NQK), masks_NQhw)
+
         mode = self.test_cfg.get("mode", "whole")
         if mode not in ("whole", "slide"):
             raise UserError(f"Expected `test_cfg.mode` to be 'whole' or 'slide', got {mode!r}.")
@@ -161,15 +187,17 @@ class BlockwisePrediction(EncoderDecoder):
                 window_starts(*axis) for axis in zip(shape, self.test_cfg.crop_size, self.test_cfg.stride, strict=True)
             )
 
-            def compute(top: int, left: int) -> Tensor:
-                crops = inputs[:, :, top : top + window[0], left : left + window[1]]
-                return self.decode_head.forward(self.extract_feat(crops))
+            def compute(top: int, left: int) -> Any:
+                return outputs(inputs[:, :, top : top + window[0], left : left + window[1]])
 
-            return ImageLogits(shape, window, tops, lefts, compute, self.align_corners)
-        logits_NChw = self.decode_head.forward(self.extract_feat(inputs))
-        # The size that the head would enlarge its logits to.
-        enlarged = self.decode_head.predict_by_feat(logits_NChw.new_empty(logits_NChw.shape, device="meta"), metas)
-        return ImageLogits.of_whole(logits_NChw, tuple(enlarged.shape[2:]), self.align_corners)
+            return kind(shape, window, tops, lefts, compute, self.align_corners)
+        output = outputs(inputs)
+        # The size that the head would enlarge its logits or masks to.
+        if has_masks:
+            enlarged = head.input_shape(metas[0])
+        else:
+            enlarged = tuple(head.predict_by_feat(output.new_empty(output.shape, device="meta"), metas).shape[2:])
+        return kind.of_whole(output, enlarged, self.align_corners)
 
     def _labels(self, sample: SegDataSample, placement: Placement) -> Tensor | None:
         """Return the labels for the cross-entropy, None without labels or without `validation_loss`."""

@@ -304,6 +304,20 @@ def test_a_loss_over_all_pixels_is_refused_where_few_have_a_label():
     assert len(loss_problems(nested, points)) == 1
 
 
+def test_a_mask_loss_for_which_unlabelled_pixels_are_negatives_is_refused_on_points():
+    points = LabelBudget(num_points=20)
+    model = torch.nn.Module()
+    model.decode_head = torch.nn.Module()
+    for kind, count in (("MaskLoss", 1), ("PointMaskLoss", 0)):
+        model.decode_head.loss_decode = MODELS.build({"type": f"mmseg_ext.{kind}"})
+        problems = list(map(str, loss_problems(model, points)))
+        assert len(problems) == count
+        assert loss_problems(model, None) == []
+        if count:
+            assert "model.decode_head.loss_decode: the loss takes pixels without a label for negatives" in problems[0]
+            assert "mmseg_ext.PointMaskLoss" in problems[0]
+
+
 @pytest.mark.parametrize("loss", ["CrossEntropyLoss", "mmseg_ext.PartialCrossEntropyLoss"])
 def test_such_a_run_stops_before_the_first_step(tmp_path, loss):
     settings = config(tmp_path)

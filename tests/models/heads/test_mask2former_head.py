@@ -83,6 +83,28 @@ def test_losses_gradients_and_predictions_are_mmsegs():
             torch.testing.assert_close(our_parameters[name].grad, parameter.grad, rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.parametrize("loss", ["MaskLoss", "PointMaskLoss"])
+def test_the_losses_of_the_package_are_mmsegs_on_full_labels(loss):
+    config = head_config("mmseg_ext.Mask2FormerHead")
+    config.loss_decode = dict(type=f"mmseg_ext.{loss}", num_points=64, importance_sample_ratio=0.0)
+    theirs, ours = build("mmseg_ext.Mask2FormerHead"), MODELS.build(config)
+    ours.load_state_dict(theirs.state_dict())
+    generator = torch.Generator().manual_seed(0)
+    features = [torch.randn(2, 4 * n, 32 >> n, 32 >> n, generator=generator) for n in range(1, 5)]
+    samples = []
+    for _ in range(2):
+        sample = SegDataSample(metainfo={"img_shape": (64, 64), "batch_input_shape": (64, 64)})
+        sample.gt_sem_seg = PixelData(data=torch.randint(3, (1, 64, 64), generator=generator))
+        samples.append(sample)
+    results = []
+    for head in (theirs, ours):
+        torch.manual_seed(1)
+        results.append(head.loss(features, samples, None))
+    assert results[0].keys() == results[1].keys()
+    for name, value in results[0].items():
+        torch.testing.assert_close(results[1][name], value.squeeze(), rtol=1e-4, atol=1e-5)
+
+
 def test_without_mmdet_the_error_says_what_to_do(monkeypatch):
     class Bare(BaseModule):
         """What mmseg's head is where mmdet cannot be imported."""

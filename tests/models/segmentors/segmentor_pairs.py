@@ -74,12 +74,28 @@ def knet_head():
     }
 
 
+def pmt_head(num_classes=5):
+    return {
+        "type": "mmseg_ext.PMTHead",
+        "in_channels": 8,
+        "num_classes": num_classes,
+        "in_index": 0,
+        "prefix_tokens": False,
+        "num_blocks": 1,
+        "num_heads": 2,
+        "num_queries": 7,
+        "num_upscales": 1,
+        "norm_cfg": {"type": "BN"},
+    }
+
+
 HEADS = {
     "softmax": fcn_head(),
     "corners": fcn_head(align_corners=True),
     "many classes": fcn_head(num_classes=150),
     "sigmoid": fcn_head(num_classes=2, out_channels=1, threshold=0.45),
     "knet": knet_head(),
+    "queries": pmt_head(),
     "masks": fcn_head(type="mmseg_ext.MaskProductHead", num_convs=None, concat_input=None),
     "enc": fcn_head(type="EncHead", num_convs=None, concat_input=None, num_codes=4, use_se_loss=False, in_channels=[8]),
 }
@@ -103,8 +119,10 @@ def build(kind, head, test_cfg=None, **kwargs):
     generator = torch.Generator().manual_seed(5)
     for name, parameter in model.named_parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator) * 0.5
-        if head["type"] == "IterativeDecodeHead" and name.endswith("bias"):
+        if head["type"] in ("IterativeDecodeHead", "mmseg_ext.PMTHead") and name.endswith("bias"):
             parameter.data.zero_()  # random biases drown K-Net's kernels: its classes would be near ties everywhere
+        if name in ("decode_head.queries.weight", "decode_head.class_head.weight", "decode_head.mask_head.4.weight"):
+            parameter.data *= 8  # or all queries predict the same
     return model.eval()
 
 

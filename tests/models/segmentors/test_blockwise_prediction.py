@@ -1,6 +1,7 @@
 """Block by block against stock mmseg: the same class maps and samples, and logits on request."""
 
 import copy
+from itertools import product
 
 import pytest
 import torch
@@ -19,7 +20,8 @@ from mmseg_ext.registry import MODELS
 )
 def test_every_head_predicts_the_stock_classes(mmseg_scope, name, test_cfg):
     pair = build_pair(HEADS[name], test_cfg)
-    assert pair[1].has_plain_head == (name not in ("masks", "enc"))
+    assert pair[1].has_plain_head == (name not in ("queries", "masks", "enc"))
+    assert pair[1].has_mask_head == (name == "queries")
     compare(pair, (64, 80), [(64, 80)])
     compare(pair, (64, 80), [(150, 201)])
 
@@ -28,7 +30,7 @@ def test_every_head_predicts_the_stock_classes(mmseg_scope, name, test_cfg):
 @pytest.mark.parametrize("flip", [None, "horizontal", "vertical"])
 @pytest.mark.parametrize("padding", [(0, 0, 0, 0), (3, 8, 5, 2)])
 @pytest.mark.parametrize("original", [(57, 69), (300, 411), (31, 20), (1, 1)])
-@pytest.mark.parametrize("name", ["softmax", "corners", "sigmoid"])
+@pytest.mark.parametrize("name", ["softmax", "corners", "sigmoid", "queries"])
 def test_padding_flip_and_size_are_undone_as_in_stock(mmseg_scope, name, original, padding, flip, test_cfg):
     pair = build_pair(HEADS[name], test_cfg)
     inputs = torch.randn(1, 3, 64, 80, generator=torch.Generator().manual_seed(2))
@@ -45,14 +47,15 @@ def test_the_padding_of_the_preprocessor_is_undone_as_that_of_the_pipeline(mmseg
 def test_images_of_a_batch_may_differ_in_size(mmseg_scope, test_cfg):
     compare(build_pair(HEADS["softmax"], test_cfg), (64, 80), [(64, 80), (200, 90), (33, 41)])
     compare(build_pair(HEADS["corners"], test_cfg), (65, 81), [(130, 162), (64, 80)], flip="vertical")
+    compare(build_pair(HEADS["queries"], test_cfg), (64, 80), [(64, 80), (200, 90), (33, 41)])
 
 
 @pytest.mark.parametrize("max_values", [1, 900, 10**9])
 def test_the_size_of_the_blocks_does_not_matter(mmseg_scope, monkeypatch, max_values):
     monkeypatch.setitem(predicted_images.BLOCK_VALUES, "cpu", max_values)
     monkeypatch.setitem(predicted_images.STRIP_WIDTH, "cpu", 7)
-    for test_cfg in (None, SLIDE):
-        compare(build_pair(HEADS["softmax"], test_cfg), (48, 56), [(61, 75)], padding=(0, 3, 0, 1), flip="horizontal")
+    for name, test_cfg in product(("softmax", "queries"), (None, SLIDE)):
+        compare(build_pair(HEADS[name], test_cfg), (48, 56), [(61, 75)], padding=(0, 3, 0, 1), flip="horizontal")
 
 
 @pytest.mark.parametrize("crop_size", [(32, 40), (128, 128), (64, 30)])
