@@ -1,10 +1,12 @@
 """Files that are replaced whole or not at all."""
 
+import fcntl
 import gzip
 import hashlib
 import json
 import os
 import secrets
+import socket
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -167,3 +169,47 @@ _DIGEST_BYTES = 16
 
 def _digest(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
+
+
+_held_locks: dict[str, int] = {}
+
+
+def take_lock(path: str | Path) -> str | None:
+    """Lock a file for this process, until :func:`release_lock` or the end of the process, however it ends.
+
+    The lock is the process's own: its child processes do not hold it, and a killed process does not leave it behind. A
+    second call in the same process changes nothing. On a file system without locks there is none.
+
+    Args:
+        path: The file, which is made; its folder is there.
+
+    Returns:
+        Who holds it instead, such as 'process 12 on host'; None where it was taken.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    name = os.path.realpath(path)
+    if name in _held_locks:  # to open and close the file again would release the lock
+        return None
+    descriptor = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
+        os.close(descriptor)
+        return holder
+    except OSError:  # a file system without locks
+        os.close(descriptor)
+        return None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+    _held_locks[name] = descriptor
+    return None
+
+
+def release_lock(path: str | Path) -> None:
+    """Release a lock of this process."""
+    descriptor = _held_locks.pop(os.path.realpath(path), None)
+    if descriptor is not None:
+        os.close(descriptor)

@@ -22,6 +22,7 @@ from mmseg_ext.errors import UserError
 ROOT = Path(__file__).resolve().parents[1]
 ALL_LABELS = "fpn_r18w32_1xb8-600_lovedademo-128x128"
 POINTS = f"{ALL_LABELS}-20pts"
+RUNS = [ALL_LABELS, POINTS, "features_effnetlite0_1xb1-1_lovedademo-512x512-20pts"]
 
 
 def command(folder: Path) -> list[str]:
@@ -51,14 +52,16 @@ def finished(tmp_path_factory):
     return folder, result.stdout
 
 
-def test_the_output_leads_through_the_five_steps(finished):
+def test_the_output_leads_through_the_six_steps(finished):
     folder, output = finished
-    assert re.findall(r"^\[(\d)/5\]", output, re.MULTILINE) == ["1", "2", "3", "4", "5"]
+    assert re.findall(r"^\[(\d)/6\]", output, re.MULTILINE) == ["1", "2", "3", "4", "5", "6"]
     assert "20 points per image" in output
-    assert re.search(r"^time +images \d.*, all labels \d.*, 20 points \d.*, together \d", output, re.MULTILINE)
+    assert re.search(
+        r"^time +images \d.*, all labels \d.*, 20 points \d.*, light head \d.*, together \d", output, re.MULTILINE
+    )
     assert f"--work-dir {folder}/work/5pts" in output
     assert "Traceback" not in output
-    first_run = output.partition("[2/5]")[2].partition("evaluated")[0]
+    first_run = output.partition("[2/6]")[2].partition("evaluated")[0]
     assert len(first_run.splitlines()) <= 30
 
 
@@ -68,17 +71,17 @@ def test_it_starts_from_scratch_and_leaves_other_folders_alone(finished):
     assert (folder / "work" / "mine" / "notes.txt").read_text() == "keep me"
 
 
-def test_the_table_holds_both_runs_best_first(finished):
+def test_the_table_holds_all_runs_best_first(finished):
     folder, output = finished
     (table,) = (folder / "work").glob("*_scores.md")
     scores = {}
-    for name in (ALL_LABELS, POINTS):
+    for name in RUNS:
         (log,) = (folder / "work" / name).glob("*/vis_data/scalars.json")
         rows = [json.loads(line) for line in log.read_text().splitlines()]
         scores[name] = [row["mIoU"] for row in rows if "mIoU" in row][-1]
-    listed = re.findall(rf"`({ALL_LABELS}(?:-20pts)?)`", table.read_text())
-    assert sorted(listed) == [ALL_LABELS, POINTS]
-    assert scores[listed[0]] >= scores[listed[1]]
+    listed = re.findall(rf"`({'|'.join(RUNS)})`", table.read_text())
+    assert sorted(listed) == sorted(RUNS)
+    assert [scores[name] for name in listed] == sorted(scores.values(), reverse=True)
     assert "99.0" not in table.read_text()
     assert str(table) in output
 
@@ -97,7 +100,7 @@ def test_pictures_are_there_and_show_what_was_predicted(finished):
     masks = {}
     for path in (folder / "data" / "Val").rglob("masks_png/*.png"):
         masks["_".join(path.relative_to(folder / "data").parts).replace("masks", "images")] = path
-    for name in (ALL_LABELS, POINTS):
+    for name in RUNS:
         pictures = folder / "work" / name / "pictures"
         for file in ("training_crops.png", "validation.png"):
             assert np.array(Image.open(pictures / file)).std() > 10
@@ -121,10 +124,11 @@ def test_the_model_is_applied_to_an_image_that_it_has_never_seen(finished):
         assert class_map.size == (256, 256)
 
 
-def test_the_comparison_shows_both_runs_side_by_side(finished):
+def test_the_comparison_shows_all_runs_side_by_side(finished):
     folder, _ = finished
     picture = np.array(Image.open(folder / "work" / "comparison.png"))
-    assert picture.shape[1] == 7 * 256 + 6 * 8  # image, labels, two of all labels, three of points
+    # image and labels; of all labels two, of points three, of the light head two
+    assert picture.shape[1] == 9 * 256 + 8 * 8
     assert picture.shape[0] > 2 * 256
     prediction = folder / "work" / POINTS / "pictures" / "predictions"
     name = min(path.name for path in prediction.iterdir())

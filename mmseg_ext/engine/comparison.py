@@ -11,6 +11,7 @@ from mmseg.registry import DATASETS
 
 from mmseg_ext.engine.drawn_images import read_for_drawing
 from mmseg_ext.engine.hooks.validation_pictures_hook import labels_at_budget, picture_name
+from mmseg_ext.engine.launch import is_fit
 from mmseg_ext.errors import UserError
 from mmseg_ext.pictures import colorize, draw_labels, errors, panel, segmentation_legend, sheet
 from mmseg_ext.stack import read_dumped_config
@@ -20,6 +21,8 @@ def draw_comparison(work_dirs: Sequence[str | Path], num_images: int = 4, height
     """Draw image | labels, and for each run prediction | errors, before them the points of a run that trains on points.
 
     The predictions are those that ``ValidationPicturesHook`` wrote at the last evaluation.
+
+    Points that an earlier run of the list has under the same words, such as "20 points", are not drawn again.
 
     Args:
         work_dirs: One a run. All runs must have been validated on the same images.
@@ -55,9 +58,11 @@ def draw_comparison(work_dirs: Sequence[str | Path], num_images: int = 4, height
         for config, folder in zip(configs, folders, strict=True):
             prediction_HW = mmcv.imread(_predictions(folder) / names[index], flag="unchanged", backend="pillow")
             budget = labels_at_budget(config, sample.img_path, truth_HW)
-            if budget is not None:
-                columns.append((budget[0], draw_labels(image_HWC, budget[1], palette)))
             title = "all labels" if budget is None else budget[0]
+            if budget is not None and title not in dict(columns):  # the same points of another run
+                columns.append((title, draw_labels(image_HWC, budget[1], palette)))
+            if is_fit(config):
+                title += ", light head"
             columns.append((f"prediction, {title}", colorize(prediction_HW, palette)))
             columns.append((f"errors, {title}", errors(prediction_HW, truth_HW)))
         rows.append(panel(columns, height=height))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.files import find_json, join_below, replace_file
+from mmseg_ext.files import find_json, join_below, release_lock, replace_file, take_lock
 
 HIDDEN = ".predict"
 
@@ -34,7 +34,8 @@ class OutputFolder:
         resume: As given.
 
     Raises:
-        UserError: The folder holds the results of another model or of other options, and `resume` is set.
+        UserError: The folder holds the results of another model or of other options, and `resume` is set; or another
+            process of this name writes to it.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class OutputFolder:
         self.resume = resume
         self._hidden = self.folder / HIDDEN
         self._unfinished = self._hidden / f"unfinished-{process}"
+        self._lock = self._hidden / f"lock-{process}"
         self.settings = settings = json.loads(json.dumps(settings))
         known = find_json(self._hidden / "settings.json")
         if resume and known is not None and known != settings:
@@ -52,6 +54,14 @@ class OutputFolder:
                 f"Expected a folder for this model and these options, found results of another "
                 f"{', '.join(changed).replace('_', ' ')} in {self.folder}. Name another folder, or replace them with "
                 "--no-resume."
+            )
+        self._hidden.mkdir(parents=True, exist_ok=True)
+        holder = take_lock(self._lock)
+        if holder is not None:
+            share = process.replace("-", "/")
+            raise UserError(
+                f"Expected a share of the inputs that no other process predicts, found {holder} at share {share} in "
+                f"{self.folder}. Wait for its end, or give each process its own --shard."
             )
         if known != settings:
             shutil.rmtree(self._hidden / "done", ignore_errors=True)
@@ -112,8 +122,9 @@ class OutputFolder:
         replace_file(self._record_path(name), json.dumps(record), sync=False)
 
     def close(self) -> None:
-        """Remove what this process has used for unfinished files."""
+        """Remove what this process has used for unfinished files, and let another one write."""
         shutil.rmtree(self._unfinished, ignore_errors=True)
+        release_lock(self._lock)
 
 
 def _file_name(name: str) -> str:

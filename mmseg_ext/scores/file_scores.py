@@ -20,7 +20,7 @@ KINDS = ("IoU", "Acc", "Dice", "Fscore", "Precision")
 """The scores of a class that confusion matrices give."""
 START = "confusion_matrices"
 """How the names of the files begin."""
-FORMAT = 1
+FORMAT = 2
 """Raised whenever what is computed changes."""
 MAX_ENTRIES = 50_000
 """More entries than these are not kept beyond the pass that used them."""

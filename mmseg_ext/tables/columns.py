@@ -9,6 +9,11 @@ from .metric_names import ORIGINAL_PREFIX, best_evaluation, is_class_metric, is_
 from .records import Evaluation, Run
 
 
+def format_p_value(p_value: float) -> str:
+    """Write a p-value with as many digits as it needs: '0.31', '0.0005'."""
+    return f"{p_value:.2f}" if p_value >= 0.01 else f"{p_value:.4f}" if p_value >= 1e-4 else "< 0.0001"
+
+
 @dataclass(frozen=True, slots=True)
 class Spread:
     """Mean and sample standard deviation over runs.

@@ -13,7 +13,7 @@ from mmseg_ext.escaping import printable
 from mmseg_ext.files import join_below
 from mmseg_ext.scores.file_scores import Files, FileScores
 
-from .columns import Row
+from .columns import Row, format_p_value
 from .row_intervals import files_of
 from .row_selection import find_row, some_configs
 from .run_pictures import read_picture
@@ -49,7 +49,7 @@ def to_comparison_page(tables: Sequence[ScoreTable], first: str, second: str, im
     losses = [item for item in compared.images[::-1] if item.difference < 0][:MAX_IMAGES]
     folder = resources.files(__package__) / "page"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    environment.filters["printable"] = printable
+    environment.filters.update(printable=printable, p_value=format_p_value)
     template = environment.from_string((folder / "comparison.html.j2").read_text(encoding="utf-8"))
     return template.render(
         style=Markup((folder / "score_page.css").read_text(encoding="utf-8")),

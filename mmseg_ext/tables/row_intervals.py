@@ -11,7 +11,7 @@ from mmseg_ext.escaping import printable
 from mmseg_ext.scores.file_scores import KINDS, Comparison, FileHead, Files, FileScores
 from mmseg_ext.scores.holm import holm
 
-from .columns import Row, WithBounds, number_of
+from .columns import Row, WithBounds, format_p_value, number_of
 from .metric_names import best_evaluation, is_lower_better, metric_name
 from .records import Evaluation, Run
 
@@ -143,7 +143,7 @@ def _compare(table: "ScoreTable", files: dict[str, list[Files | None]], scores: 
     num_tied = 0
     for (index, _), p_value in zip(against_best.items(), _holm(against_best), strict=True):
         num_tied += p_value >= LEVEL
-        text = f"p {p_value:.2f}" if p_value >= 0.01 else f"p {p_value:.4f}"
+        text = f"p {format_p_value(p_value)}"
         table.rows[index].values["like_best"] = f"\u2248 {text}" if p_value >= LEVEL else text
     compared = compared or list(against_best.values())
     if against_best:
@@ -154,9 +154,10 @@ def _compare(table: "ScoreTable", files: dict[str, list[Files | None]], scores: 
         table.findings.append(f"not compared, scored on other images than the best: {num_others}")
     if compared:
         smallest = statistics.median(item.smallest for item in compared)
-        table.findings.append(
-            f"differences below {smallest:.1f} points cannot be told apart on these {compared[0].units}"
-        )
+        if not math.isnan(smallest):
+            table.findings.append(
+                f"differences below {smallest:.1f} points cannot be told apart on these {compared[0].units}"
+            )
         least = max(item.least_p for item in compared) * len(compared)
         if least >= LEVEL:
             table.findings.append(

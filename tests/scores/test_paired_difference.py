@@ -8,8 +8,15 @@ from image_counts import random_matrices, run_of
 from mmseg_ext.errors import UserError
 from mmseg_ext.scores.confusion_matrix import mean_scores
 from mmseg_ext.scores.holm import holm
+from mmseg_ext.scores.image_groups import Units
 from mmseg_ext.scores.intervals import score_interval
-from mmseg_ext.scores.paired_difference import class_differences, least_p_value, paired_difference, smallest_difference
+from mmseg_ext.scores.paired_difference import (
+    Difference,
+    class_differences,
+    least_p_value,
+    paired_difference,
+    smallest_difference,
+)
 from mmseg_ext.scores.run_comparison import compare_runs
 
 
@@ -39,9 +46,24 @@ def test_few_images_by_hand():
     found = paired_difference(first, second, "aAcc", groups="image", num_resamples=20_000)
     assert float(found.estimate) == pytest.approx(20)
     assert float(found.standard_error) == pytest.approx(10 / np.sqrt(3), rel=0.02)
-    t = scipy.stats.t(2)
     assert float(found.p_value) == 2 / 8 == least_p_value(3)  # all exchanged or none, of eight ways
-    assert smallest_difference(found) == pytest.approx((t.ppf(0.975) + t.ppf(0.8)) * 10 / np.sqrt(3), rel=0.02)
+    assert np.isnan(smallest_difference(found))  # so no difference is ever shown
+
+
+def difference_of(num_units, is_exchanged=True):
+    units = Units(np.arange(num_units), tuple(map(str, range(num_units))), False)
+    numbers = map(np.array, (1.0, 0.0, 2.0, 1.0, num_units - 1.0))
+    return Difference(*numbers, units, np.array(0.5), is_exchanged)
+
+
+def test_the_smallest_difference_by_hand():
+    # Of six units all must be on one side; the mean of a sample deviation of six is 0.9515 of the true one.
+    all_above = scipy.stats.norm.ppf(0.8 ** (1 / 6)) * np.sqrt(6) / 0.9515
+    assert smallest_difference(difference_of(6)) == pytest.approx(all_above, rel=0.03)
+    for found in (difference_of(30), difference_of(6, is_exchanged=False)):
+        t = scipy.stats.t(found.degrees)
+        assert smallest_difference(found) == pytest.approx(t.ppf(0.975) + t.ppf(0.8))
+    assert smallest_difference(difference_of(29)) == pytest.approx(smallest_difference(difference_of(30)), rel=0.03)
 
 
 def test_equal_runs_do_not_differ():
