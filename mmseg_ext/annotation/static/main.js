@@ -26,6 +26,7 @@ function refresh() {
   const shown = points.in(state.number);
   Object.assign(document.body.dataset, {
     image: state.number,
+    opened: view.image ? view.image.number : "",
     points: shown.length,
     saved: shown.filter((point) => point.isSaved).length,
     waiting: points.waiting,

@@ -125,6 +125,7 @@ export class View {
     const { context, canvas, image } = this;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
+    canvas.dataset.scale = this.scale;
     if (!image) return;
     this.drawTiles(image.levels - 1); // at once, and below what is not there yet
     const level = Math.min(Math.max(Math.floor(-Math.log2(this.scale)), 0), image.levels - 1);
