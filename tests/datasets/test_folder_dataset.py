@@ -74,12 +74,10 @@ def test_without_masks_there_are_images_or_clicked_points(root):
 def test_images_in_folders_below_are_read_without_masks(root):
     for name in ("images/sub/00.jpg", "images/sub/.hidden/1.jpg", "images/sub/masks/00.png"):
         save_picture_file(root / name, np.zeros((8, 6, 3), np.uint8))
-    below = build(root, masks=None, recursive=True, pipeline=INDEX)
+    below = build(root, images="images/**", masks=None, pipeline=INDEX)
     assert names_of(below) == [f"images/{n:02}.jpg" for n in range(10)] + ["images/sub/00.jpg"]
-    parts = [build(root, masks=None, recursive=True, split=split, pipeline=INDEX) for split in ("train", "val")]
+    parts = [build(root, images="images/**", masks=None, split=split, pipeline=INDEX) for split in ("train", "val")]
     assert sorted(chain(*map(names_of, parts))) == names_of(below)
-    with pytest.raises(UserError, match="Expected masks=None with recursive=True"):
-        build(root, recursive=True, pipeline=INDEX)
 
 
 def test_folds_are_neighbours_in_the_sorted_names(root):
