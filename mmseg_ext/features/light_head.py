@@ -198,6 +198,11 @@ class LightHead(BaseDecodeHead):
             found_PC[fold_P] = other.at_points(points.select(fold_P))
         return found_PC
 
+    def at_points(self, points: PointFeatures) -> Tensor:
+        """Compute log probabilities (P, C) of points; the head is fitted."""
+        found = [classifier.at_points(points) for classifier in self.classifiers]
+        return (torch.stack(found).mean(0) / self.temperature).log_softmax(1)
+
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Compute log probabilities; with one channel, the logit of class 1.
 
