@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
 
     config = load_config(args.config, cfg_options=args.cfg_options)
     out = args.out or Path(config.work_dir) / "audit"
-    result = run_audit(config, out, args.groups, args.folds, args.shown)
+    result = run_audit(config, out, args.groups, args.folds, args.runs, args.shown)
     print(describe(result.audit, len(result.candidates)))
     print(result.summary)
     print(printable(f"\n{result.page}: open it in a browser; {result.page.with_name('labels.csv')} lists all places"))

@@ -4,7 +4,7 @@ Shape suffixes: N images, C classes, H W height and width.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -15,9 +15,11 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from mmseg_ext.audit.candidates import Candidate, find_candidates
+from mmseg_ext.audit.cross_validated_models import CrossValidatedModels
 from mmseg_ext.audit.doubtful_points import find_doubtful_points
 from mmseg_ext.audit.folds import assign_folds
 from mmseg_ext.audit.held_out_models import HeldOutModels
+from mmseg_ext.audit.held_out_points import HeldOutPoints
 from mmseg_ext.audit.image_records import Cells, ImageRecord, RecordFolder, own_cells_of
 from mmseg_ext.audit.judged_images import JudgedImages
 from mmseg_ext.audit.pixel_evidence import UNLABELLED, gather_evidence
@@ -36,15 +38,26 @@ MAX_CANDIDATES = 200
 FORMAT = "audit1"
 
 
-class HeldOutJudge(Protocol):
-    """What predicts images that it was not fitted to."""
+class Judges(Protocol):
+    """Models, one a fold, each of which judges images that it was not fitted to.
 
+    Attributes:
+        folds_N: The fold of each image.
+        known_FC: Which classes the model of each fold has seen, bool.
+        points: Labelled points as they see them.
+    """
+
+    folds_N: np.ndarray
     known_FC: np.ndarray
+    points: HeldOutPoints
+
+    def fit(self, images: JudgedImages) -> None:
+        """Fit what is to be fitted, and look at points of the images."""
 
     def digest(self, fold: int) -> str:
         """Compute a digest of the model of a fold."""
 
-    def predict(self, batch: dict, fold: int) -> Tensor:
+    def predict(self, sample: dict, fold: int) -> Tensor:
         """Compute the probabilities of the classes in one image, (1, C, h, w)."""
 
 
@@ -55,7 +68,6 @@ class Audit(NamedTuple):
         images: The dataset.
         folder: With a record and a prediction of each image.
         folds_N: The fold of each image.
-        unjudged_C: Which classes no image of could be judged: they occur in one fold alone, bool.
         calibration_error: Of the models on the labels that they have not seen, 0..1.
         num_made: Images that were judged now; the others were there.
     """
@@ -63,7 +75,6 @@ class Audit(NamedTuple):
     images: JudgedImages
     folder: RecordFolder
     folds_N: np.ndarray
-    unjudged_C: np.ndarray
     calibration_error: float
     num_made: int
 
@@ -76,48 +87,53 @@ class Audit(NamedTuple):
 
 
 def audit_config(
-    config: Config, out: str | Path, groups: Groups = "folder", num_folds: int = 5
+    config: Config, out: str | Path, groups: Groups = "image", num_folds: int = 5, runs: str | Path | None = None
 ) -> Audit:
-    """Audit the labels that a config trains on, by a light head on frozen features.
+    """Audit the labels that a config trains on, by light heads on frozen features or by trained models.
 
     Args:
         config: A config of a FeatureSegmentor is audited by its own model, any other one by a frozen EfficientNet-Lite0.
         out: The folder to write.
         groups: Images that are alike, as for :func:`~mmseg_ext.audit.folds.assign_folds`.
         num_folds: Most folds.
+        runs: The work dir of a cross-validation of the config: its models judge, and its folds count.
 
     Raises:
         UserError: No folds are possible, no pixel is labelled, or an image, a mask or the model cannot be used.
     """
-    own = own_model(config)
     with kept_random_state(), DefaultScope.overwrite_default_scope("mmseg"):
         torch.manual_seed(0)  # of a network without pretrained weights
-        images = JudgedImages(config.train_dataloader.dataset, tuple(own.get("scale", Completion().scale)))
-        folds_N = assign_folds(images.names, groups, num_folds)
-        segmentor = segmentor_of_classes(own.get("model", DEFAULT_MODEL), len(images.classes))
-        models = HeldOutModels(segmentor, folds_N)
-        models.fit(images)
-        return audit_images(images, models, folds_N, RecordFolder(out))
+        images = JudgedImages(config.train_dataloader.dataset)
+        judges: Judges
+        if runs is not None:
+            judges = CrossValidatedModels(runs, config, images)
+        else:
+            own = own_model(config)
+            segmentor = segmentor_of_classes(own.get("model", DEFAULT_MODEL), len(images.classes))
+            folds_N = assign_folds(images.names, groups, num_folds)
+            judges = HeldOutModels(segmentor, own.get("scale", Completion().scale), folds_N)
+        judges.fit(images)
+        return audit_images(images, judges, RecordFolder(out))
 
 
-def audit_images(images: JudgedImages, models: HeldOutModels, folds_N: np.ndarray, folder: RecordFolder) -> Audit:
+def audit_images(images: JudgedImages, judges: Judges, folder: RecordFolder) -> Audit:
     """Judge every image by the model of its fold, unless that is done already; one image is held at a time."""
-    ranking = Ranking(models.points)
-    digests = [models.digest(fold) for fold in range(len(models.known_FC))]
+    ranking = Ranking(judges.points)
+    digests = [judges.digest(fold) for fold in range(len(judges.known_FC))]
     num_made = 0
     palette = np.array(images.palette, np.uint8)
     with ProgressDisplay("Judging the labels") as progress:
         for index, name in enumerate(images.names):
-            sample, fold = images.sample(index), int(folds_N[index])
+            sample, fold = images.sample(index), int(judges.folds_N[index])
             digest = _digest(digests[fold], sample)
             known = folder.read(name)
             if known is None or known.digest != digest:
-                probabilities = models.predict(images.as_batch(sample), fold)
-                record, predicted_HW = judge(probabilities, sample["gt_seg_map"], models.known_FC[fold], ranking)
+                probabilities = judges.predict(sample, fold)
+                record, predicted_HW = judge(probabilities, sample["gt_seg_map"], judges.known_FC[fold], ranking)
                 folder.write(name, record._replace(digest=digest), predicted_HW, palette)
                 num_made += 1
             progress(index + 1, len(images))
-    return Audit(images, folder, folds_N, ~models.known_FC.any(0), models.calibration_error, num_made)
+    return Audit(images, folder, judges.folds_N, judges.points.calibration_error, num_made)
 
 
 def judge(

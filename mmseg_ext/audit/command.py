@@ -33,7 +33,12 @@ class AuditResult(NamedTuple):
 
 
 def run_audit(
-    config: Config, out: str | Path, groups: Groups = "image", num_folds: int = 5, num_shown: int = 300
+    config: Config,
+    out: str | Path,
+    groups: Groups = "image",
+    num_folds: int = 5,
+    runs: str | Path | None = None,
+    num_shown: int = 300,
 ) -> AuditResult:
     """Audit the labels of a config; write ``labels.csv`` and the page, ``index.html``.
 
@@ -42,12 +47,13 @@ def run_audit(
         out: The folder to write.
         groups: Likewise.
         num_folds: Likewise.
+        runs: Likewise.
         num_shown: Candidates that the page shows, the worst.
 
     Raises:
         UserError: Likewise.
     """
-    audit = audit_config(config, out, groups, num_folds)
+    audit = audit_config(config, out, groups, num_folds, runs)
     candidates = list_candidates(audit.records())
     summary = summarize(audit, candidates, groups)
     out = Path(out)

@@ -6,7 +6,7 @@ Shape suffixes: P points, C classes.
 import numpy as np
 
 from mmseg_ext.audit.candidates import Candidate
-from mmseg_ext.audit.held_out_models import HeldOutPoints
+from mmseg_ext.audit.held_out_points import HeldOutPoints
 
 HALF_PIXELS = 100.0
 """Pixels of an area from which on its size counts for half."""
@@ -25,7 +25,7 @@ class Ranking:
     """
 
     def __init__(self, points: HeldOutPoints) -> None:
-        self._probabilities_PC = np.exp(points.log_probabilities_PC)
+        self._probabilities_PC = points.probabilities_PC
         self._labels_P = points.labels_P
         self._margins: dict[tuple[int, int], np.ndarray] = {}
 
