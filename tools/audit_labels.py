@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     print(printable(f"\n{result.page}: open it in a browser; {result.page.with_name('labels.csv')} lists all places"))
     if args.apply:
         done = apply_answers(result, args.apply, args.how, args.answers)
-        print(printable(f"{args.apply}: {done.num_masks} masks, {done.num_points} points; {done}"))
+        print(printable(f"{args.apply}: {done.describe()}"))
 
 
 def main(argv: list[str] | None = None) -> int:

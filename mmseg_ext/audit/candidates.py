@@ -19,6 +19,8 @@ Kind = Literal[
 MIN_SHARE = 1e-4
 """Areas of a smaller share of the image are no candidates."""
 MIN_PIXELS = 16
+NEAR_SHARE = 0.6
+"""Of a thin area, how much must lie near labels of the predicted class for it to be a border's, not an object."""
 MIN_WIDTH = 0.5
 """Mean width in pixels, of the strip along a border that labels and model disagree on, from which on it is a candidate."""
 BORDER_REACH = 0.012
@@ -82,6 +84,8 @@ def find_candidates(evidence: PixelEvidence, num_classes: int) -> list[Candidate
         minlength=num_classes**2,
     ).reshape(num_classes, num_classes)
     found = _objects(evidence, segments, differing, near_HW, confusion_CC)
+    for candidate in found:  # what an object is wrong by is no error of borders
+        near_HW[slice(*candidate.rows), slice(*candidate.columns)][candidate.mask_hw] = False
     return found + _borders(evidence, segments, differing, near_HW, nearest_HW)
 
 
@@ -122,7 +126,8 @@ def _objects(
     num_classes = len(confusion_CC)
     least = _min_pixels(near_HW.shape)
     near_A = differing.sum_of(near_HW) / np.maximum(differing.size_A, 1)
-    chosen = np.flatnonzero((differing.size_A >= least) & (near_A < 0.6))
+    is_strip_A = (near_A >= NEAR_SHARE) & (differing.thickness() <= border_reach(near_HW.shape))
+    chosen = np.flatnonzero((differing.size_A >= least) & ~is_strip_A)
     boxes, segment_boxes = differing.boxes(), segments.boxes()
     found: dict[tuple[int, int], Candidate] = {}
     for area in chosen.tolist():

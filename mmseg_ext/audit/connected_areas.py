@@ -28,6 +28,17 @@ class ConnectedAreas(NamedTuple):
         sums = np.bincount(self.number_HW.ravel(), values_HW.ravel(), minlength=len(self.value_A) + 1)
         return sums[1:]
 
+    def thickness(self) -> np.ndarray:
+        """Return the diameter of the largest disc in each area, in pixels, float64 (A,)."""
+        number_HW = np.pad(self.number_HW, 1)
+        is_inside_HW = number_HW > 0
+        for axis in (0, 1):
+            for step in (-1, 1):
+                is_inside_HW &= np.roll(number_HW, step, axis) == number_HW
+        distance_HW = cv2.distanceTransform(is_inside_HW.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1]
+        radius_A = ndimage.maximum(distance_HW, self.number_HW, np.arange(1, len(self.value_A) + 1))
+        return 2 * np.asarray(radius_A, np.float64).reshape(len(self.value_A)) + 1
+
     def boxes(self) -> list[tuple[slice, slice]]:
         """Find the rows and columns of each area."""
         return ndimage.find_objects(self.number_HW)

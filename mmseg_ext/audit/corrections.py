@@ -48,6 +48,17 @@ class Corrected(NamedTuple):
     num_pixels: int
     num_unknown: int
 
+    def describe(self) -> str:
+        """Say it in one line."""
+        written = [f"{n} {what}" for n, what in ((self.num_masks, "masks"), (self.num_points, "points")) if n]
+        text = f"{', '.join(written)}; {self.num_areas} place{'s' * (self.num_areas != 1)} corrected, "
+        text += f"{self.num_pixels:,} pixels"
+        if self.num_unknown:
+            is_one = self.num_unknown == 1
+            about = "answer is about no place" if is_one else "answers are about no places"
+            text += f". {self.num_unknown} {about} of this audit: labels or models have changed since"
+        return text
+
 
 def read_answers(path: str | Path, audit: Audit) -> dict[str, Answer]:
     """Read the answers that the page has saved.

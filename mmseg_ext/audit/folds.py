@@ -23,12 +23,14 @@ def assign_folds(names: Sequence[str], groups: Groups = "folder", num_folds: int
         The fold of each image, int (N,).
 
     Raises:
-        UserError: There is one group alone, or `groups` does not fit the names.
+        UserError: There is one group alone, or fewer than two folds, or `groups` does not fit the names.
 
     Example:
         >>> assign_folds(["a/1.png", "a/2.png", "b/1.png", "c/1.png"], r"^\\w+", 2).tolist()
         [0, 0, 1, 1]
     """
+    if num_folds < 2:
+        raise UserError(f"Expected --folds of 2 or more, got {num_folds}.")
     units = group_images(names, groups)
     if len(units) < 2:
         what = "image" if len(names) < 2 else f"group, {units.names[0]!r}, of {len(names)} images"
