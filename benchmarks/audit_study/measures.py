@@ -51,7 +51,8 @@ def match_areas(areas: Iterable[RankedArea], errors: Sequence[Error]) -> np.ndar
             if iou >= best_iou:
                 best, best_iou = index, iou
         found.append(-2 if best in shown else best)
-        shown.add(best)
+        if best >= 0:
+            shown.add(best)
     return np.array(found, dtype=np.int64)
 
 

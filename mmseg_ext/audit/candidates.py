@@ -16,7 +16,7 @@ Kind = Literal[
     "missing object", "extra object", "wrong class", "border", "swapped classes", "other image's mask", "point"
 ]
 
-MIN_SHARE = 1e-4
+MIN_SHARE = 5e-5
 """Areas of a smaller share of the image are no candidates."""
 MIN_PIXELS = 16
 NEAR_SHARE = 0.6
