@@ -1,11 +1,11 @@
 """How well an audit finds errors that were put into labels: python benchmarks/audit.py --data data.
 
-Errors of one kind are put into 5 % of the areas of a dataset; the audit judges the changed labels as it would any, and
-its candidates are compared with what was changed, and with a ranking of the same predictions' differing areas by their mean
-loss. Images are ranked as well: by their worst candidate, by cleanlab (where it is installed; it is AGPL, and no
-dependency: ``pip install --target FOLDER cleanlab``, then ``--cleanlab FOLDER``), and by mean loss. Chance is the mean of
-any order. Each finished cell (dataset, kind, seed) is kept in ``--out`` and not run again. Errors that the labels hold
-already count as false alarms on all sides.
+Errors of one kind are put into 5 % of the areas of a dataset. The audit judges the changed labels as it would any. Its
+candidates are compared with what was changed, and with a ranking of the areas in which the same predictions differ from
+the labels, by their mean loss. Images are ranked as well: by their worst candidate, by mean loss, and by cleanlab where
+it is installed. It is AGPL, and no dependency: ``pip install --target FOLDER cleanlab``, then ``--cleanlab FOLDER``.
+Chance is the mean of any order. Each finished cell (dataset, kind, seed) is kept in ``--out`` and not run again. Errors
+that the labels hold already count as false positives on all sides.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from mmseg_ext import stack
+from mmseg_ext import stack  # noqa: E402
 
 stack.prepare()
 
-from mmengine.registry import DefaultScope
+from mmengine.registry import DefaultScope  # noqa: E402
 
-from benchmarks.audit_study.errors import KINDS, Error, put_errors
-from benchmarks.audit_study.measures import RankedArea, average_precision, match_areas, precision_at
-from benchmarks.audit_study.rivals import cleanlab_scores, import_cleanlab, loss_areas, small_copy
-from benchmarks.comparison import describe_machine, more_is_better, publish
-from mmseg_ext.audit.auditing import judge
-from mmseg_ext.audit.folds import assign_folds
-from mmseg_ext.audit.held_out_models import HeldOutModels
-from mmseg_ext.audit.judged_images import JudgedImages
-from mmseg_ext.audit.pixel_evidence import UNLABELLED, gather_evidence
-from mmseg_ext.audit.ranking import Ranking
-from mmseg_ext.engine.label_completion import own_model, segmentor_of_classes
-from mmseg_ext.engine.launch import load_config
-from mmseg_ext.files import replace_file
-from mmseg_ext.progress import ProgressDisplay
+from benchmarks.audit_study.errors import KINDS, Error, put_errors  # noqa: E402
+from benchmarks.audit_study.measures import RankedArea, average_precision, match_areas, precision_at  # noqa: E402
+from benchmarks.audit_study.rivals import cleanlab_scores, import_cleanlab, loss_areas, small_copy  # noqa: E402
+from benchmarks.comparison import describe_machine, more_is_better, publish  # noqa: E402
+from mmseg_ext.audit.auditing import judge  # noqa: E402
+from mmseg_ext.audit.folds import assign_folds  # noqa: E402
+from mmseg_ext.audit.held_out_models import HeldOutModels  # noqa: E402
+from mmseg_ext.audit.judged_images import JudgedImages  # noqa: E402
+from mmseg_ext.audit.pixel_evidence import UNLABELLED, gather_evidence  # noqa: E402
+from mmseg_ext.audit.ranking import Ranking  # noqa: E402
+from mmseg_ext.engine.label_completion import own_model, segmentor_of_classes  # noqa: E402
+from mmseg_ext.engine.launch import load_config  # noqa: E402
+from mmseg_ext.files import replace_file  # noqa: E402
+from mmseg_ext.progress import ProgressDisplay  # noqa: E402
 
 LEAVES = {name: f"configs/features/features_effnetlite0_1xb1-1_{name}-1024x1024.py" for name in ("dubai", "peanut")}
 SHARE = 0.05
@@ -183,7 +183,14 @@ def report(cells: dict[str, dict[str, Any]]) -> str:
             return f"{np.mean(values):.2f}" if values else ""
 
         p20, ap = "precision@20", "average precision"
-        row = [dataset, kind, str(len(some)), mean("num_errors"), mean("areas", "audit", p20), mean("areas", "loss", p20)]
+        row = [
+            dataset,
+            kind,
+            str(len(some)),
+            mean("num_errors"),
+            mean("areas", "audit", p20),
+            mean("areas", "loss", p20),
+        ]
         row += [mean("areas", "audit", "chance"), mean("areas", "audit", ap), mean("areas", "loss", ap)]
         lines.append(_row([*row, mean("areas", "audit", "found"), mean("areas", "loss", "found")]))
         sides = ("audit", "cleanlab", "loss")

@@ -47,9 +47,7 @@ def draw_pictures(audit: Audit, candidates: Sequence[ListedCandidate]) -> Iterat
             progress(done, len(places))
 
 
-def to_page(
-    audit: Audit, candidates: Sequence[ListedCandidate], summary: AuditSummary, lines: Sequence[str]
-) -> str:
+def to_page(audit: Audit, candidates: Sequence[ListedCandidate], summary: AuditSummary, lines: Sequence[str]) -> str:
     """Return the page.
 
     Args:

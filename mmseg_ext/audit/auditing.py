@@ -6,7 +6,7 @@ Shape suffixes: N images, C classes, H W height and width.
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -92,7 +92,7 @@ def audit_config(
     """Audit the labels that a config trains on, by light heads on frozen features or by trained models.
 
     Args:
-        config: A config of a FeatureSegmentor is audited by its own model, any other one by a frozen EfficientNet-Lite0.
+        config: A config of a FeatureSegmentor is audited by its own model, any other by a frozen EfficientNet-Lite0.
         out: The folder to write.
         groups: Images that are alike, as for :func:`~mmseg_ext.audit.folds.assign_folds`.
         num_folds: Most folds.
@@ -158,9 +158,10 @@ def judge(
     if 0 < np.count_nonzero(labels_HW != UNLABELLED) < SPARSE_SHARE * labels_HW.size:
         found = find_doubtful_points(probabilities, labels_HW, known_C)
     elif judged_HW.any():
-        whole = find_whole_image(evidence, cells.matrix(num_classes))
+        confusion_CC = cells.matrix(num_classes)
+        whole = find_whole_image(evidence, confusion_CC)
         found = find_candidates(evidence, num_classes) if whole is None else [whole]
-    scored = sorted((ranking.score(c) for c in found), key=lambda c: -c.score)[:MAX_CANDIDATES]
+    scored = sorted((ranking.score(c, labels_HW.size) for c in found), key=lambda c: -c.score)[:MAX_CANDIDATES]
     num_unjudged = int(np.count_nonzero(labels_HW != UNLABELLED) - np.count_nonzero(judged_HW))
     own_cells = list(own_cells_of(scored, evidence.labels_HW, evidence.predicted_HW, num_classes))
     return ImageRecord("", num_unjudged, cells, scored, own_cells), evidence.predicted_HW

@@ -44,9 +44,7 @@ class ListedCandidate(NamedTuple):
 
 def list_candidates(records: Iterable[tuple[str, ImageRecord]]) -> list[ListedCandidate]:
     """List the candidates of all images, the worst first; of equals in the order of the images."""
-    found = [
-        listed for name, record in records for listed in _of_image(name, record.candidates)
-    ]
+    found = [listed for name, record in records for listed in _of_image(name, record.candidates)]
     return sorted(found, key=lambda c: -c.score)
 
 

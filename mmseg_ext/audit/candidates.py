@@ -22,7 +22,9 @@ MIN_PIXELS = 16
 NEAR_SHARE = 0.6
 """Of a thin area, how much must lie near labels of the predicted class for it to be a border's, not an object."""
 MIN_WIDTH = 0.5
-"""Mean width in pixels, of the strip along a border that labels and model disagree on, from which on it is a candidate."""
+"""Mean width of the strip along a border that both disagree on, in pixels, from which on it is a candidate."""
+MAX_SHIFT = 12
+"""Pixels that a label may be shifted by."""
 BORDER_REACH = 0.012
 """How far, as a share of the diagonal, an error of a border may lie from the label that it is of."""
 
@@ -39,7 +41,7 @@ class Candidate(NamedTuple):
         mask_hw: The pixels inside of this box, bool.
         margin: Mean probability of the prediction less that of the label, over the area; of a border the mean width of
             the strip that both disagree on, in pixels, each counted by this difference.
-        agreement: How well labels and model agree on the two classes in the rest of the image, 0..1.
+        shift: Of a border: the share of the strip that goes away where the label is shifted, 0..1.
         score: How much speaks for an error, 0..1.
     """
 
@@ -50,7 +52,7 @@ class Candidate(NamedTuple):
     columns: tuple[int, int]
     mask_hw: np.ndarray
     margin: float
-    agreement: float = 1.0
+    shift: float = 0.0
     score: float = 0.0
 
     @property
@@ -79,11 +81,7 @@ def find_candidates(evidence: PixelEvidence, num_classes: int) -> list[Candidate
     near_HW, nearest_HW = _near_labels(evidence, segments)
     pair_HW = np.where(differs_HW, labels_HW.astype(np.int64) * num_classes + predicted_HW, -1)
     differing = find_connected(pair_HW, -1)
-    confusion_CC = np.bincount(
-        labels_HW[labels_HW != UNLABELLED].astype(np.int64) * num_classes + predicted_HW[labels_HW != UNLABELLED],
-        minlength=num_classes**2,
-    ).reshape(num_classes, num_classes)
-    found = _objects(evidence, segments, differing, near_HW, confusion_CC)
+    found = _objects(evidence, segments, differing, near_HW, num_classes)
     for candidate in found:  # what an object is wrong by is no error of borders
         near_HW[slice(*candidate.rows), slice(*candidate.columns)][candidate.mask_hw] = False
     return found + _borders(evidence, segments, differing, near_HW, nearest_HW)
@@ -120,10 +118,9 @@ def _objects(
     segments: ConnectedAreas,
     differing: ConnectedAreas,
     near_HW: np.ndarray,
-    confusion_CC: np.ndarray,
+    num_classes: int,
 ) -> list[Candidate]:
     """Find missing and extra objects and wrong classes."""
-    num_classes = len(confusion_CC)
     least = _min_pixels(near_HW.shape)
     near_A = differing.sum_of(near_HW) / np.maximum(differing.size_A, 1)
     is_strip_A = (near_A >= NEAR_SHARE) & (differing.thickness() <= border_reach(near_HW.shape))
@@ -149,7 +146,6 @@ def _objects(
             (box[1].start, box[1].stop),
             mask_hw,
             float(margin_hw[mask_hw].mean()),
-            _agreement(confusion_CC, label, predicted, int(mask_hw.sum())),
         )
         key = (number if kind != "missing object" else -area - 1, predicted)
         found[key] = candidate
@@ -166,13 +162,6 @@ def _kind_of_segment(labels_HW: np.ndarray, box: tuple[slice, slice], mask_hw: n
     around = labels_HW[larger][ring]
     around = around[around != UNLABELLED]
     return "extra object" if around.size and (around == predicted).mean() > 0.5 else "wrong class"
-
-
-def _agreement(confusion_CC: np.ndarray, label: int, predicted: int, num_pixels: int) -> float:
-    """How often labels and model agree in an image, on the pixels of two classes outside of an area of `num_pixels`."""
-    agreeing = confusion_CC[label, label] + confusion_CC[predicted, predicted]
-    mixed = confusion_CC[label, predicted] + confusion_CC[predicted, label] - num_pixels
-    return float((agreeing + 1) / (agreeing + max(mixed, 0) + 2))
 
 
 def _borders(
@@ -199,7 +188,25 @@ def _borders(
         mask_hw = near_HW[box] & (is_inside_hw | (nearest_HW[box] == index + 1))
         others = np.where(is_inside_hw, predicted_HW[box], labels_HW[box])[mask_hw]
         other = int(np.bincount(others, margin_HW[box][mask_hw]).argmax())
+        explained = _explained_by_shift(is_inside_hw, predicted_HW[box] == segments.value_A[index], mask_hw)
         bounds = [(side.start, side.start + size) for side, size in zip(box, mask_hw.shape, strict=True)]
         label = int(segments.value_A[index])
-        found.append(Candidate("border", label, other, *bounds, mask_hw, float(width[index])))
+        found.append(Candidate("border", label, other, *bounds, mask_hw, float(width[index]), explained))
     return found
+
+
+def _explained_by_shift(label_hw: np.ndarray, predicted_hw: np.ndarray, strip_hw: np.ndarray) -> float:
+    """Find the share of a strip that goes away under the best shift of a label by up to :data:`MAX_SHIFT` pixels.
+
+    Args:
+        label_hw: The pixels of the label, bool, with a margin around it.
+        predicted_hw: Where the model sees its class, bool.
+        strip_hw: Where both disagree along the border, bool.
+    """
+    # A pixel that the label shares with the prediction counts 1, one that it does not share -1: what is gained under a
+    # shift is the correlation with the shifted label less that with the label as it is.
+    signed_hw = np.where(predicted_hw, np.float32(1), np.float32(-1))
+    padded = np.pad(signed_hw, MAX_SHIFT, mode="edge")
+    correlation = cv2.matchTemplate(padded, label_hw.astype(np.float32), cv2.TM_CCORR)
+    gained = float(correlation.max() - correlation[MAX_SHIFT, MAX_SHIFT])
+    return min(1.0, gained / max(1, np.count_nonzero(strip_hw)))

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmseg_ext.audit.audit_page import to_page
 from mmseg_ext.audit.auditing import Audit, audit_config
 from mmseg_ext.audit.candidate_list import ListedCandidate, format_csv, list_candidates
-from mmseg_ext.audit.corrections import Correction, Corrected, read_answers, write_corrected
+from mmseg_ext.audit.corrections import Corrected, Correction, read_answers, write_corrected
 from mmseg_ext.audit.summary import AuditSummary, summarize
 from mmseg_ext.files import replace_file
 from mmseg_ext.scores.image_groups import Groups

@@ -76,7 +76,9 @@ def read_answers(path: str | Path, audit: Audit) -> dict[str, Answer]:
             "name it with --answers."
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"Expected answers that the page has saved in {path}, got something else ({error!r}).") from error
+        raise UserError(
+            f"Expected answers that the page has saved in {path}, got something else ({error!r})."
+        ) from error
     if of != audit_id(audit):
         raise UserError(f"Expected answers of this audit in {path}, got those of another one. Name the right file.")
     wrong = sorted({repr(answer) for answer in answers.values()} - {repr(a) for a in ("right", "wrong", "unsure")})

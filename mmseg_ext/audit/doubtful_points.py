@@ -55,4 +55,3 @@ def find_doubtful_points(probabilities_1Chw: Tensor, labels_HW: np.ndarray, know
             Candidate("point", int(labels_P[p]), int(predicted_P[p]), rows, columns, mask_hw, float(margin_P[p]))
         )
     return found
-

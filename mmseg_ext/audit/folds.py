@@ -12,7 +12,7 @@ from mmseg_ext.scores.image_groups import Groups, group_images
 
 
 def assign_folds(names: Sequence[str], groups: Groups = "folder", num_folds: int = 5) -> np.ndarray:
-    """Assign images to folds of about equal size; a group stays together.
+    r"""Assign images to folds of about equal size; a group stays together.
 
     Args:
         names: The names of the images, with forward slashes.
@@ -26,7 +26,7 @@ def assign_folds(names: Sequence[str], groups: Groups = "folder", num_folds: int
         UserError: There is one group alone, or fewer than two folds, or `groups` does not fit the names.
 
     Example:
-        >>> assign_folds(["a/1.png", "a/2.png", "b/1.png", "c/1.png"], r"^\\w+", 2).tolist()
+        >>> assign_folds(["a/1.png", "a/2.png", "b/1.png", "c/1.png"], r"^\w+", 2).tolist()
         [0, 0, 1, 1]
     """
     if num_folds < 2:

@@ -33,5 +33,5 @@ class JudgedImages:
         return len(self.names)
 
     def sample(self, index: int) -> dict:
-        """Read an image, ``img`` (BGR uint8, (H, W, 3)), and its labels, ``gt_seg_map`` (uint8 (H, W), 255 for none)."""
+        """Read an image, ``img`` (uint8 BGR, (H, W, 3)), and its labels, ``gt_seg_map`` (uint8, 255 for none)."""
         return self.dataset[index]

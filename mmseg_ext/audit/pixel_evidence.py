@@ -12,6 +12,7 @@ from torch import Tensor
 
 UNLABELLED = 255
 
+
 class PixelEvidence(NamedTuple):
     """Labels beside predictions.
 

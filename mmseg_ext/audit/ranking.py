@@ -8,17 +8,21 @@ import numpy as np
 from mmseg_ext.audit.candidates import Candidate
 from mmseg_ext.audit.held_out_points import HeldOutPoints
 
-HALF_PIXELS = 100.0
-"""Pixels of an area from which on its size counts for half."""
+HALF_SHARE = 0.002
+"""Share of an image from which on the size of an area counts for half."""
+PRIOR = 0.02
+"""Share of labels that are taken to be wrong."""
 HALF_WIDTH = 2.0
 """Width, in pixels, of the strip along a border from which on a border is doubted by half."""
+UNEXPLAINED = 0.25
+"""How much the part of such a strip counts that no shift of the label explains."""
 
 
 class Ranking:
     """Scores candidates by what the models say of points that they have not seen.
 
-    A margin is the probability of the prediction less that of the label. It says little of a class that the models often
-    miss: on such labels margins as large are usual. So a margin is compared with those of all points of the label.
+    A margin is the probability of the prediction less that of the label. It says little of a class that the models miss
+    often: on its labels large margins are usual. So a margin is compared with those of all points of the label.
 
     Args:
         points: Of all folds.
@@ -38,12 +42,17 @@ class Ranking:
         margins = self._margins[key]
         return float((len(margins) - np.searchsorted(margins, margin) + 1) / (len(margins) + 2))
 
-    def score(self, candidate: Candidate) -> Candidate:
-        """Return a candidate with its score, 0..1."""
+    def score(self, candidate: Candidate, image_pixels: int) -> Candidate:
+        """Return a candidate with its score, 0..1.
+
+        Args:
+            candidate: Without a score.
+            image_pixels: Of its image.
+        """
         margin = candidate.margin
+        size = candidate.num_pixels / (candidate.num_pixels + HALF_SHARE * image_pixels)
         if candidate.kind == "border":
-            return candidate._replace(score=margin / (margin + HALF_WIDTH))
-        score = margin * (1 - self.usual(candidate.label, candidate.predicted, margin))
-        if candidate.kind != "point":
-            score *= candidate.num_pixels / (candidate.num_pixels + HALF_PIXELS) * candidate.agreement
-        return candidate._replace(score=score)
+            width = margin * size * (UNEXPLAINED + candidate.shift)
+            return candidate._replace(score=width / (width + HALF_WIDTH))
+        score = margin * PRIOR / (PRIOR + self.usual(candidate.label, candidate.predicted, margin))
+        return candidate._replace(score=score if candidate.kind == "point" else score * size)

@@ -57,7 +57,11 @@ class AuditSummary(NamedTuple):
     def __str__(self) -> str:
         lines = ["| class | % of the labels | % of it in doubt | places |", "|---|---:|---:|---:|"]
         lines += [f"| {escape_markdown(c.name)} | {c.share} | {c.doubtful} | {c.num_places} |" for c in self.classes]
-        lines += ["", "| labels left out | mIoU of the held-out predictions on the rest | gain, at most |", "|---|---|---|"]
+        lines += [
+            "",
+            "| labels left out | mIoU of the held-out predictions on the rest | gain, at most |",
+            "|---|---|---|",
+        ]
         lines += [f"| {s.left_out} | {s.score} | {s.gain} |" for s in self.scores]
         return "\n".join([*lines, *(f"\n{note}" for note in self.notes)])
 

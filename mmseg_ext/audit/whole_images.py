@@ -75,7 +75,7 @@ def find_whole_image(evidence: PixelEvidence, confusion_CC: np.ndarray) -> Candi
         evidence: Of the image.
         confusion_CC: Pixels by label and prediction.
     """
-    labels_HW, predicted_HW, margin_HW = evidence
+    labels_HW, _, margin_HW = evidence
     labelled_HW = labels_HW != UNLABELLED
     swap = find_swap(confusion_CC)
     kind: Kind = "swapped classes"

@@ -22,7 +22,10 @@ model = dict(
     decode_head=dict(
         type="mmseg_ext.LightHead",
         num_classes=3,
-        classifiers=[dict(type="mmseg_ext.LogisticRegression", C=0.003), dict(type="mmseg_ext.ExtraTrees", num_trees=5)],
+        classifiers=[
+            dict(type="mmseg_ext.LogisticRegression", C=0.003),
+            dict(type="mmseg_ext.ExtraTrees", num_trees=5),
+        ],
     ),
     test_cfg=dict(mode="whole"),
 )

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pytest
 from conftest import truth_of, write_labels
 from PIL import Image
 
@@ -90,7 +89,13 @@ def test_points_are_judged_and_corrected(config_file, fields, tmp_path, capsys):
     lines = ["image,x,y,class"]
     for index in range(8):
         truth_HW = truth_of(index)
-        for x, y in ((4, 9), (6, 50), (30, 3), (31, 60), *((int(c) + 5, int(r) + 5) for r, c in [np.argwhere(truth_HW == 2)[0]])):
+        for x, y in (
+            (4, 9),
+            (6, 50),
+            (30, 3),
+            (31, 60),
+            *((int(c) + 5, int(r) + 5) for r, c in [np.argwhere(truth_HW == 2)[0]]),
+        ):
             lines.append(f"images/{index}.png,{x},{y},{('field', 'lake', 'house')[truth_HW[y, x]]}")
     lines[1] = lines[1].replace("lake", "house")
     (tmp_path / "points.csv").write_text("\n".join(lines) + "\n")
@@ -117,9 +122,11 @@ def test_what_cannot_be_audited_ends_in_one_line(config_file, fields, tmp_path, 
     out = ["--out", tmp_path / "out"]
     assert "got one group, 'images'" in fails_with(capsys, config_file, *out, "--groups", r"^\w+")
     assert "Expected --folds of 2 or more, got 1" in fails_with(capsys, config_file, *out, "--folds", 1)
-    assert "Expected a dataset with folds in val_dataloader" in fails_with(
-        capsys, config_file, *out, "--runs", tmp_path / "runs"
-    ) or True
+    assert (
+        "Expected a dataset with folds in val_dataloader"
+        in fails_with(capsys, config_file, *out, "--runs", tmp_path / "runs")
+        or True
+    )
     for index in range(8):
         write_labels(fields, index, np.full((64, 64), 255, np.uint8))
     assert "Expected labelled pixels in the images, got none" in fails_with(capsys, config_file, *out)

@@ -12,7 +12,9 @@ def test_areas_are_those_of_scipy():
     for value in (1, 2, 3):
         numbers_HW, count = ndimage.label(values_HW == value)
         total += count
-        pairs = {*zip(numbers_HW[values_HW == value].tolist(), found.number_HW[values_HW == value].tolist(), strict=True)}
+        pairs = {
+            *zip(numbers_HW[values_HW == value].tolist(), found.number_HW[values_HW == value].tolist(), strict=True)
+        }
         assert len(pairs) == count
     assert len(found.value_A) == total
     for number, (value, size, box) in enumerate(zip(found.value_A, found.size_A, found.boxes(), strict=True), 1):
@@ -35,7 +37,9 @@ def test_thickness_is_that_of_the_narrow_side():
     values_HW[55, 5:50] = 1
     values_HW[0:3, 55:60] = 2  # at the edge of the image
     found = find_connected(values_HW, 0)
-    thickness = dict(zip(zip(found.value_A.tolist(), found.size_A.tolist(), strict=True), found.thickness(), strict=True))
+    thickness = dict(
+        zip(zip(found.value_A.tolist(), found.size_A.tolist(), strict=True), found.thickness(), strict=True)
+    )
     for key, expected in {(1, 336): 7, (2, 900): 30, (1, 45): 1, (2, 15): 3}.items():
         assert abs(thickness[key] - expected) <= 1.5, key
 

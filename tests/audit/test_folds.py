@@ -6,7 +6,11 @@ from mmseg_ext.errors import UserError
 
 
 def test_groups_stay_together_and_folds_are_even():
-    names = [f"{scene}/{n}.png" for scene, count in (("a", 6), ("b", 3), ("c", 3), ("d", 2), ("e", 2), ("f", 2)) for n in range(count)]
+    names = [
+        f"{scene}/{n}.png"
+        for scene, count in (("a", 6), ("b", 3), ("c", 3), ("d", 2), ("e", 2), ("f", 2))
+        for n in range(count)
+    ]
     folds_N = assign_folds(names, "folder", 3)
     of_scene = {}
     for name, fold in zip(names, folds_N, strict=True):

@@ -3,7 +3,6 @@ import io
 import numpy as np
 import pytest
 import torch
-
 from PIL import Image
 
 from mmseg_ext.masks.class_maps import as_array, pack_labels, unpack_labels
