@@ -18,7 +18,7 @@ from mmseg_ext.scores.image_groups import Groups
 from mmseg_ext.scores.image_matrices import ImageMatrices
 from mmseg_ext.scores.intervals import Interval, score_interval
 
-DOUBTFUL_SCORE = 0.5
+DOUBTFUL_SCORE = 0.25
 """Labels in areas of at least this score are in doubt."""
 LEFT_OUT = (0.0, 0.01, 0.02, 0.05)
 """Shares of the labelled pixels that are left out, the worst first."""
