@@ -19,7 +19,7 @@ from mmseg_ext.escaping import printable
 from mmseg_ext.pictures import encode_picture
 from mmseg_ext.progress import ProgressDisplay
 
-QUALITY = 80
+QUALITY = 70
 """Of the pictures' JPEG."""
 
 

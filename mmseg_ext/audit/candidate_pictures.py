@@ -9,7 +9,7 @@ import numpy as np
 from mmseg_ext.audit.candidates import Candidate
 from mmseg_ext.pictures import Palette, colorize, draw_labels, panel
 
-HEIGHT = 260
+HEIGHT = 200
 """Of a picture, in pixels."""
 CONTEXT = 0.6
 """What is shown around a box, as a share of its longer side."""

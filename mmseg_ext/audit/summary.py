@@ -131,6 +131,8 @@ def _scores_of_rest(
             own = records[candidate.image].own_cells[candidate.place]
             left[candidate.image].subtract(dict(zip(*own, strict=True)))
             num_out += sum(own.pixels)
+        if num_out < share * total:
+            break  # there are no more candidates: what is left agrees by construction
         interval = _score(left, audit.images.classes, groups)
         estimate = float(interval.estimate)
         first = estimate if not rows else first
