@@ -41,9 +41,9 @@ def draw_pictures(audit: Audit, candidates: Sequence[ListedCandidate]) -> Iterat
             image_HWC = np.ascontiguousarray(sample["img"][..., ::-1])
             predicted_HW = audit.folder.read_prediction(name)
             for index in indices:
-                candidate = record.candidates[candidates[index].place]
+                found = record.candidates[candidates[index].place]
                 labels_HW = sample["gt_seg_map"]
-                yield index, draw_candidate(image_HWC, labels_HW, predicted_HW, candidate, audit.images.palette)
+                yield index, draw_candidate(image_HWC, labels_HW, predicted_HW, found, audit.images.palette)
             progress(done, len(places))
 
 

@@ -153,7 +153,7 @@ def judge(
     num_classes = len(known_C)
     evidence = gather_evidence(probabilities, labels_HW, known_C)
     judged_HW = evidence.labels_HW != UNLABELLED
-    cells = Cells.count(evidence.labels_HW[judged_HW], evidence.predicted_HW[judged_HW], num_classes)
+    cells = Cells.of_pixels(evidence.labels_HW[judged_HW], evidence.predicted_HW[judged_HW], num_classes)
     found: list[Candidate] = []
     if 0 < np.count_nonzero(labels_HW != UNLABELLED) < SPARSE_SHARE * labels_HW.size:
         found = find_doubtful_points(probabilities, labels_HW, known_C)

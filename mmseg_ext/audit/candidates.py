@@ -189,9 +189,9 @@ def _borders(
         others = np.where(is_inside_hw, predicted_HW[box], labels_HW[box])[mask_hw]
         other = int(np.bincount(others, margin_HW[box][mask_hw]).argmax())
         explained = _explained_by_shift(is_inside_hw, predicted_HW[box] == segments.value_A[index], mask_hw)
-        bounds = [(side.start, side.start + size) for side, size in zip(box, mask_hw.shape, strict=True)]
+        rows, columns = ((side.start, side.start + size) for side, size in zip(box, mask_hw.shape, strict=True))
         label = int(segments.value_A[index])
-        found.append(Candidate("border", label, other, *bounds, mask_hw, float(width[index]), explained))
+        found.append(Candidate("border", label, other, rows, columns, mask_hw, float(width[index]), explained))
     return found
 
 

@@ -41,9 +41,9 @@ class HeldOutModels:
     points: HeldOutPoints
     known_FC: np.ndarray
 
-    def __init__(self, segmentor: FeatureSegmentor, scale: Sequence[int], folds_N: np.ndarray) -> None:
+    def __init__(self, segmentor: FeatureSegmentor, scale: tuple[int, int], folds_N: np.ndarray) -> None:
         self.segmentor, self.folds_N = segmentor, folds_N
-        self._resize, self._pack = Resize(scale=tuple(scale), keep_ratio=True), PackSegInputs()
+        self._resize, self._pack = Resize(scale=scale, keep_ratio=True), PackSegInputs()
         self.heads: list[Any] = []
         segmentor.decode_head.calibrate = False  # done here, for all folds together
 

@@ -27,7 +27,7 @@ class Cells(NamedTuple):
     pixels: list[int]
 
     @classmethod
-    def count(cls, labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> "Cells":
+    def of_pixels(cls, labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> "Cells":
         """Count pixels by label and prediction; arrays of one shape without unlabelled pixels."""
         counts = np.bincount(labels.astype(np.int64) * num_classes + predictions, minlength=num_classes**2)
         places = np.flatnonzero(counts)
@@ -112,4 +112,4 @@ def own_cells_of(
         box = slice(*candidate.rows), slice(*candidate.columns)
         new_hw = candidate.mask_hw & ~taken_HW[box] & (labels_HW[box] != 255)
         taken_HW[box] |= candidate.mask_hw
-        yield Cells.count(labels_HW[box][new_hw], predicted_HW[box][new_hw], num_classes)
+        yield Cells.of_pixels(labels_HW[box][new_hw], predicted_HW[box][new_hw], num_classes)

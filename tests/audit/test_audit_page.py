@@ -43,7 +43,7 @@ def page(tmp_path):
             predicted_HW[predicted_HW == 1] = 0
         differs_HW = labels_HW != predicted_HW
         evidence = PixelEvidence(labels_HW, predicted_HW, np.where(differs_HW, np.float32(0.9), np.float32(0)))
-        cells = Cells.count(labels_HW.ravel(), predicted_HW.ravel(), 3)
+        cells = Cells.of_pixels(labels_HW.ravel(), predicted_HW.ravel(), 3)
         found = [c._replace(score=0.9 - 0.1 * index) for c in find_candidates(evidence, 3)]
         own_cells = list(own_cells_of(found, labels_HW, predicted_HW, 3))
         folder.write(
