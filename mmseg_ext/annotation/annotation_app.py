@@ -149,12 +149,12 @@ class AnnotationApp:
         """Send what changes: points, and how far the model is."""
         since, page = request.query_params.get("since", ""), request.query_params.get("page", "")[:MAX_NAME]
         return StreamingResponse(
-            self._watch(request, int(since[:18]) if since.isdecimal() else 0, page),
+            self._stream_news(request, int(since[:18]) if since.isdecimal() else 0, page),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store"},
         )
 
-    async def _watch(self, request: Request, revision: int, page: str) -> AsyncIterator[str]:
+    async def _stream_news(self, request: Request, revision: int, page: str) -> AsyncIterator[str]:
         last, pause = None, 0.0
         try:
             while not self.is_ending and not await request.is_disconnected():

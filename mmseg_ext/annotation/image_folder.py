@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image
-
 from mmseg_ext.downsampling.image_files import IMAGE_SUFFIXES
 from mmseg_ext.errors import UserError
-from mmseg_ext.masks.orientation import read_orientation, swap_size
 from mmseg_ext.points.images_below import images_by_bare_name
+from mmseg_ext.prediction.image_frames import read_frame
 
 
 class ImageFolder:
@@ -65,16 +63,7 @@ class ImageFolder:
         Raises:
             UserError: The file is no image.
         """
-        path = self.path(number)
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # only the header is read
-        try:
-            with Image.open(path) as image:
-                size, is_turned = (image.height, image.width), image.format == "TIFF"
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UserError(f"{self.names[number]} cannot be read as an image ({error}). Replace the file.") from error
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-        return size if is_turned else swap_size(size, read_orientation(path))
+        return read_frame(self.path(number))[0]
 
     def neighbours(self, number: int) -> list[int]:
         """List all images, the nearest to one first, itself before them."""

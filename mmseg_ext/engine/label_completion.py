@@ -89,13 +89,7 @@ def with_completion(config: Config) -> dict[str, Any]:
             "`labels=dict(file='points.csv')`, got one without. --cfg-options train_dataloader.dataset.labels… sets it."
         )
     if budget.complete is None:
-        complete: dict[str, Any] = {}
-        if name_of(config.model) == "FeatureSegmentor":
-            scales = [
-                s["scale"] for s in flat_steps(dataset.get("pipeline")) if name_of(s) == "Resize" and "scale" in s
-            ]
-            complete = {"model": config.model, **({"scale": scales[-1]} if scales else {})}
-        dataset["labels"] = {**dataset["labels"], "complete": complete or True}
+        dataset["labels"] = {**dataset["labels"], "complete": own_model(config) or True}
     return dataset
 
 
@@ -149,14 +143,33 @@ def build_segmentor(dataset: Mapping[str, Any], num_classes: int) -> FeatureSegm
         UserError: It is no FeatureSegmentor.
     """
     complete: Any = LabelBudget.from_config(dataset["labels"]).complete
-    config = copy.deepcopy(dict(complete.model or DEFAULT_MODEL))
+    config = dict(complete.model or DEFAULT_MODEL)
     if name_of(config) != "FeatureSegmentor":
         raise UserError(
             f"Expected labels.complete.model of type='mmseg_ext.FeatureSegmentor', got {config.get('type')!r}. Leave "
             "it out for a frozen EfficientNet-Lite0."
         )
+    return segmentor_of_classes(config, num_classes)
+
+
+def segmentor_of_classes(model: Mapping[str, Any], num_classes: int) -> FeatureSegmentor:
+    """Build a FeatureSegmentor with this number of classes, to predict with."""
+    config = copy.deepcopy(dict(model))
     config["decode_head"] = {**config.get("decode_head", {}), "num_classes": num_classes}
     return MODELS.build(config).eval()
+
+
+def own_model(config: Config) -> dict[str, Any]:
+    """Find the FeatureSegmentor of a config, and the size that it sees images in.
+
+    Returns:
+        `model`, and `scale` where the training pipeline resizes; nothing for a config of another model.
+    """
+    if name_of(config.model) != "FeatureSegmentor":
+        return {}
+    steps = flat_steps(config.train_dataloader.dataset.get("pipeline"))
+    scales = [s["scale"] for s in steps if name_of(s) == "Resize" and "scale" in s]
+    return {"model": config.model, **({"scale": scales[-1]} if scales else {})}
 
 
 @contextmanager

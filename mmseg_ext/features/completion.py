@@ -117,6 +117,23 @@ def multiply_models(
     return ((pooled_1Chw + weight * own_1Chw) / (1 + weight)).log_softmax(1)
 
 
+def without_padding(maps_NChw: Tensor, padded_size: Sequence[int], size: Sequence[int]) -> Tensor:
+    """Cut off the part of maps that lies below or right of the image.
+
+    Args:
+        maps_NChw: On a grid that covers the padded image.
+        padded_size: H and W of the padded image.
+        size: H and W of the image.
+
+    Returns:
+        The maps as they are without padding, else enlarged to the padded image and cut.
+    """
+    if tuple(size) == tuple(padded_size):
+        return maps_NChw
+    enlarged = F.interpolate(maps_NChw, size=tuple(padded_size), mode="bilinear", align_corners=False)
+    return enlarged[:, :, : size[0], : size[1]]
+
+
 def enlarge_labels(probabilities_1Chw: Tensor, size: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Find the most probable class of each pixel and its probability, a class at a time.
 
@@ -192,11 +209,7 @@ def complete_image(
     padded_size = (image_1CHW.shape[2], image_1CHW.shape[3])
     features = segmentor.extract_feat(image_1CHW)
     log_probabilities = complete_features(segmentor, features, padded_size, image, weights_P, shows_all_classes)
-    probabilities = log_probabilities.exp()
-    height, width = meta["img_shape"][:2]
-    if (height, width) != padded_size:
-        probabilities = F.interpolate(probabilities, size=padded_size, mode="bilinear", align_corners=False)
-        probabilities = probabilities[:, :, :height, :width]
+    probabilities = without_padding(log_probabilities.exp(), padded_size, meta["img_shape"][:2])
     return enlarge_labels(probabilities, meta["ori_shape"][:2])
 
 

@@ -236,6 +236,14 @@ class FeatureSegmentor(BlockwisePrediction):
         if num_used < num_labelled:
             text = f"fitted to {num_used:,} of {num_labelled:,} labelled pixels, {self.max_labels} an image at most"
             print_log(f"FeatureSegmentor: {text}", "current")
+        return self.decode_head.fit(self.join_images(images))
+
+    def join_images(self, images: Sequence[LabelledImage]) -> PointFeatures:
+        """Join the points of images, each weighed by the area that it stands for.
+
+        Args:
+            images: From :meth:`look_at`; a point's image is its index here.
+        """
         weights = weigh_points(images, self.decode_head.num_classes)
         points = [
             PointFeatures(
@@ -247,7 +255,7 @@ class FeatureSegmentor(BlockwisePrediction):
             )
             for index, (image, weights_P) in enumerate(zip(images, weights, strict=True))
         ]
-        return self.decode_head.fit(join_points(points))
+        return join_points(points)
 
 
 def _given_weights(sample: Any, positions_P2: Tensor, labels_P: Tensor) -> np.ndarray | None:

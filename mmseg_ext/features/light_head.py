@@ -215,6 +215,11 @@ class LightHead(BaseDecodeHead):
         other.fit(points.select(~fold_P if used_P is None else ~fold_P & used_P), self.num_classes, **settings)
         return other.at_points(points.select(fold_P))
 
+    def at_points(self, points: PointFeatures) -> Tensor:
+        """Compute log probabilities (P, C) of points; the head is fitted."""
+        found = [classifier.at_points(points) for classifier in self.classifiers]
+        return (torch.stack(found).mean(0) / self.temperature).log_softmax(1)
+
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Compute log probabilities; with one channel, the logit of class 1.
 

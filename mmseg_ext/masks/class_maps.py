@@ -32,13 +32,16 @@ def pack_labels(labels_HW: np.ndarray, palette: np.ndarray | None = None) -> byt
 
     Args:
         labels_HW: Class indices.
-        palette: uint8 (K, 3), RGB: viewers then show the classes in these colours, where they are of 8 bits.
+        palette: uint8 (K, 3), RGB: viewers then show the classes in these colours, where they are of 8 bits, and values
+            without a colour, such as 255, in black.
     """
     buffer = io.BytesIO()
     kind = np.uint8 if labels_HW.max(initial=0) <= 255 else np.uint16
     image = Image.fromarray(labels_HW.astype(kind, copy=False))
     if palette is not None and kind is np.uint8:
-        image.putpalette(np.asarray(palette, np.uint8)[:256].tobytes())
+        colors = np.asarray(palette, np.uint8)[:256].tobytes()
+        # Pillow writes no more bits than the palette asks for, and cuts off those of higher values.
+        image.putpalette(colors.ljust(3 * (int(labels_HW.max(initial=0)) + 1), b"\0"))
     image.save(buffer, format="PNG")
     return buffer.getvalue()
 

@@ -10,7 +10,7 @@ from mmseg_ext.pictures.hatching import HATCH_COLORS
 from mmseg_ext.pictures.label_pictures import SPARSE_SHARE, colorize, draw_labels, draw_points, overlay
 from mmseg_ext.pictures.legends import legend, segmentation_legend
 from mmseg_ext.pictures.panels import panel, sheet
-from mmseg_ext.pictures.picture_files import save_picture
+from mmseg_ext.pictures.picture_files import encode_picture, save_picture
 
 __all__ = [
     "HATCH_COLORS",
@@ -21,6 +21,7 @@ __all__ = [
     "colorize",
     "draw_labels",
     "draw_points",
+    "encode_picture",
     "errors",
     "legend",
     "overlay",

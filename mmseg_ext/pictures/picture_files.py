@@ -28,8 +28,22 @@ def save_picture(path: str | Path, image_rgb: np.ndarray) -> Path:
     kind = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}.get(path.suffix.lower())
     if kind is None:
         raise UserError(f"Expected a file name that ends in .png, .jpg or .jpeg, got {path}.")
-    buffer = BytesIO()
-    options = {"quality": 92, "subsampling": 0} if kind == "JPEG" else {}
-    Image.fromarray(checked_image(image_rgb)).save(buffer, kind, **options)
-    replace_file(path, buffer.getvalue(), sync=False)
+    replace_file(path, encode_picture(image_rgb, kind), sync=False)
     return path
+
+
+def encode_picture(image_rgb: np.ndarray, kind: str = "JPEG", quality: int = 92) -> bytes:
+    """Encode a picture.
+
+    Args:
+        image_rgb: The picture (H, W, 3), uint8 RGB.
+        kind: 'PNG' or 'JPEG'.
+        quality: Of a JPEG; up to 90, colours are kept at half the resolution.
+
+    Raises:
+        UserError: The array is no RGB picture.
+    """
+    buffer = BytesIO()
+    options = {"quality": quality, "subsampling": 0 if quality > 90 else 2} if kind == "JPEG" else {}
+    Image.fromarray(checked_image(image_rgb)).save(buffer, kind, **options)
+    return buffer.getvalue()

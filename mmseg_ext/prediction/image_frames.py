@@ -100,15 +100,18 @@ def read_frame(path: Path) -> tuple[tuple[int, int], int]:
     Raises:
         UserError: The file cannot be read.
     """
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # only the header is read
     try:
         with Image.open(path) as image:
             orientation, size = orientation_of(image), (image.height, image.width)
             if image.format == "TIFF":  # Pillow gives the size of a TIFF as shown
                 return size, orientation
             return swap_size(size, orientation), orientation
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         if path.suffix.lower() not in RASTER_SUFFIXES:
             raise UserError(f"Expected an image at {path}, got a file that cannot be read: {error}.") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
     with _open_raster(load_rasterio(), path) as raster:
         return raster.shape, 1
 

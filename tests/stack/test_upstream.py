@@ -78,7 +78,7 @@ def test_each_name_is_there(entry):
 def own_names(tree):
     """Names that a module defines: functions, classes, variables, arguments, attributes of its own objects."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
