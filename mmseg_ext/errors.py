@@ -95,6 +95,25 @@ def run_command(command: Callable[[], int | None], stopped: str = "Stopped.") ->
         return 2
 
 
+def missing_packages(what: str, *packages: str, otherwise: str = "") -> UserError:
+    """Return the error to raise where optional packages are not installed.
+
+    Args:
+        what: What they are for.
+        packages: Their names on PyPI.
+        otherwise: What else the user can do, such as 'or name a file'.
+
+    Example:
+        >>> str(missing_packages("rasters", "rasterio"))
+        'Expected the package rasterio for rasters, found none. Install it with: python -m pip install rasterio.'
+    """
+    word, them = ("package", "it") if len(packages) == 1 else ("packages", "them")
+    command = f"python -m pip install {' '.join(packages)}{f'; {otherwise}' if otherwise else ''}"
+    return UserError(
+        f"Expected the {word} {' and '.join(packages)} for {what}, found none. Install {them} with: {command}."
+    )
+
+
 def out_of_range(
     name: str, values: Iterable[int], num_classes: int, ignore_index: int | None = None, num_pixels: int | None = None
 ) -> str:

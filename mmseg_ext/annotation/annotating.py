@@ -19,7 +19,7 @@ from mmseg_ext.annotation.image_folder import ImageFolder
 from mmseg_ext.annotation.point_database import PointDatabase
 from mmseg_ext.annotation.prediction_loop import PredictionLoop
 from mmseg_ext.data_check.facts_cache import default_cache_dir
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import UserError, missing_packages
 from mmseg_ext.masks.color_masks import parse_color
 
 if TYPE_CHECKING:
@@ -134,10 +134,7 @@ def annotate(options: AnnotateOptions, say: Callable[[str], object]) -> None:
         import uvicorn  # noqa: F401
         from starlette.applications import Starlette  # noqa: F401
     except ImportError as error:
-        raise UserError(
-            "Expected the packages starlette and uvicorn for the page. Install them with: python -m pip install "
-            "starlette uvicorn."
-        ) from error
+        raise missing_packages("the page", "starlette", "uvicorn") from error
     folder = ImageFolder(options.images)
     given = parse_classes(options.classes)
     with bind(options.host, options.port) as listener:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmseg_ext.arguments import NonNegativeInt, PositiveInt
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import missing_packages
 from mmseg_ext.features.classifier import Classifier
 from mmseg_ext.features.point_features import PointFeatures
 from mmseg_ext.registry import MODELS
@@ -71,10 +71,8 @@ class ExtraTrees(Classifier):
         try:
             from sklearn.ensemble import ExtraTreesClassifier
         except ImportError as error:
-            raise UserError(
-                "Expected the package scikit-learn for ExtraTrees. Install it with: python -m pip install "
-                "scikit-learn; or leave ExtraTrees out of `classifiers`."
-            ) from error
+            otherwise = "or leave ExtraTrees out of `classifiers`"
+            raise missing_packages("ExtraTrees", "scikit-learn", otherwise=otherwise) from error
         device = points.labels_P.device
         threads = torch.get_num_threads()
         forest = ExtraTreesClassifier(

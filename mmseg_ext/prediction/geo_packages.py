@@ -4,7 +4,7 @@ import os
 from importlib import import_module
 from typing import Any
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import missing_packages
 
 GDAL_CACHE_MB = "128"
 """Decoded blocks that GDAL holds. Its own choice is a twentieth of the machine's memory."""
@@ -15,10 +15,7 @@ def _load(package: str, what: str) -> Any:
     try:
         return import_module(package)
     except ImportError as error:
-        raise UserError(
-            f"Expected the package {package} for {what}, found none ({error}). Install it: "
-            f"python -m pip install {package}"
-        ) from error
+        raise missing_packages(what, package) from error
 
 
 def load_rasterio() -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import UserError, missing_packages
 from mmseg_ext.models.resampling.image_logits import ImageLogits
 from mmseg_ext.models.resampling.predicted_images import Placement, predict_images
 from mmseg_ext.models.segmentors.blockwise_prediction import window_starts
@@ -47,10 +47,7 @@ def require_packages(*names: str) -> None:
     """
     missing = [name for name in names if find_spec(name) is None]
     if missing:
-        raise UserError(
-            f"Expected the package {missing[0]} for ONNX files, found none. Install it with: python -m pip install "
-            f"{' '.join(missing)}"
-        )
+        raise missing_packages("ONNX files", *missing)
 
 
 def open_session(model: str | Path | bytes, device: str | None = None) -> Any:

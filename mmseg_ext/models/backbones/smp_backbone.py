@@ -12,7 +12,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmseg_ext.arguments import PositiveInt
-from mmseg_ext.errors import UserError
+from mmseg_ext.errors import UserError, missing_packages
 from mmseg_ext.registry import MODELS
 from mmseg_ext.stack import explained_download
 
@@ -27,10 +27,7 @@ def _import_smp() -> ModuleType:
     try:
         import segmentation_models_pytorch
     except ImportError as error:
-        raise UserError(
-            "Expected the package segmentation-models-pytorch for SMPBackbone. "
-            "Install it with: python -m pip install segmentation-models-pytorch"
-        ) from error
+        raise missing_packages("SMPBackbone", "segmentation-models-pytorch") from error
     return segmentation_models_pytorch
 
 
