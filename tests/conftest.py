@@ -17,6 +17,8 @@ from mmengine.logging import MessageHub, MMLogger  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmseg.visualization import SegLocalVisualizer  # noqa: E402
 
+collect_ignore = ["conftest.py"]  # holds no doctest, and folders have modules of that name
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 LOVEDA_FILES = {
     "Train/Urban": [f"{n}.png" for n in range(1, 9)],
