@@ -43,7 +43,8 @@ def choose_spot(
 
     Returns:
         Number of the image, row and column. Without suggestions: a spot away from the others, in the image in view
-        until it has :data:`SPREAD_AN_IMAGE`, then in that with the fewest. None without an image.
+        until it has :data:`SPREAD_AN_IMAGE`, then in that with the fewest. Likewise in an image without any yet, where
+        those with suggestions have many more points. None without an image.
     """
     if not images:
         return None
@@ -52,13 +53,30 @@ def choose_spot(
         for (row, column), value in zip(*spots.get(number, ((), ())), strict=True):
             if (row, column) in taken.get(number, ()):
                 continue
-            value = value / np.sqrt(1 + num_points.get(number, 0) / SPREAD_AN_IMAGE)
-            value *= PREFERENCE_IN_VIEW if place == 0 else 1
+            value = _worth(value, num_points.get(number, 0)) * (PREFERENCE_IN_VIEW if place == 0 else 1)
             if value > most:
                 best, most = (number, int(row), int(column)), value
-    if best is not None:
-        return best
-    rounds = {number: len(taken.get(number, ())) // SPREAD_AN_IMAGE for number in images}
-    number = min(images, key=rounds.__getitem__)
+    if best is None:
+        rounds = {number: len(taken.get(number, ())) // SPREAD_AN_IMAGE for number in images}
+        return _spread_spot(min(images, key=rounds.__getitem__), taken, size_of)
+    # The model has not looked at all images yet: to those a spot is worth what it is in the others.
+    unseen = [number for number in images if number not in spots]
+    if unseen:
+        number = min(unseen, key=lambda n: num_points.get(n, 0))
+        usual = np.mean([values.max() for _, values in spots.values() if len(values)])
+        if _worth(usual, num_points.get(number, 0)) > most:
+            return _spread_spot(number, taken, size_of)
+    return best
+
+
+def _worth(value: float, num_points: int) -> float:
+    """Return what a spot is worth in an image that has points already."""
+    return value / np.sqrt(1 + num_points / SPREAD_AN_IMAGE)
+
+
+def _spread_spot(
+    number: int, taken: Mapping[int, Sequence[tuple[int, int]]], size_of: Callable[[int], tuple[int, int]]
+) -> tuple[int, int, int]:
+    """Return an image with a spot in it that is far from what is taken."""
     ((row, column),) = suggest(None, np.array(taken.get(number, ())), 1, size_of(number), seed=number).positions_N2
     return number, int(row), int(column)

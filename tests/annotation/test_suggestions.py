@@ -110,6 +110,14 @@ def test_the_image_with_most_doubt_comes_next():
     assert choose([], spots) is None
 
 
+def test_an_image_that_the_model_has_not_looked_at_comes_too():
+    # Who clicks fast leaves the model no time for other images than the one in view.
+    spots = {0: ImageSpots(np.array([[1, 2]]), np.array([0.5]))}
+    assert choose([0, 3, 7], spots, num_points={0: 5, 3: 5, 7: 5}) == (0, 1, 2)
+    assert choose([0, 3, 7], spots, num_points={0: 20, 3: 5, 7: 5})[0] == 3
+    assert choose([0, 3, 7], spots, num_points={0: 20, 3: 5, 7: 0})[0] == 7
+
+
 def test_a_spread_goes_from_image_to_image():
     taken = {0: [(n, n) for n in range(SPREAD_AN_IMAGE)]}
     assert choose([0, 1, 2], {})[0] == 0
