@@ -78,6 +78,7 @@ def write_cog(plain: Path, path: Path, overviews: str) -> None:
         COMPRESS="DEFLATE",
         BLOCKSIZE=TILE,
         OVERVIEW_RESAMPLING=overviews,
+        NUM_THREADS="ALL_CPUS",
         BIGTIFF="IF_SAFER",
     )
 
