@@ -14,10 +14,7 @@ which have no clicks. A session that has finished is kept and not run again: the
 """
 
 import argparse
-import datetime
-import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,12 +28,13 @@ import numpy as np  # noqa: E402
 from click_study.latency import measure_latency  # noqa: E402
 from click_study.report import POLICIES, WHERE, Cell, Record, Results, compare  # noqa: E402
 from click_study.simulation import load_images, simulate, study_config  # noqa: E402
+from label_study.cells import describe_run  # noqa: E402
 from label_study.datasets import FOLDS, SETS  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmseg.registry import DATASETS  # noqa: E402
 
 from mmseg_ext.annotation.live_model import LiveModel  # noqa: E402
-from mmseg_ext.errors import UserError  # noqa: E402
+from mmseg_ext.errors import run_command  # noqa: E402
 from mmseg_ext.files import replace_file  # noqa: E402
 
 CLICKS_AN_IMAGE = (0.5, 1, 2, 3, 5, 8, 12, 20, 30, 50, 100)
@@ -61,12 +59,7 @@ def run(cell: Cell, args: argparse.Namespace) -> Record:
     held_out = load_images(config, "val", model)
     budgets = sorted({max(2, round(clicks * len(images))) for clicks in args.clicks})
     annotated, others, seconds = simulate(cell.policy, images, held_out, model, budgets, cell.seed)
-    about = {
-        "date": datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
-        "threads": os.environ.get("OMP_NUM_THREADS"),
-        "torch": version("torch"),
-        "processor seconds a click": round(seconds, 3),
-    }
+    about = {**describe_run(), "processor seconds a click": round(seconds, 3)}
     names = {"annotated": [image.name for image in images], "held out": [image.name for image in held_out]}
     return Record(budgets, names, {"annotated": annotated, "held out": others}, about)
 
@@ -87,13 +80,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
+def run_study(args: argparse.Namespace) -> None:
     """Run what is missing, print and write the tables."""
-    args = parse_args(argv)
     DefaultScope.get_instance("clicks", scope_name="mmseg")
     if args.latency:
         print(measure_latency(args.latency), end="")
-        return 0
+        return
     results = Results(Path(args.work_dir) / "sessions")
     wanted = [
         Cell(policy, dataset, fold, seed)
@@ -102,17 +94,10 @@ def main(argv: list[str] | None = None) -> int:
         for fold in args.folds
         for policy in args.policies
     ]
-    try:
-        for number, cell in enumerate(wanted, 1):
-            if not args.report and results.find(cell) is None:
-                print(f"== {number} of {len(wanted)}: {' '.join(map(str, cell))}", flush=True)
-                results.add(cell, run(cell, args))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. The next start goes on from here.", file=sys.stderr)
-        return 130
+    for number, cell in enumerate(wanted, 1):
+        if not args.report and results.find(cell) is None:
+            print(f"== {number} of {len(wanted)}: {' '.join(map(str, cell))}", flush=True)
+            results.add(cell, run(cell, args))
     cells = {cell: record for cell in wanted if (record := results.find(cell)) is not None}
     tables = [
         compare(cells, dataset, where, classes_of(dataset, args.data_root))
@@ -122,7 +107,11 @@ def main(argv: list[str] | None = None) -> int:
     text = "\n".join(tables)
     replace_file(Path(args.work_dir) / "clicks.md", text)
     print(text, end="")
-    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 0, 2 after an error that the user can fix, or 130 after Ctrl-C."""
+    return run_command(lambda: run_study(parse_args(argv)), "Stopped. The next start goes on from here.")
 
 
 if __name__ == "__main__":

@@ -17,13 +17,9 @@ matrices are kept in one file (``--results``): a study goes on from it on anothe
 """
 
 import argparse
-import datetime
-import os
 import platform
 import sys
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
@@ -32,7 +28,7 @@ from mmseg_ext import stack  # noqa: E402
 
 stack.prepare()
 
-from label_study.cells import Cell, Record, Results  # noqa: E402
+from label_study.cells import Cell, Record, Results, run_missing  # noqa: E402
 from label_study.datasets import FOLDS, SETS  # noqa: E402
 from label_study.light_head import fit_and_score, light_head_config  # noqa: E402
 from label_study.report import BUDGETS, draw_plot, format_table, is_tile  # noqa: E402
@@ -41,7 +37,7 @@ from mmengine.config import Config  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmseg.registry import DATASETS  # noqa: E402
 
-from mmseg_ext.errors import UserError  # noqa: E402
+from mmseg_ext.errors import run_command  # noqa: E402
 from mmseg_ext.files import replace_file  # noqa: E402
 
 RESULTS = Path(__file__).with_suffix(".json")
@@ -133,35 +129,28 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
+def run_study(args: argparse.Namespace) -> None:
     """Run what is missing, print and write the tables and the plots."""
-    args = parse_args(argv)
     DefaultScope.get_instance("label_budget", scope_name="mmseg")
     folder = Path(args.work_dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     results = Results(Path(args.results))
-    about: dict[str, Any] = {
-        "date": datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
-        "machine": platform.processor() or platform.machine(),
-        "threads": os.environ.get("OMP_NUM_THREADS"),
-        "torch": version("torch"),
-    }
-    wanted = [] if args.report else wanted_cells(args)
-    try:
-        for number, cell in enumerate(wanted, 1):
-            if not args.fresh and cell in results.read():
-                continue
-            print(f"== {number} of {len(wanted)}: {cell.name}", flush=True)
-            record = run(cell, folder, args.data_root)
-            results.add(cell, record._replace(about={**record.about, **about}))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. The next start goes on from here.", file=sys.stderr)
-        return 130
+    machine = platform.processor() or platform.machine()
+
+    def run_cell(cell: Cell) -> Record:
+        record = run(cell, folder, args.data_root)
+        return record._replace(about={**record.about, "machine": machine})
+
+    def is_finished(cell: Cell) -> bool:
+        return not args.fresh and cell in results.read()
+
+    run_missing([] if args.report else wanted_cells(args), is_finished, run_cell, results)
     print(report(results, folder), end="")
-    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 0, 2 after an error that the user can fix, or 130 after Ctrl-C."""
+    return run_command(lambda: run_study(parse_args(argv)), "Stopped. The next start goes on from here.")
 
 
 if __name__ == "__main__":

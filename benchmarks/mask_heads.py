@@ -14,12 +14,9 @@ matrices are kept in one file (``--results``).
 """
 
 import argparse
-import datetime
-import os
 import re
 import sys
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +28,7 @@ from mmseg_ext import stack  # noqa: E402
 
 stack.prepare()
 
-from label_study.cells import Cell, Record, Results  # noqa: E402
+from label_study.cells import Cell, Record, Results, run_missing  # noqa: E402
 from label_study.datasets import FOLDS, hold_out, set_points  # noqa: E402
 from label_study.trained import run_and_score  # noqa: E402
 from mmengine.config import Config  # noqa: E402
@@ -39,7 +36,7 @@ from mmengine.registry import DefaultScope  # noqa: E402
 
 from mmseg_ext.datasets import DubaiAerialDataset  # noqa: E402
 from mmseg_ext.engine.launch import load_config  # noqa: E402
-from mmseg_ext.errors import UserError  # noqa: E402
+from mmseg_ext.errors import run_command  # noqa: E402
 from mmseg_ext.scores.image_matrices import ImageMatrices  # noqa: E402
 from mmseg_ext.scores.intervals import score_interval  # noqa: E402
 from mmseg_ext.scores.paired_difference import paired_difference  # noqa: E402
@@ -151,9 +148,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> int:
+def run_study(args: argparse.Namespace) -> None:
     """Run what is missing, and print the table."""
-    args = parse_args(argv)
     DefaultScope.get_instance("mask_heads", scope_name="mmseg")
     folder = Path(args.work_dir).resolve() / f"{args.iterations}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -169,27 +165,21 @@ def main(argv: list[str] | None = None) -> int:
         for budget in args.budgets
         for loss in args.losses
     ]
-    about = {
-        "date": datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
-        "threads": os.environ.get("OMP_NUM_THREADS"),
-        "torch": version("torch"),
-    }
-    try:
-        for number, cell in enumerate([] if args.report else wanted, 1):
-            if not args.fresh and cell in finished():
-                continue
-            print(f"== {number} of {len(wanted)}: {cell.name}", flush=True)
-            path = write_config(cell, args.iterations, args.data_root, folder)
-            record = run_and_score(cell, path, ROOT, folder)
-            results.add(cell, record._replace(about={**record.about, **about}))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. The next start goes on from here.", file=sys.stderr)
-        return 130
+
+    def run(cell: Cell) -> Record:
+        path = write_config(cell, args.iterations, args.data_root, folder)
+        return run_and_score(cell, path, ROOT, folder)
+
+    def is_finished(cell: Cell) -> bool:
+        return not args.fresh and cell in finished()
+
+    run_missing([] if args.report else wanted, is_finished, run, results)
     print(report(finished()))
-    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 0, 2 after an error that the user can fix, or 130 after Ctrl-C."""
+    return run_command(lambda: run_study(parse_args(argv)), "Stopped. The next start goes on from here.")
 
 
 if __name__ == "__main__":

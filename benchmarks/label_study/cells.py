@@ -1,6 +1,10 @@
 """The cells of the label-budget study, and the file of those that have finished."""
 
+import datetime
 import json
+import os
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,3 +78,23 @@ class Results:
         rows.append({**cell._asdict(), **record.about, "matrices": matrices})
         lines = sorted(json.dumps(row, separators=(",", ":")) for row in rows)
         replace_file(self.path, '{"cells": [\n' + ",\n".join(lines) + "\n]}\n")
+
+
+def describe_run() -> dict[str, Any]:
+    """Return what a cell was run with: today's date, threads and torch."""
+    return {
+        "date": datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat(),
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "torch": version("torch"),
+    }
+
+
+def run_missing(
+    wanted: Sequence[Cell], is_finished: Callable[[Cell], bool], run: Callable[[Cell], Record], results: Results
+) -> None:
+    """Run the cells that have not finished, and add each to the results as soon as it has."""
+    for number, cell in enumerate(wanted, 1):
+        if not is_finished(cell):
+            print(f"== {number} of {len(wanted)}: {cell.name}", flush=True)
+            record = run(cell)
+            results.add(cell, record._replace(about={**record.about, **describe_run()}))

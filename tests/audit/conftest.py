@@ -49,20 +49,7 @@ train_dataloader = dict(
         pipeline=pipeline,
     ),
 )
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(
-        type="mmseg_ext.FolderDataset",
-        data_root="{data}",
-        images="images",
-        masks="masks",
-        split="all",
-        classes=["field", "lake", "house"],
-        pipeline=pipeline,
-    ),
-)
+val_dataloader = train_dataloader
 test_dataloader = val_dataloader
 val_evaluator = dict(type="mmseg_ext.SegmentationMetric")
 test_evaluator = val_evaluator
