@@ -5,6 +5,9 @@ Shape suffixes: N windows, H height, W width, C channels, 3 bands.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +51,10 @@ class WindowOptions:
     resize: float = 1.0
     with_confidence: bool = False
     with_probabilities: bool = False
+
+
+_Block = tuple[int, str, np.ndarray]
+"""Column of the window, what it is, and the values (H, W)."""
 
 
 class _Window(NamedTuple):
@@ -144,34 +151,32 @@ def predict_strips(
     windows = read_ahead(_read_windows(path, settings, rows, columns, first_row), 2 * options.batch_size)
     batches = _in_batches(windows, options.batch_size)
     blender = WindowBlender(rows, columns)
-    batch = next(batches, None)
     try:
-        for row in range(first_row, rows.count):
-            is_kept = row >= finished
-            with write_behind(_writer(strips, row) if is_kept else _drop) as hand_over:
-                while batch is not None and batch[0].row == row:
-                    for column, what, block in _predict_batch(predictor, batch, blender, options):
-                        hand_over((column, what, block))
+        with write_behind(partial(_write_strips, strips)) as hand_over:
+            for row, batches_of_row in groupby(batches, key=lambda batch: batch[0].row):
+                is_kept = row >= finished
+                if is_kept:
+                    hand_over((row, None))
+                for batch in batches_of_row:
+                    for block in _predict_batch(predictor, batch, blender, options):
+                        if is_kept:
+                            hand_over((row, block))
                     if is_kept:
                         progress(row * columns.count + batch[-1].column + 1)
-                    batch = next(batches, None)
     finally:
         windows.close()  # type: ignore[attr-defined]
 
 
-def _writer(strips: StripFiles, row: int) -> Callable[[Iterator], None]:
-    return lambda blocks: strips.write(row, blocks)
-
-
-def _drop(blocks: Iterator) -> None:
-    for _ in blocks:
-        pass
+def _write_strips(strips: StripFiles, blocks: Iterator[tuple[int, _Block | None]]) -> None:
+    """Write the strips of (row, block), one row after the other; None begins a row, which may have no block."""
+    for row, of_row in groupby(blocks, key=itemgetter(0)):
+        strips.write(row, (block for _, block in of_row if block is not None))
 
 
 def _predict_batch(
     predictor: Predictor, batch: list[_Window], blender: WindowBlender, options: WindowOptions
-) -> Iterator[tuple[int, str, np.ndarray]]:
-    """Yield the finished blocks of a batch: (column, what, block)."""
+) -> Iterator[_Block]:
+    """Yield the finished blocks of a batch."""
     images = [window.image_HW3 for window in batch if window.image_HW3 is not None]
     if not images:
         return
