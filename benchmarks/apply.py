@@ -14,7 +14,6 @@ Both sides take turns in one process with the same number of threads; times are 
 import argparse
 import multiprocessing
 import resource
-import statistics
 import sys
 import tempfile
 import time
@@ -202,16 +201,20 @@ def save_fpn(folder: Path) -> Path:
     return folder / "iter_1.pth"
 
 
-def take_turns(sides: Sequence[Callable[[], None]], repeats: int) -> list[float]:
-    """Return the median seconds of each side."""
-    seconds: list[list[float]] = [[] for _ in sides]
+def take_turns(ours: Callable[[], None], bare: Callable[[], None], repeats: int) -> tuple[float, float]:
+    """Return seconds of both sides, whose ratio is the median of the ratios of all turns.
+
+    A turn is short: what other programs take away meanwhile is taken from both sides.
+    """
+    seconds = np.zeros((repeats + 1, 2))
     for turn in range(repeats + 1):
-        for side, run in enumerate(sides):
+        for side, run in enumerate((ours, bare)):
             start = time.perf_counter()
             run()
-            if turn:  # the first turn loads what is loaded once
-                seconds[side].append(time.perf_counter() - start)
-    return [statistics.median(values) for values in seconds]
+            seconds[turn, side] = time.perf_counter() - start
+    seconds = seconds[1:]  # the first turn loads what is loaded once
+    typical = float(np.median(seconds[:, 1]))
+    return typical * float(np.median(seconds[:, 0] / seconds[:, 1])), typical
 
 
 def measure_windows(folder: Path, model: Path, device: str, size: int, repeats: int) -> None:
@@ -239,7 +242,7 @@ def measure_windows(folder: Path, model: Path, device: str, size: int, repeats: 
     def ours() -> None:
         make_run(predictor, folder / "windows", predictor.batch_size).run(find_inputs([str(path)]))
 
-    times = take_turns([ours, bare], repeats)
+    times = take_turns(ours, bare, repeats)
     count = sum(len(images) for images in seen)
     rates = [count / seconds for seconds in times]
     print(
@@ -271,7 +274,7 @@ def measure_images(folder: Path, model: Path, device: str, count: int, repeats: 
     def ours() -> None:
         make_run(predictor, folder / "found").run(find_inputs([str(images)]))
 
-    times = take_turns([ours, bare], repeats)
+    times = take_turns(ours, bare, repeats)
     rates = [count / seconds for seconds in times]
     print(
         f"images: {count} of 256 × 256, {rates[0]:.3g} a second, decode → forward → encode in a loop {rates[1]:.3g}: "

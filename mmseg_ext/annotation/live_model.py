@@ -22,6 +22,7 @@ from mmseg_ext.annotation.suggestions import grid_size
 from mmseg_ext.engine.random_state import kept_random_state
 from mmseg_ext.errors import UserError
 from mmseg_ext.features import FeatureSegmentor
+from mmseg_ext.features.classifier import one_thread
 from mmseg_ext.features.completion import DEFAULT_MODEL, complete_features
 from mmseg_ext.features.feature_cache import FeatureCache, digest_of_network
 from mmseg_ext.features.feature_maps import NUM_DESCRIPTORS, sample_maps
@@ -215,6 +216,8 @@ class LiveModel:
     def log_probabilities(self, features: ImageFeatures, image: LabelledImage | None) -> Tensor:
         """Predict one image by all points, and by its own as much as there are.
 
+        In one thread: several gain nothing on maps of this size, and wait for one another where the browser draws.
+
         Args:
             features: Of the image.
             image: Its points; None where it has none.
@@ -222,7 +225,8 @@ class LiveModel:
         Returns:
             (1, C, h, w), on the grid of the finest feature map.
         """
-        return complete_features(self.segmentor, features.maps, features.input_size, image)
+        with one_thread():
+            return complete_features(self.segmentor, features.maps, features.input_size, image)
 
 
 def on_grid(log_probabilities_1Chw: Tensor, image_size: tuple[int, int]) -> np.ndarray:

@@ -4,15 +4,31 @@ Shape suffixes: P points, C classes, N batch, h w height and width of the result
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from mmseg_ext.features.point_features import PointFeatures
 
 ABSENT = -30.0
 """Logit of a class that no point has."""
+THREADED_POINTS = 2000
+"""Points from which on a fit uses several threads. With fewer it gains nothing by them, and where another program keeps
+one of the cores busy it takes up to 50 times as long: the threads wait for one another at every step."""
+
+
+@contextmanager
+def one_thread(is_wanted: bool = True) -> Iterator[None]:
+    """Compute in one thread, if that is wanted."""
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1 if is_wanted else threads)
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Classifier(nn.Module):
@@ -33,9 +49,23 @@ class Classifier(nn.Module):
     def settings(self) -> Mapping[str, Any] | None:
         """Return the settings to fit with, None where they are to be chosen."""
 
+    def fit(self, points: PointFeatures, num_classes: int, **settings: Any) -> None:
+        """Fit to points.
+
+        Args:
+            points: Of one class at least.
+            num_classes: C.
+            **settings: Those of :meth:`settings`, or of :attr:`candidates`.
+
+        Raises:
+            UserError: A package is not installed.
+        """
+        with one_thread(len(points.labels_P) < THREADED_POINTS):
+            self._fit(points, num_classes, **settings)
+
     @abstractmethod
-    def fit(self, points: PointFeatures, num_classes: int, *args: Any, **settings: Any) -> None:
-        """Fit to points, with the settings of :meth:`settings`."""
+    def _fit(self, points: PointFeatures, num_classes: int, *args: Any, **settings: Any) -> None:
+        """Fit to points; see :meth:`fit`."""
 
     @abstractmethod
     def at_points(self, points: PointFeatures) -> Tensor:

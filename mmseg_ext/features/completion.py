@@ -82,7 +82,7 @@ def own_log_probabilities(
     found = []
     if maps:  # a model may look at colour and texture alone
         regression = LogisticRegression(OWN_C)
-        regression.fit(points, num_classes, OWN_C)
+        regression.fit(points, num_classes, C=OWN_C)
         found.append(regression.on_maps(maps, None, size))
     if with_place is not None:
         trees = ExtraTrees()

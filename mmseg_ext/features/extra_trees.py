@@ -62,12 +62,7 @@ class ExtraTrees(Classifier):
         """Return no setting: all are given."""
         return {}
 
-    def fit(self, points: PointFeatures, num_classes: int) -> None:
-        """Fit to points.
-
-        Raises:
-            UserError: scikit-learn is not installed.
-        """
+    def _fit(self, points: PointFeatures, num_classes: int) -> None:
         try:
             from sklearn.ensemble import ExtraTreesClassifier
         except ImportError as error:

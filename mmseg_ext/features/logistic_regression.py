@@ -100,7 +100,7 @@ class LogisticRegression(Classifier):
         """Return the settings to fit with, None where they are to be chosen."""
         return None if self.C is None else {"C": self.C}
 
-    def fit(self, points: PointFeatures, num_classes: int, C: float) -> None:
+    def _fit(self, points: PointFeatures, num_classes: int, C: float) -> None:
         """Fit to points, beginning from the last fit of the same shape."""
         start = (self.weight, self.bias) if self.weight.shape == (num_classes, points.network_PF.shape[1]) else None
         self.weight, self.bias = fit_logistic_regression(

@@ -49,7 +49,7 @@ class MultilayerPerceptron(Classifier):
         """Return no setting: all are given."""
         return {}
 
-    def fit(self, points: PointFeatures, num_classes: int) -> None:
+    def _fit(self, points: PointFeatures, num_classes: int) -> None:
         """Fit to points."""
         std_F, mean_F = torch.std_mean(points.network_PF, 0, correction=0)
         scale_F = torch.where(std_F > 0, std_F, 1)

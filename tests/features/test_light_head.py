@@ -26,7 +26,7 @@ def test_it_is_the_geometric_mean_of_its_classifiers():
     head = LightHead(3, [REGRESSION, TREES], calibrate=False)
     report = head.fit(points)
     regression, trees = LogisticRegression(0.01), ExtraTrees(10)
-    regression.fit(points, 3, 0.01)
+    regression.fit(points, 3, C=0.01)
     trees.fit(points, 3)
     product = regression.at_points(points).exp() * trees.at_points(points).exp()
     expected_PC = product.sqrt() / product.sqrt().sum(1, keepdim=True)
@@ -63,7 +63,7 @@ def test_a_strength_that_is_not_given_is_chosen_on_held_out_images():
         total = 0.0
         for fold_P in held_out:
             other = LogisticRegression(C)
-            other.fit(points.select(~fold_P), 3, C)
+            other.fit(points.select(~fold_P), 3, C=C)
             part = points.select(fold_P)
             total += mean_cross_entropy(other.at_points(part), part) * float(part.weights_P.sum())
         losses[C] = total
