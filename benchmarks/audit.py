@@ -4,8 +4,11 @@ Errors of one kind are put into 5 % of the areas of a dataset. The audit judges 
 candidates are compared with what was changed, and with a ranking of the areas in which the same predictions differ from
 the labels, by their mean loss. Images are ranked as well: by their worst candidate, by mean loss, and by cleanlab where
 it is installed. It is AGPL, and no dependency: ``pip install --target FOLDER cleanlab``, then ``--cleanlab FOLDER``.
-Chance is the mean of any order. Each finished cell (dataset, kind, seed) is kept in ``--out`` and not run again. Errors
-that the labels hold already count as false positives on all sides.
+Chance is the mean of any order. Each finished cell (dataset, kind, seed) is kept in ``--out`` and not run again.
+
+Errors that the labels hold already count as false positives on all sides. How many of the first 20 areas are such
+errors by a person's judgement is counted apart: benchmarks/audit_study/judged_dubai.csv has the verdicts on the 48
+worst places of the labels as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,15 @@ stack.prepare()
 from mmengine.registry import DefaultScope  # noqa: E402
 
 from benchmarks.audit_study.errors import KINDS, Error, put_errors  # noqa: E402
-from benchmarks.audit_study.measures import RankedArea, average_precision, match_areas, precision_at  # noqa: E402
+from benchmarks.audit_study.measures import (  # noqa: E402
+    Box,
+    RankedArea,
+    average_precision,
+    count_judged,
+    match_areas,
+    precision_at,
+    read_judged,
+)
 from benchmarks.audit_study.rivals import cleanlab_scores, import_cleanlab, loss_areas, small_copy  # noqa: E402
 from benchmarks.comparison import describe_machine, more_is_better, publish  # noqa: E402
 from mmseg_ext.audit.auditing import judge  # noqa: E402
@@ -82,6 +93,7 @@ class Study:
             self.images.names = [self.images.names[index] for index in chosen]
         self.folds_N = assign_folds(self.images.names, args.groups, NUM_FOLDS)
         self.labels = [self.images.sample(index)["gt_seg_map"] for index in range(len(self.images))]
+        self.judged = read_judged(ROOT / f"benchmarks/audit_study/judged_{name}.csv", self.images.names)
         self.cleanlab = import_cleanlab(args.cleanlab)
 
     def run_cell(self, kind: str, seed: int) -> dict[str, Any]:
@@ -117,7 +129,9 @@ class Study:
         return {
             "num_errors": len(errors),
             "calibration_error": models.points.calibration_error,
-            "areas": {"audit": _measure_areas(ours, errors), "loss": _measure_areas(by_loss, errors)},
+            "areas": {
+                side: _measure_areas(areas, errors, self.judged) for side, areas in (("audit", ours), ("loss", by_loss))
+            },
             "images": _measure_images(image_scores, errors, len(self.images)),
         }
 
@@ -132,11 +146,14 @@ def _loss(probabilities: torch.Tensor, labels_HW: np.ndarray) -> np.ndarray:
     return torch.where(is_labelled, -of_label.clamp(min=1e-9).log(), 0).numpy()
 
 
-def _measure_areas(areas: Sequence[RankedArea], errors: Sequence[Error]) -> dict[str, float]:
+def _measure_areas(
+    areas: Sequence[RankedArea], errors: Sequence[Error], judged: Mapping[int, Sequence[Box]]
+) -> dict[str, float]:
     found = match_areas(areas, errors)
     counted = found[found != -2]
     return {
         "precision@20": precision_at(found),
+        "judged wrong among them": count_judged(areas, found, judged),
         "average precision": average_precision(found, len(errors)),
         "found": float((found >= 0).sum() / len(errors)),
         "chance": float((counted >= 0).mean()) if len(counted) else 0.0,
@@ -163,8 +180,9 @@ def report(cells: dict[str, dict[str, Any]]) -> str:
         dataset, kind, _ = key.split()
         groups.setdefault((dataset, kind), []).append(cell)
     lines = [
-        "| data | kind | seeds | errors | p@20 audit | loss | chance | AP audit | loss | found audit | loss |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| data | kind | seeds | errors | p@20 audit | judged wrong besides | loss | judged wrong besides | chance "
+        "| AP audit | loss | found audit | loss |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     images = [
         "| data | kind | image p@20 audit | cleanlab | loss | chance | image AP audit | cleanlab | loss |",
@@ -182,14 +200,16 @@ def report(cells: dict[str, dict[str, Any]]) -> str:
                     values.append(value)
             return f"{np.mean(values):.2f}" if values else ""
 
-        p20, ap = "precision@20", "average precision"
+        p20, ap, judged = "precision@20", "average precision", "judged wrong among them"
         row = [
             dataset,
             kind,
             str(len(some)),
             mean("num_errors"),
             mean("areas", "audit", p20),
+            mean("areas", "audit", judged),
             mean("areas", "loss", p20),
+            mean("areas", "loss", judged),
         ]
         row += [mean("areas", "audit", "chance"), mean("areas", "audit", ap), mean("areas", "loss", ap)]
         lines.append(_row([*row, mean("areas", "audit", "found"), mean("areas", "loss", "found")]))

@@ -3,7 +3,9 @@
 Shape suffixes: H W height and width, R ranked areas.
 """
 
-from collections.abc import Iterable, Sequence
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,8 @@ from benchmarks.audit_study.errors import Error
 
 MIN_IOU = 0.25
 """Intersection over union from which on an area is that of an error."""
+MIN_BOX_IOU = 0.5
+"""That of boxes, from which on an area is one that a person has judged."""
 
 
 class RankedArea(NamedTuple):
@@ -60,6 +64,47 @@ def precision_at(found_R: np.ndarray, count: int = 20) -> float:
     """Return the share of errors among the first areas, those of an error shown already left out."""
     first = found_R[found_R != -2][:count]
     return float((first >= 0).sum() / count)
+
+
+Box = tuple[slice, slice]
+
+
+def read_judged(path: Path, names: Sequence[str]) -> dict[int, list[Box]]:
+    """Read the boxes of the areas that a person judged to be labelled wrongly, by the index of the image.
+
+    Args:
+        path: A CSV file with the columns image, x, y, width, height, verdict; without it there are none.
+        names: Of the images.
+    """
+    found: dict[int, list[Box]] = {}
+    if path.is_file():
+        index_of = {name: index for index, name in enumerate(names)}
+        for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+            if row["verdict"] == "wrong" and row["image"] in index_of:
+                x, y, width, height = (int(row[key]) for key in ("x", "y", "width", "height"))
+                found.setdefault(index_of[row["image"]], []).append((slice(y, y + height), slice(x, x + width)))
+    return found
+
+
+def count_judged(
+    areas: Iterable[RankedArea], found_R: np.ndarray, judged: Mapping[int, Sequence[Box]], count: int = 20
+) -> int:
+    """Count the areas among the first that show no error put in, but one that a person has found in the labels."""
+    ranked = sorted(areas, key=lambda a: -a.score)
+    first = [area for area, found in zip(ranked, found_R, strict=True) if found != -2][:count]
+    is_missed = found_R[found_R != -2][:count] == -1
+    return sum(
+        any(_box_iou(area.box, box) >= MIN_BOX_IOU for box in judged.get(area.image, ()))
+        for area, missed in zip(first, is_missed, strict=True)
+        if missed
+    )
+
+
+def _box_iou(one: Box, other: Box) -> float:
+    sides = [max(0, min(a.stop, b.stop) - max(a.start, b.start)) for a, b in zip(one, other, strict=True)]
+    both = sides[0] * sides[1]
+    areas = [(box[0].stop - box[0].start) * (box[1].stop - box[1].start) for box in (one, other)]
+    return both / (sum(areas) - both)
 
 
 def average_precision(found_R: np.ndarray, num_errors: int) -> float:

@@ -5,7 +5,14 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from benchmarks.audit_study.errors import KINDS, Error, put_errors
-from benchmarks.audit_study.measures import RankedArea, average_precision, match_areas, precision_at
+from benchmarks.audit_study.measures import (
+    RankedArea,
+    average_precision,
+    count_judged,
+    match_areas,
+    precision_at,
+    read_judged,
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +84,20 @@ def test_measures_are_those_of_scikit_learn():
     assert average_precision(found, 2 * int(is_hit.sum())) == pytest.approx(expected / 2), "half are missed"
     assert precision_at(found, 20) == is_hit[:20].mean()
     assert precision_at(np.array([0, -2, 1]), 2) == 1.0
+
+
+def test_errors_of_the_labels_themselves_count_where_a_person_has_judged_them(tmp_path):
+    path = tmp_path / "judged.csv"
+    path.write_text(
+        "image,x,y,width,height,label,predicted,verdict\n"
+        "b.jpg,0,42,10,10,road,land,wrong\n"  # 8 of 12 rows in common with the area at row 40
+        "b.jpg,0,65,10,10,road,land,wrong\n"  # 5 of 15
+        "b.jpg,0,80,10,10,road,land,unsure\n"
+        "gone.jpg,0,0,10,10,road,land,wrong\n"
+    )
+    judged = read_judged(path, ["a.jpg", "b.jpg"])
+    areas = [area(0, 0.9), area(40, 0.8), *(area(row, 0.5 - row / 1000, image=1) for row in (40, 60, 80))]
+    found = match_areas(areas, [error_at(0)])
+    assert count_judged(areas, found, judged) == 1
+    assert count_judged(areas, found, judged, count=2) == 0
+    assert read_judged(tmp_path / "none.csv", ["a.jpg"]) == {}
