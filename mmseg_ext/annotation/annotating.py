@@ -175,11 +175,23 @@ def bind(host: str, port: int) -> Iterator[socket.socket]:
         UserError: It is taken, or there is no such address.
     """
     try:
-        listener = socket.create_server((host, port))
+        family = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         raise UserError(f"Cannot listen at {host}, port {port}: {error}. Name another with --port, or 0.") from error
     with listener:
         yield listener
+
+
+def address_of(host: str, port: int) -> str:
+    """Write the address that a browser opens: an address that stands for all of this machine becomes its name.
+
+    Example:
+        >>> address_of("127.0.0.1", 8000), address_of("::1", 8000)
+        ('http://127.0.0.1:8000', 'http://[::1]:8000')
+    """
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def serve(
@@ -209,7 +221,7 @@ def serve(
             app.is_ending = self.should_exit = True
 
     server = Server(uvicorn.Config(guard, log_level="error", access_log=False, lifespan="off", server_header=False))
-    address = f"http://{options.host}:{port}/?token={token}"
+    address = f"{address_of(options.host, port)}/?token={token}"
     files.start()
     loop.start()
     say(f"{len(folder)} images. The page: {address}")

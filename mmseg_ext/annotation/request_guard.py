@@ -47,7 +47,7 @@ class RequestGuard:
     def __init__(self, app: Any, token: str, host: str, port: int) -> None:
         self.app, self.token, self.port = app, token, port
         self.cookie = f"mmseg_ext_annotate_{port}"  # cookies do not tell ports apart
-        self._names = {host, socket.gethostname()}
+        self._names = {host.lower(), socket.gethostname().lower()}  # browsers write names so
         if host in ("127.0.0.1", "localhost", "::1"):
             self._names |= {"127.0.0.1", "localhost", "[::1]"}
 

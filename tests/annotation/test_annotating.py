@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 from served import make_images
 
-from mmseg_ext.annotation.annotating import import_points, parse_classes
+from mmseg_ext.annotation.annotating import address_of, bind, import_points, parse_classes
 from mmseg_ext.annotation.annotation_files import AnnotationFiles
 from mmseg_ext.annotation.image_folder import ImageFolder
 from mmseg_ext.annotation.live_model import model_config
@@ -125,6 +125,14 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, options, message):
     error = capsys.readouterr().err
     assert error.startswith(f"error: {message}")
     assert error.count("\n") == 1
+
+
+def test_an_address_of_the_sixth_version():
+    try:
+        with bind("::1", 0) as listener:
+            assert address_of("::1", listener.getsockname()[1]).startswith("http://[::1]:")
+    except UserError as error:
+        pytest.skip(f"no IPv6 here: {error}")
 
 
 def test_bad_folders(tmp_path, monkeypatch, capsys):

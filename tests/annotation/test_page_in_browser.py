@@ -79,8 +79,8 @@ class Page:
 
 
 @contextmanager
-def open_page(chromium, server):
-    context = chromium.new_context(viewport={"width": 1200, "height": 800})
+def open_page(chromium, server, **options):
+    context = chromium.new_context(viewport={"width": 1200, "height": 800}, **options)
     try:
         page = Page(context, server)
         yield page
@@ -186,6 +186,34 @@ def test_zoom_and_pan_to_single_pixels(chromium, shared):
         page.page.keyboard.press("f")
         page.page.keyboard.press("ArrowRight")
         page.wait(image=4)
+
+
+def test_fingers_add_move_zoom_and_pan(chromium, shared):
+    with open_page(chromium, shared, has_touch=True) as page:
+        page.open(2)
+        fingers = page.page.context.new_cdp_session(page.page)
+
+        def touch(*moments):
+            """Put fingers down at the first places, move them to the next ones, and take them off."""
+            for kind, places in zip(["touchStart", *["touchMove"] * (len(moments) - 1)], moments, strict=True):
+                points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+                fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+            fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+        page.page.touchscreen.tap(*page.place(*LAND))
+        page.wait(points=1, saved=1)
+        touch([page.place(*LAND)], [page.place(30, 30)], [page.place(40, 60)])
+        page.wait(waiting=0)
+        assert [(p["x"], p["y"]) for p in points_of(shared, 2)] == [(40, 60)]
+
+        before = float(page.page.get_attribute("#view", "data-scale"))
+        x, y = page.place(*WATER)
+        touch([(x - 50, y), (x + 50, y)], [(x - 75, y), (x + 75, y)], [(x - 100, y), (x + 100, y)])
+        page.page.wait_for_function(f"Math.abs(document.getElementById('view').dataset.scale - {2 * before}) < 0.1")
+        touch([(x, y)], [(x, y + 40)], [(x, y + 80)])  # one finger moves the picture
+        page.page.touchscreen.tap(x, y + 80)
+        page.wait(points=2, saved=2)
+        assert [(p["x"], p["y"]) for p in points_of(shared, 2)][1] == pytest.approx(WATER, abs=1)
 
 
 def test_the_model_predicts_suggests_and_writes_masks(chromium, server):

@@ -178,3 +178,15 @@ def test_nothing_is_written_but_beside_the_points(server):
     (point,) = [p for p in start(server)["points"] if p["image"] == 4]
     assert len(point["annotator"]) == 60
     assert point["annotator"].isprintable()
+
+
+def test_a_server_for_other_machines_names_itself_and_refuses_other_hosts(tmp_path):
+    served = Served(make_images(tmp_path / "images", 1), tmp_path / "points.csv", options=("--host", "0.0.0.0"))
+    try:
+        assert served.address.startswith(f"http://{socket.gethostname()}:{served.port}/")
+        for host in ("127.0.0.1", socket.gethostname().lower()):  # by its address, and by its name
+            assert served.request("GET", "/api/start", Host=f"{host}:{served.port}")[0] == 200
+        assert served.request("GET", "/api/start", Host=f"evil.example:{served.port}")[0] == 400
+        assert served.request("GET", "/api/start", Cookie=None)[0] == 403
+    finally:
+        served.stop()
