@@ -1,9 +1,10 @@
-"""EoMT against `transformers`: time of a forward pass, on the same weights and images, in one process.
+"""EoMT, and PMT, against the EoMT of `transformers`: time of a forward pass on the same images, in one process.
 
 Usage: ``python benchmarks/eomt.py [--size 512] [--repeats 15] [--device cpu] [--models s b l] [--threads 1]``
 
 The sides take turns. The kind is DINOv2 with registers at patches of 16 pixels, after the end of masked attention, as a
-trained network runs. It is first checked that both give the same predictions.
+trained network runs. Both EoMT have the same weights; it is first checked that they give the same predictions. PMT is
+that of configs/pmt, on DINOv3, at random weights: it has six blocks of its own behind those of the backbone.
 """
 
 import argparse
@@ -22,6 +23,9 @@ stack.prepare()
 import torch  # noqa: E402
 from comparison import add_torch_arguments, publish, start_torch, within  # noqa: E402
 from dino import SETTINGS, medians, table  # noqa: E402
+from mmengine.config import Config  # noqa: E402
+from mmengine.registry import DefaultScope  # noqa: E402
+from mmseg.registry import MODELS  # noqa: E402
 from transformers import EomtConfig, EomtForUniversalSegmentation  # noqa: E402
 
 from mmseg_ext.models import DINO, EoMT  # noqa: E402
@@ -31,6 +35,16 @@ BLOCKS = {"s": 3, "b": 3, "l": 4}  # as the authors have them
 MARK = 1.03
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.1}
 """Largest difference of the class logits that passes."""
+
+
+def build_pmt(size: str) -> torch.nn.Module:
+    """Build the network of configs/pmt, at random weights, for images without padding."""
+    model = Config.fromfile(ROOT / f"configs/pmt/pmt_dinov3-vit{size}16_1xb16-20k_ade20k-512x512.py").model
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        backbone = MODELS.build(model.backbone)
+        head = MODELS.build({**model.decode_head, "norm_cfg": {"type": "BN"}})
+    head.mask_probabilities = (0.0,) * len(head.blocks)
+    return torch.nn.Sequential(backbone, head).eval()
 
 
 def build(size: str, side: int, device: torch.device, dtype: torch.dtype) -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -64,12 +78,18 @@ def compare(size: str, side: int, batch: int, repeats: int, device: torch.device
     difference = float((ours(images)[0][-1] - other(pixel_values=images).class_queries_logits).abs().max())
     if difference > TOLERANCE[dtype]:
         raise AssertionError(f"the sides differ by {difference} in the class logits")
-    sides = {"mmseg_ext.EoMT": lambda: ours(images), "transformers": lambda: other(pixel_values=images)}
+    pmt = build_pmt(size).to(device, dtype)
+    sides = {
+        "mmseg_ext.EoMT": lambda: ours(images),
+        "transformers": lambda: other(pixel_values=images),
+        "mmseg_ext.PMTHead": lambda: pmt(images),
+    }
     results = medians(sides, repeats, device)
-    title = f"forward, EoMT-{size.upper()}/16 at {side}², batch {batch}"
+    title = f"forward, {size.upper()}/16 at {side}², batch {batch}"
     table(f"{title} (class logits differ by {difference:.1e})", results, "ms", 1e3)
-    seconds, floor = results.values()
-    publish(within(f"EoMT: {title}", seconds * 1e3, floor * 1e3, "ms", MARK, against="transformers"))
+    seconds, floor, pmt_seconds = results.values()
+    for name, value in (("EoMT", seconds), ("PMT", pmt_seconds)):
+        publish(within(f"{name}: {title}", value * 1e3, floor * 1e3, "ms", MARK, against="EoMT, transformers"))
     if device.type == "cuda":
         for name, value in results.items():
             print(f"  {name:<28}{batch / value:10.1f} images/s")
