@@ -41,7 +41,7 @@ def assert_same_classes(exported, checkpoint, image_HWC):
     assert (plain.classes_HW != found.classes_HW).mean() < 1e-3
 
 
-@pytest.mark.parametrize("name", ["fpn", "unet", "dinov2", "knet"])
+@pytest.mark.parametrize("name", ["fpn", "unet", "dinov2", "dinov3", "knet"])
 def test_a_graph_for_any_size_predicts_as_the_checkpoint(name, tmp_path):
     run = save_run(tmp_path / "run", NETWORKS[name], pipeline=RESIZE)
     agreement = export(run, tmp_path / "model.onnx", ExportOptions(dynamic=True))
