@@ -16,9 +16,9 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 
 from mmseg_ext.annotation import suggestions
-from mmseg_ext.annotation.live_model import ImageFeatures, LiveModel, on_grid
-from mmseg_ext.annotation.spot_choice import ImageSpots, choose_spot
-from mmseg_ext.annotation.spot_suggestions import SPOTS_AN_IMAGE
+from mmseg_ext.annotation.live_model import ImageFeatures, LiveModel
+from mmseg_ext.annotation.spot_suggestions import cell_doubt
+from mmseg_ext.annotation.suggestions import CellPool
 from mmseg_ext.datasets.label_steps import loading_steps
 from mmseg_ext.features.completion import enlarge_labels
 from mmseg_ext.features.label_points import LabelledImage
@@ -141,15 +141,13 @@ class Session:
 def click_by_suggestions(session: Session, seed: int) -> Iterator[None]:
     """Click where the page's "next" leads; yields after every click."""
     images, viewed, until = session.images, seed % len(session.images), 0
-    spots: dict[int, ImageSpots] = {}
+    pool = CellPool({number: session.model.cells_of(image.features) for number, image in enumerate(images)})
+    doubt: dict[int, np.ndarray] = {}
     while True:
         if session.num_clicks >= until:
-            spots = _find_spots(session)
+            doubt = _find_doubt(session)
             until = session.num_clicks + max(1, int(REFIT_SHARE * session.num_clicks))
-        order = sorted(range(len(images)), key=lambda number: (abs(number - viewed), number))
-        num_points = {number: len(points) for number, points in enumerate(session.points)}
-        taken = dict(enumerate(session.taken))
-        chosen = choose_spot(order, spots, taken, num_points, lambda number: images[number].labels_HW.shape)
+        chosen = pool.choose(doubt, dict(enumerate(session.taken)), range(len(images)), viewed)
         if chosen is None:
             return
         viewed, row, column = chosen
@@ -157,21 +155,17 @@ def click_by_suggestions(session: Session, seed: int) -> Iterator[None]:
             yield
 
 
-def _find_spots(session: Session) -> dict[int, ImageSpots]:
-    """Fit, and let the model suggest spots in every image; nothing while there are too few points."""
-    counts_C = session.counts()
-    if suggestions.begins_with_spread(counts_C):
+def _find_doubt(session: Session) -> dict[int, np.ndarray]:
+    """Fit, and compute the model's doubt in every image; nothing while there are too few points."""
+    if suggestions.begins_with_spread(session.counts()):
         return {}
     looked = session.look()
     session.model.fit([one for one in looked if one is not None])
-    spots = {}
+    doubt = {}
     for number, (image, points) in enumerate(zip(session.images, looked, strict=True)):
-        size = image.labels_HW.shape
-        grid_Chw = on_grid(session.model.log_probabilities(image.features, points), size)
-        values_C, taken_P2 = suggestions.value_classes(counts_C), np.array(session.taken[number]).reshape(-1, 2)
-        found = suggestions.suggest(grid_Chw, taken_P2, SPOTS_AN_IMAGE, size, values_C)
-        spots[number] = ImageSpots(found.positions_N2, found.values_N)
-    return spots
+        probabilities_Chw = session.model.log_probabilities(image.features, points)[0].exp().numpy()
+        doubt[number] = cell_doubt(probabilities_Chw, image.labels_HW.shape)
+    return doubt
 
 
 def click_at_random(session: Session, seed: int) -> Iterator[None]:

@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from mmseg_ext.annotation.suggestions import grid_size
+from mmseg_ext.annotation.suggestions import ImageCells, cell_positions
 from mmseg_ext.engine.random_state import kept_random_state
 from mmseg_ext.errors import UserError
 from mmseg_ext.features import FeatureSegmentor
@@ -192,13 +192,23 @@ class LiveModel:
             positions_P2: Row and column in the image itself.
             labels_P: Class indices.
         """
+        inputs_P2, network_PF, descriptors_PD = self._sample(features, positions_P2)
+        labels = torch.from_numpy(labels_P.astype(np.int64))
+        return LabelledImage(inputs_P2, network_PF, descriptors_PD, labels, len(labels_P), None, None)
+
+    def cells_of(self, features: ImageFeatures) -> ImageCells:
+        """Look up what the model sees in the cells of an image."""
+        positions_K2 = cell_positions(features.image_size)
+        _, network_KF, descriptors_KD = self._sample(features, positions_K2)
+        return ImageCells(positions_K2, network_KF.numpy(), descriptors_KD.numpy())
+
+    def _sample(self, features: ImageFeatures, positions_P2: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Interpolate features: places in the network's input, those of the network, colour and texture."""
         factor_2 = np.array(features.input_size) / features.image_size
         inputs_P2 = torch.from_numpy((positions_P2 + 0.5) * factor_2 - 0.5).float()
         found_PF = sample_maps(features.maps, inputs_P2, features.input_size)
         num_descriptors = NUM_DESCRIPTORS if self.segmentor.decode_head.uses_descriptors else 0
-        network_PF, descriptors_PD = found_PF.split([found_PF.shape[1] - num_descriptors, num_descriptors], 1)
-        labels = torch.from_numpy(labels_P.astype(np.int64))
-        return LabelledImage(inputs_P2, network_PF, descriptors_PD, labels, len(labels_P), None, None)
+        return inputs_P2, *found_PF.split([found_PF.shape[1] - num_descriptors, num_descriptors], 1)
 
     def fit(self, images: Sequence[LabelledImage]) -> bool:
         """Fit to the points of all images; return whether they are of two classes or more, without which nothing is.
@@ -227,10 +237,3 @@ class LiveModel:
         """
         with one_thread():
             return complete_features(self.segmentor, features.maps, features.input_size, image)
-
-
-def on_grid(log_probabilities_1Chw: Tensor, image_size: tuple[int, int]) -> np.ndarray:
-    """Average probabilities over the cells of the grid of suggestions, float32 (C, h, w)."""
-    height, width = grid_size(image_size)
-    size = (min(height, log_probabilities_1Chw.shape[2]), min(width, log_probabilities_1Chw.shape[3]))
-    return F.adaptive_avg_pool2d(log_probabilities_1Chw.exp(), size)[0].numpy()

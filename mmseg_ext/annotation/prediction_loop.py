@@ -31,8 +31,6 @@ IDLE_SECONDS = 0.7
 """Pause in the clicks before anything is done that nobody waits for."""
 KEPT_IMAGES = 4
 """Images whose features and pictures are kept in memory."""
-REFRESHED_IMAGES = 30
-"""Nearest images whose suggestions are made anew after a fit."""
 
 
 class Pictures(NamedTuple):
@@ -204,15 +202,15 @@ class PredictionLoop:
         if self._waiting:
             number = min(self._waiting)
             return lambda: self._prepare(number, refit=True)
+        if not self._spots.is_pooled(viewed):
+            return lambda: self._spots.pool(viewed)
         if self._model.is_fitted and self._judged_version != self.version:
             return self._judge
-        near = self.folder.neighbours(viewed)
         if self._model.is_fitted:
-            stale = [
-                n for n in near[:REFRESHED_IMAGES] if n in self.ready and self._spots.version_of(n) != self.version
-            ]
+            stale = [number for number in self._spots.pool_of(viewed) if self._spots.version_of(number) != self.version]
             if stale:
                 return lambda: self._refresh_spots(stale[0])
+        near = self.folder.neighbours(viewed)
         missing = next((n for n in near if n not in self.ready and n not in self._failed), None)
         if missing is None or not self._model.keeps_features:
             return None
@@ -246,6 +244,8 @@ class PredictionLoop:
                 level = level_for(size, self._model.input_size(size))
                 image_hwC = decode_level(self.folder.path(number), size, level)
                 features = self._model.extract(image_hwC, size, name)
+        if not self._spots.has_cells(number):
+            self._spots.add_cells(number, self._model.cells_of(features))
         _keep_latest(self._features, number, features)
         self.ready.add(number)
         return features
@@ -294,11 +294,6 @@ class PredictionLoop:
         labelled = self._labelled.get(number)
         return self._model.log_probabilities(self._features_of(number), labelled[1] if labelled else None)
 
-    def _update_spots(self, number: int, log_probabilities: "Tensor") -> None:
-        from mmseg_ext.annotation.live_model import on_grid
-
-        self._spots.update(number, on_grid(log_probabilities, self.folder.size(number)), self.version)
-
     def _predict(self, number: int) -> None:
         from mmseg_ext.masks.class_maps import pack_labels
 
@@ -311,11 +306,11 @@ class PredictionLoop:
         classes = pack_labels(probabilities_Chw.argmax(0), self.colors)
         pictures = Pictures(self.version, classes, encode_doubt(probabilities_Chw))
         _keep_latest(self._pictures, number, pictures)
-        self._update_spots(number, found)
+        self._spots.update(number, probabilities_Chw, self.version)
 
     def _refresh_spots(self, number: int) -> None:
         try:
-            self._update_spots(number, self.log_probabilities(number))
+            self._spots.update(number, self.log_probabilities(number)[0].exp().numpy(), self.version)
         except UserError:
             self._give_up(number)
 

@@ -1,34 +1,38 @@
-"""The suggestions in all images, as far as the model has looked at them, and the one that comes next.
+"""The spot to label next, out of the images that the model has features of.
 
-Shape suffixes: C classes, h w height and width of a grid of cells, P points.
+Shape suffixes: C classes, h w height and width of a map, K cells of an image.
 """
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from itertools import accumulate, takewhile
 
+import cv2
 import numpy as np
 
 from mmseg_ext.annotation.image_folder import ImageFolder
 from mmseg_ext.annotation.point_database import PointDatabase
-from mmseg_ext.annotation.spot_choice import ImageSpots, choose_spot
-from mmseg_ext.annotation.suggestions import begins_with_spread, suggest, value_classes
+from mmseg_ext.annotation.suggestions import (
+    CellPool,
+    ImageCells,
+    begins_with_spread,
+    cell_grid,
+    find_hesitation,
+    spread_spot,
+)
 
-SPOTS_AN_IMAGE = 8
-KEPT_GRIDS = 4
-"""Images whose predictions are kept, so that suggestions in them follow each click at once."""
-
-
-class _Labelled(NamedTuple):
-    """What is labelled: places (row, column) that are taken, and points, by image; points of each class."""
-
-    taken: dict[int, list[tuple[int, int]]]
-    num_points: dict[int, int]
-    counts_C: np.ndarray
+MAX_CELLS = 4096
+"""Cells that are compared with one another: those of the nearest images."""
+NEAR_IMAGES = 20
+"""Images around the one in view that get spots before the model has looked at them."""
+SPREAD_AN_IMAGE = 3
+"""Points that an image gets by an even spread before the next one does."""
+KEPT_IMAGES = 256
+"""Images whose cells are kept."""
 
 
 class SpotSuggestions:
-    """Suggestions in images; safe to be read while another thread updates them.
+    """Chooses spots; safe to be asked while another thread updates it.
 
     Args:
         folder: The images.
@@ -37,31 +41,52 @@ class SpotSuggestions:
 
     def __init__(self, folder: ImageFolder, database: PointDatabase) -> None:
         self.folder, self.database = folder, database
-        self._grids: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._spots: dict[int, tuple[int, ImageSpots]] = {}
+        self._cells: OrderedDict[int, ImageCells] = OrderedDict()
+        self._doubt: dict[int, tuple[int, np.ndarray]] = {}
+        self._pool = CellPool({})
 
     def clear(self) -> None:
-        """Forget all: there is no model any more."""
-        self._grids.clear()
-        self._spots.clear()
+        """Forget what the model has said: there is none any more."""
+        self._doubt.clear()
 
     def version_of(self, number: int) -> int:
-        """Return the fit that the suggestions in an image are of, 0 where there are none."""
-        return self._spots[number][0] if number in self._spots else 0
+        """Return the fit that the doubt in an image is of, 0 where there is none."""
+        return self._doubt[number][0] if number in self._doubt else 0
 
-    def update(self, number: int, grid_Chw: np.ndarray, version: int) -> None:
-        """Make the suggestions in an image anew.
+    def has_cells(self, number: int) -> bool:
+        """Whether the cells of an image are there."""
+        return number in self._cells
+
+    def add_cells(self, number: int, cells: ImageCells) -> None:
+        """Take the cells of an image."""
+        self._cells[number] = cells
+        while len(self._cells) > KEPT_IMAGES:
+            self._doubt.pop(self._cells.popitem(last=False)[0], None)
+
+    def update(self, number: int, probabilities_Chw: np.ndarray, version: int) -> None:
+        """Take what the model predicts in an image.
 
         Args:
             number: Of the image.
-            grid_Chw: Probabilities on a grid of it.
+            probabilities_Chw: On a grid that covers it.
             version: Of the fit, from 1.
         """
-        self._spots[number] = (version, self._suggest(number, grid_Chw, self._labelled()))
-        self._grids[number] = grid_Chw
-        self._grids.move_to_end(number)
-        while len(self._grids) > KEPT_GRIDS:
-            self._grids.popitem(last=False)
+        self._doubt[number] = (version, cell_doubt(probabilities_Chw, self.folder.size(number)))
+
+    def pool_of(self, viewed: int) -> list[int]:
+        """List the images whose cells are compared, the nearest to the one in view."""
+        near = [number for number in self.folder.neighbours(viewed) if number in self._cells]
+        totals = accumulate(len(self._cells[number].positions_K2) for number in near)
+        return [number for number, _ in zip(near, takewhile(lambda total: total <= MAX_CELLS, totals), strict=False)]
+
+    def is_pooled(self, viewed: int) -> bool:
+        """Whether the cells that are compared are those of enough images, the one in view among them."""
+        numbers = self._pool.numbers
+        return (viewed in numbers or viewed not in self._cells) and len(numbers) >= len(self.pool_of(viewed))
+
+    def pool(self, viewed: int) -> None:
+        """Compare the cells of the images around the one in view, in half a second."""
+        self._pool = CellPool({number: self._cells[number] for number in self.pool_of(viewed)})
 
     def next_spot(self, viewed: int, left_out: AbstractSet[int]) -> dict[str, int] | None:
         """Return where a label is worth most: image, x and y; None where all images are done.
@@ -70,31 +95,28 @@ class SpotSuggestions:
             viewed: Number of the image in view.
             left_out: Images that cannot be read.
         """
-        labelled = self._labelled()
-        spots, grid = {}, self._grids.get(viewed)
-        if not begins_with_spread(labelled.counts_C):
-            spots = {number: spots for number, (_, spots) in dict(self._spots).items()}
-            if grid is not None:
-                spots[viewed] = self._suggest(viewed, grid, labelled)
-        done = {self.folder.number_of.get(name) for name, is_done in self.database.done_since().items() if is_done}
-        allowed = [number for number in self.folder.neighbours(viewed) if number not in done | left_out]
-        found = choose_spot(allowed, spots, labelled.taken, labelled.num_points, self.folder.size)
-        return None if found is None else dict(zip(("image", "y", "x"), found, strict=True))
-
-    def _suggest(self, number: int, grid_Chw: np.ndarray, labelled: _Labelled) -> ImageSpots:
-        taken_P2 = np.array(labelled.taken.get(number, []))
-        values_C = value_classes(labelled.counts_C)
-        found = suggest(grid_Chw, taken_P2, SPOTS_AN_IMAGE, self.folder.size(number), values_C)
-        return ImageSpots(found.positions_N2, found.values_N)
-
-    def _labelled(self) -> _Labelled:
         number_of, taken = self.folder.number_of, defaultdict(list)
         points = [point for point in self.database.points_since() if point.image in number_of]
         for point in points:
             taken[number_of[point.image]].append((point.y, point.x))
-        num_points = {number: len(places) for number, places in taken.items()}
         for name, places in self.database.skipped().items():
             if name in number_of:
                 taken[number_of[name]] += places
+        done = {number_of.get(name) for name, is_done in self.database.done_since().items() if is_done}
+        allowed = [number for number in self.folder.neighbours(viewed) if number not in done | left_out]
         counts_C = np.bincount([point.label for point in points], minlength=len(self.database.classes))
-        return _Labelled(dict(taken), num_points, counts_C)
+        doubt = {} if begins_with_spread(counts_C) else {n: doubt_K for n, (_, doubt_K) in dict(self._doubt).items()}
+        found = self._pool.choose(doubt, taken, allowed, viewed)
+        # Without features, and where fast clicks have left no time for those of the images around.
+        others = allowed if found is None else [n for n in allowed[:NEAR_IMAGES] if n not in self._pool.numbers]
+        if others:
+            number = min(others, key=lambda other: len(taken[other]) // SPREAD_AN_IMAGE)
+            if found is None or len(taken[found[0]]) >= len(taken[number]) + SPREAD_AN_IMAGE:
+                found = (number, *spread_spot(self.folder.size(number), np.array(taken[number]), seed=number))
+        return None if found is None else dict(zip(("image", "y", "x"), found, strict=True))
+
+
+def cell_doubt(probabilities_Chw: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
+    """Average what :func:`find_hesitation` computes over the cells of an image, (K,)."""
+    rows, columns = cell_grid(image_size)
+    return cv2.resize(find_hesitation(probabilities_Chw), (columns, rows), interpolation=cv2.INTER_AREA).ravel()

@@ -3,17 +3,22 @@
 import numpy as np
 import pytest
 
-from mmseg_ext.annotation.spot_choice import SPREAD_AN_IMAGE, ImageSpots, choose_spot
+from mmseg_ext.annotation.spot_suggestions import cell_doubt
 from mmseg_ext.annotation.suggestions import (
-    RELATIVE_SPACING,
+    PREFERENCE_IN_VIEW,
+    REACH,
+    CellPool,
+    ImageCells,
     begins_with_spread,
-    find_doubt,
+    cell_grid,
+    cell_positions,
     find_hesitation,
-    suggest,
-    value_classes,
+    spread_spot,
 )
 
 NOTHING = np.zeros((0, 2))
+SIZE = (64, 64)
+"""Of images with 16 × 16 cells of 4 × 4 pixels."""
 
 
 def random_probabilities(size=(20, 30), num_classes=4, seed=0):
@@ -22,8 +27,17 @@ def random_probabilities(size=(20, 30), num_classes=4, seed=0):
     return exp / exp.sum(0)
 
 
-def distances(positions_N2):
-    return np.sqrt(((positions_N2[:, None] - positions_N2[None]) ** 2).sum(-1)) + 1e9 * np.eye(len(positions_N2))
+def look_of(kinds_K, seed=0):
+    """Cells of an image that look like one of some kinds each, nearly."""
+    rng = np.random.default_rng(seed)
+    kinds = np.random.default_rng(0).normal(size=(8, 40))
+    network_KF = kinds[kinds_K] + 0.05 * rng.normal(size=(len(kinds_K), 40))
+    return ImageCells(cell_positions(SIZE), network_KF, kinds[kinds_K, :9])
+
+
+def kinds_in_rows(*numbers):
+    """Kinds of the 256 cells of an image: so many rows of 16 cells of the first, of the second, …"""
+    return np.repeat(np.arange(len(numbers)), np.array(numbers) * 16)
 
 
 def test_hesitation_is_one_minus_the_margin():
@@ -32,60 +46,104 @@ def test_hesitation_is_one_minus_the_margin():
     assert np.allclose(find_hesitation(probabilities), 1 - ordered[-1] + ordered[-2])
 
 
-def test_the_first_suggestion_is_the_cell_of_most_doubt():
-    probabilities = random_probabilities()
-    doubt_hw = find_doubt(probabilities)
-    found = suggest(probabilities, NOTHING, 3, (200, 300))
-    row, column = np.unravel_index(doubt_hw.argmax(), doubt_hw.shape)
-    assert found.positions_N2[0].tolist() == [row * 10 + 5, column * 10 + 5]
-    assert found.values_N[0] == pytest.approx(doubt_hw.max())
-    assert (np.diff(found.values_N) <= 0).all()
+def test_cells_cover_an_image():
+    positions = cell_positions((100, 200)).reshape(8, 16, 2)
+    assert cell_grid((100, 200)) == (8, 16)
+    assert positions[0, 0].tolist() == [6, 6]
+    assert positions[-1, -1].tolist() == [93, 193]
+    assert cell_positions((2, 3)).tolist() == [[row, column] for row in range(2) for column in range(3)]
+    probabilities = random_probabilities((16, 32))
+    by_hand = find_hesitation(probabilities).reshape(8, 2, 16, 2).mean((1, 3))
+    assert np.allclose(cell_doubt(probabilities, (100, 200)), by_hand.ravel())
 
 
-@pytest.mark.parametrize("number", [1, 5, 20])
-def test_suggestions_keep_their_distance(number):
-    taken = np.array([[100, 150], [20, 20], [180, 280]])
-    found = suggest(random_probabilities(seed=number), taken, number, (200, 300)).positions_N2
-    assert len(found) == number
-    spacing = RELATIVE_SPACING * np.sqrt(200 * 300 / (number + 3))
-    assert distances(np.concatenate([taken, found])).min() > spacing - 10  # centres of cells of 10 pixels
-    assert (found >= 0).all()
-    assert (found < [200, 300]).all()
+def test_the_first_spots_show_each_look_once_the_most_common_first():
+    kinds = kinds_in_rows(9, 4, 2, 1)
+    pool = CellPool({5: look_of(kinds)})
+    taken = []
+    for _ in range(4):
+        number, *place = pool.choose({}, {5: taken}, [5], 5)
+        assert number == 5
+        taken.append(tuple(place))
+    found = [kinds[(cell_positions(SIZE) == place).all(1).argmax()] for place in taken]
+    assert found == [0, 1, 2, 3]
 
 
-def test_a_spread_covers_the_image_better_than_chance():
-    size = (300, 500)
-    spread = suggest(None, NOTHING, 30, size).positions_N2
-    random = [np.random.default_rng(seed).integers(0, size, (30, 2)) for seed in range(20)]
-    assert distances(spread).min() > max(distances(places).min() for places in random)
-    assert len(np.unique(spread // [150, 125], axis=0)) == 8  # each of 2 × 4 parts has a point
-    other = suggest(None, NOTHING, 30, size, seed=1).positions_N2
-    assert not np.array_equal(spread, other)
-    assert np.array_equal(spread, suggest(None, NOTHING, 30, size).positions_N2)
+def test_the_choice_against_a_slow_loop():
+    rng = np.random.default_rng(1)
+    images = {number: look_of(rng.integers(0, 8, 256), number) for number in (2, 7)}
+    doubt = {number: rng.random(256) for number in images}
+    taken = {2: [(33, 50), (10, 10)], 7: [(60, 60)]}
+    found = CellPool(images).choose(doubt, taken, [2, 7], 7)
+
+    parts = []
+    for name, kept in (("network_KF", 32), ("descriptors_KD", 9)):
+        values = np.concatenate([getattr(cells, name) for cells in images.values()])
+        values = (values - values.mean(0)) / values.std(0)
+        values = values @ np.linalg.svd(values, full_matrices=False)[2][:kept].T
+        parts.append(values / np.sqrt((values**2).sum(1).mean()))
+    vectors = np.concatenate(parts, 1)
+    squared = ((vectors[:, None] - vectors) ** 2).sum(-1)
+    likeness = np.exp(-squared / (REACH * np.median(squared)))
+    used = [
+        (place[0] // 4) * 16 + place[1] // 4 + offset
+        for number, offset in ((2, 0), (7, 256))
+        for place in taken[number]
+    ]
+    weights = np.concatenate([doubt[2], doubt[7]]) ** 2
+    gains = np.array(
+        [
+            -1.0
+            if cell in used
+            else sum(weights * np.maximum(0, likeness[cell] - likeness[used].max(0)))
+            * (PREFERENCE_IN_VIEW ** (cell >= 256))
+            for cell in range(512)
+        ]
+    )
+    number, row, column = found
+    chosen = (row // 4) * 16 + column // 4 + (256 if number == 7 else 0)
+    assert gains[chosen] == pytest.approx(gains.max(), rel=1e-3)  # components are fitted to a part of the cells
 
 
-def test_a_spread_goes_on_from_what_is_there():
-    taken = np.argwhere(np.ones((4, 4))) * 10 + 5  # the left part is full
-    found = suggest(None, taken, 4, (40, 200)).positions_N2
-    assert (found[:, 1] > 50).all()
+def test_doubt_draws_the_choice():
+    kinds = kinds_in_rows(8, 8)
+    pool = CellPool({0: look_of(kinds), 1: look_of(kinds, seed=1)})
+    doubt = {0: np.full(256, 0.1), 1: np.where(kinds == 1, 0.9, 0.1)}
+    _, row, column = pool.choose(doubt, {}, [0, 1], 0)
+    assert kinds[(cell_positions(SIZE) == (row, column)).all(1).argmax()] == 1
+    assert pool.choose(doubt, {}, [0], 0)[0] == 0
+    assert pool.choose(doubt, {}, [], 0) is None
+    # An image that the model has not looked at is as doubtful as the others.
+    assert pool.choose({1: np.zeros(256)}, {}, [0, 1], 1) is not None
 
 
-@pytest.mark.parametrize("probabilities", [None, random_probabilities((1, 2))])
-def test_more_suggestions_than_cells(probabilities):
-    found = suggest(probabilities, NOTHING, 9, (1, 2))
-    assert sorted(map(tuple, found.positions_N2)) == [(0, 0), (0, 1)]
+def test_what_is_taken_is_not_chosen_again():
+    pool = CellPool({3: look_of(kinds_in_rows(16))})
+    taken = []
+    for _ in range(256):
+        taken.append(pool.choose({}, {3: taken}, [3], 3)[1:])
+    assert len(set(taken)) == 256
+    assert pool.choose({}, {3: taken}, [3], 3) is None
+    assert CellPool({}).choose({}, {}, [3], 3) is None
 
 
-def test_rare_classes_count_more():
-    probabilities = np.full((2, 10, 20), 0.5)
-    probabilities[:, :, :10] = [[[0.5]], [[0.5]]]
-    third = np.full((1, 10, 20), 0.0)
-    probabilities = np.concatenate([probabilities, third])
-    probabilities[:, :, 10:] = np.array([0.5, 0.0, 0.5])[:, None, None]  # the right half may be the rare class
-    counts_C = np.array([50, 50, 1])
-    found = suggest(probabilities, NOTHING, 1, (100, 200), value_classes(counts_C))
-    assert found.positions_N2[0][1] > 100
-    assert value_classes(counts_C)[2] == 2
+def test_images_without_a_network_or_without_colours():
+    cells = look_of(kinds_in_rows(10, 6))
+    for name in ("network_KF", "descriptors_KD"):
+        pool = CellPool({0: cells._replace(**{name: np.zeros((256, 0), np.float32)})})
+        first = pool.choose({}, {}, [0], 0)
+        second = pool.choose({}, {0: [first[1:]]}, [0], 0)
+        assert (first[1] < 40) != (second[1] < 40)
+
+
+def test_a_spread_covers_the_image():
+    size, taken = (300, 500), []
+    for _ in range(30):
+        taken.append(spread_spot(size, np.array(taken)))
+    assert len(np.unique(np.array(taken) // [150, 125], axis=0)) == 8  # each of 2 × 4 parts has a point
+    assert spread_spot(size, NOTHING) != spread_spot(size, NOTHING, seed=1)
+    left = np.argwhere(np.ones((4, 4))) * 10 + 5  # the left part is full
+    assert spread_spot((40, 200), left)[1] > 50
 
 
 def test_a_model_is_asked_after_ten_points_of_two_classes():
@@ -93,34 +151,3 @@ def test_a_model_is_asked_after_ten_points_of_two_classes():
     assert begins_with_spread(np.array([30, 0]))
     assert begins_with_spread(np.array([5, 4]))
     assert not begins_with_spread(np.array([5, 5]))
-
-
-def choose(images, spots, taken=None, num_points=None):
-    return choose_spot(images, spots, taken or {}, num_points or {}, lambda number: (100, 100))
-
-
-def test_the_image_with_most_doubt_comes_next():
-    spots = {
-        0: ImageSpots(np.array([[1, 2], [3, 4]]), np.array([0.5, 0.4])),
-        7: ImageSpots(np.array([[5, 6]]), np.array([0.9])),
-    }
-    assert choose([0, 7], spots) == (7, 5, 6)
-    assert choose([0, 7], spots, num_points={7: 100}) == (0, 1, 2)
-    assert choose([0, 7], spots, taken={7: [(5, 6)], 0: [(1, 2)]}) == (0, 3, 4)
-    assert choose([], spots) is None
-
-
-def test_an_image_that_the_model_has_not_looked_at_comes_too():
-    # Who clicks fast leaves the model no time for other images than the one in view.
-    spots = {0: ImageSpots(np.array([[1, 2]]), np.array([0.5]))}
-    assert choose([0, 3, 7], spots, num_points={0: 5, 3: 5, 7: 5}) == (0, 1, 2)
-    assert choose([0, 3, 7], spots, num_points={0: 20, 3: 5, 7: 5})[0] == 3
-    assert choose([0, 3, 7], spots, num_points={0: 20, 3: 5, 7: 0})[0] == 7
-
-
-def test_a_spread_goes_from_image_to_image():
-    taken = {0: [(n, n) for n in range(SPREAD_AN_IMAGE)]}
-    assert choose([0, 1, 2], {})[0] == 0
-    assert choose([0, 1, 2], {}, taken)[0] == 1
-    taken |= {1: taken[0], 2: taken[0]}
-    assert choose([0, 1, 2], {}, taken)[0] == 0
