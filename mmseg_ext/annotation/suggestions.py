@@ -29,6 +29,8 @@ FITTED_CELLS = 1024
 SAMPLED_PAIRS = 100_000
 """Pairs of cells that the median is taken of."""
 DOUBT_POWER = 2.0
+FEW_POINTS = 5
+"""Points of an image from which on further ones in it count less: by √½ with so many."""
 PREFERENCE_IN_VIEW = 1.25
 """How much more a spot of the image in view counts: another image has to be looked at first."""
 
@@ -153,7 +155,9 @@ class CellPool:
             [doubt.get(number, np.full(len(places), usual)) for number, places in self._positions.items()]
         )
         gain = np.maximum(self._likeness_KK[free] - covered_K, 0) @ weights_K.astype(np.float32) ** DOUBT_POWER
-        gain = np.where(self._image_K[free] == viewed, PREFERENCE_IN_VIEW, 1) * gain
+        worth = {n: 1 / np.sqrt(1 + len(taken.get(n, ())) / FEW_POINTS) for n in self.numbers}
+        worth[viewed] = PREFERENCE_IN_VIEW * worth.get(viewed, 0)
+        gain = gain * np.array([worth[number] for number in self._image_K[free].tolist()])
         best = int(free[gain.argmax()])
         number = int(self._image_K[best])
         row, column = self._positions[number][best - self._starts[number]]

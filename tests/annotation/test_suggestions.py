@@ -5,6 +5,7 @@ import pytest
 
 from mmseg_ext.annotation.spot_suggestions import cell_doubt
 from mmseg_ext.annotation.suggestions import (
+    FEW_POINTS,
     PREFERENCE_IN_VIEW,
     REACH,
     CellPool,
@@ -91,15 +92,14 @@ def test_the_choice_against_a_slow_loop():
         for place in taken[number]
     ]
     weights = np.concatenate([doubt[2], doubt[7]]) ** 2
+    worth = [1 / np.sqrt(1 + 2 / FEW_POINTS), PREFERENCE_IN_VIEW / np.sqrt(1 + 1 / FEW_POINTS)]
     gains = np.array(
         [
-            -1.0
-            if cell in used
-            else sum(weights * np.maximum(0, likeness[cell] - likeness[used].max(0)))
-            * (PREFERENCE_IN_VIEW ** (cell >= 256))
+            sum(weights * np.maximum(0, likeness[cell] - likeness[used].max(0))) * worth[cell >= 256]
             for cell in range(512)
         ]
     )
+    gains[used] = -1
     number, row, column = found
     chosen = (row // 4) * 16 + column // 4 + (256 if number == 7 else 0)
     assert gains[chosen] == pytest.approx(gains.max(), rel=1e-3)  # components are fitted to a part of the cells
