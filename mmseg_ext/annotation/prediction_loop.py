@@ -202,6 +202,9 @@ class PredictionLoop:
         if self._waiting:
             number = min(self._waiting)
             return lambda: self._prepare(number, refit=True)
+        lacking = next((number for number in self._spots.lacks_cells(viewed) if number in self.ready), None)
+        if lacking is not None:
+            return lambda: self._add_cells(lacking)
         if not self._spots.is_pooled(viewed):
             return lambda: self._spots.pool(viewed)
         if self._model.is_fitted and self._judged_version != self.version:
@@ -220,12 +223,21 @@ class PredictionLoop:
         """Compute the features of an image, unless they are in the cache."""
         try:
             self._features_of(number)
+            if number in self._viewed.values():
+                self._add_cells(number)
         except UserError:
             self._give_up(number)
             refit = False
         self._waiting.discard(number)
         if refit and not self._waiting:
             self._fitted_revision = -1
+
+    def _add_cells(self, number: int) -> None:
+        """Look at the cells of an image, for the suggestions."""
+        try:
+            self._spots.add_cells(number, self._model.cells_of(self._features_of(number)))
+        except UserError:
+            self._give_up(number)
 
     def _give_up(self, number: int) -> None:
         """Leave out an image that cannot be read; the page says why, when it is opened."""
@@ -244,8 +256,6 @@ class PredictionLoop:
                 level = level_for(size, self._model.input_size(size))
                 image_hwC = decode_level(self.folder.path(number), size, level)
                 features = self._model.extract(image_hwC, size, name)
-        if not self._spots.has_cells(number):
-            self._spots.add_cells(number, self._model.cells_of(features))
         _keep_latest(self._features, number, features)
         self.ready.add(number)
         return features

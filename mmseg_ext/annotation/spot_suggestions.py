@@ -3,7 +3,7 @@
 Shape suffixes: C classes, h w height and width of a map, K cells of an image.
 """
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Set as AbstractSet
 from itertools import accumulate, takewhile
 
@@ -23,11 +23,11 @@ from mmseg_ext.annotation.suggestions import (
 
 MAX_CELLS = 4096
 """Cells that are compared with one another: those of the nearest images."""
-NEAR_IMAGES = 20
-"""Images around the one in view that get spots before the model has looked at them."""
+NEAR_IMAGES = 24
+"""Images around the one in view that spots are looked for in."""
 SPREAD_AN_IMAGE = 3
 """Points that an image gets by an even spread before the next one does."""
-KEPT_IMAGES = 256
+KEPT_IMAGES = 48
 """Images whose cells are kept."""
 
 
@@ -41,7 +41,7 @@ class SpotSuggestions:
 
     def __init__(self, folder: ImageFolder, database: PointDatabase) -> None:
         self.folder, self.database = folder, database
-        self._cells: OrderedDict[int, ImageCells] = OrderedDict()
+        self._cells: dict[int, ImageCells] = {}
         self._doubt: dict[int, tuple[int, np.ndarray]] = {}
         self._pool = CellPool({})
 
@@ -53,15 +53,17 @@ class SpotSuggestions:
         """Return the fit that the doubt in an image is of, 0 where there is none."""
         return self._doubt[number][0] if number in self._doubt else 0
 
-    def has_cells(self, number: int) -> bool:
-        """Whether the cells of an image are there."""
-        return number in self._cells
+    def lacks_cells(self, viewed: int) -> list[int]:
+        """List the images around the one in view whose cells are not there, the nearest first."""
+        return [number for number in self.folder.neighbours(viewed)[:NEAR_IMAGES] if number not in self._cells]
 
     def add_cells(self, number: int, cells: ImageCells) -> None:
-        """Take the cells of an image."""
+        """Take the cells of an image; those of the image that is farthest from it may go."""
         self._cells[number] = cells
-        while len(self._cells) > KEPT_IMAGES:
-            self._doubt.pop(self._cells.popitem(last=False)[0], None)
+        if len(self._cells) > KEPT_IMAGES:
+            farthest = max(self._cells, key=lambda other: abs(other - number))
+            del self._cells[farthest]
+            self._doubt.pop(farthest, None)
 
     def update(self, number: int, probabilities_Chw: np.ndarray, version: int) -> None:
         """Take what the model predicts in an image.

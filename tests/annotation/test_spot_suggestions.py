@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from served import CLASSES, make_images
 
+from mmseg_ext.annotation import spot_suggestions
 from mmseg_ext.annotation.image_folder import ImageFolder
 from mmseg_ext.annotation.point_database import PointDatabase
 from mmseg_ext.annotation.spot_suggestions import SPREAD_AN_IMAGE, SpotSuggestions
@@ -87,3 +88,17 @@ def test_spots_show_what_is_in_doubt_and_keep_off_what_is_done(spots):
     assert spots.next_spot(2, frozenset({2})) is None
     spots.clear()
     assert spots.version_of(3) == 0
+
+
+def test_the_cells_of_near_images_are_kept(spots, monkeypatch):
+    monkeypatch.setattr(spot_suggestions, "KEPT_IMAGES", 2)
+    monkeypatch.setattr(spot_suggestions, "NEAR_IMAGES", 3)
+    assert spots.lacks_cells(3) == [3, 2, 1]
+    for number in (1, 2, 3):
+        spots.add_cells(number, cells(number))
+        spots.update(number, np.full((2, 24, 32), 0.5), version=1)
+    assert spots.lacks_cells(3) == [1]
+    assert (spots.version_of(1), spots.version_of(2)) == (0, 1)
+    assert spots.pool_of(3) == [3, 2]
+    monkeypatch.setattr(spot_suggestions, "MAX_CELLS", 300)  # 192 an image
+    assert spots.pool_of(3) == [3]
