@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> None:
     result = run_audit(config, out, args.groups, args.folds, args.runs, args.shown)
     print(describe(result.audit, len(result.candidates)))
     print(result.summary)
-    print(printable(f"\n{result.page}: open it in a browser; {result.page.with_name('labels.csv')} lists all places"))
+    print()
+    print(printable(f"{result.page}: open it in a browser; {result.page.with_name('labels.csv')} lists all places"))
     if args.apply:
         done = apply_answers(result, args.apply, args.how, args.answers)
         print(printable(f"{args.apply}: {done.describe()}"))

@@ -35,13 +35,13 @@ def test_wrong_areas_come_first_and_are_corrected(config_file, fields, tmp_path,
     assert audit(config_file, "--out", out) == 0
     shown = capsys.readouterr().out
     assert "8 images judged in 5 folds, 8 of them now" in shown
+    assert f"\n{out / 'index.html'}: open it in a browser" in shown
     rows = read_list(out)
     first = {(row["image"], row["kind"], row["class"], row["predicted"]) for row in rows[:2]}
     assert first == {
         ("images/2.png", "missing object", "field", "house"),
         ("images/5.png", "wrong class", "lake", "house"),
     }
-    print(rows[:6])
 
 
 def test_what_is_done_is_not_done_again(config_file, fields, tmp_path, capsys):
