@@ -157,6 +157,8 @@ class CellPool:
         gain = np.maximum(self._likeness_KK[free] - covered_K, 0) @ weights_K.astype(np.float32) ** DOUBT_POWER
         worth = {n: 1 / np.sqrt(1 + len(taken.get(n, ())) / FEW_POINTS) for n in self.numbers}
         worth[viewed] = PREFERENCE_IN_VIEW * worth.get(viewed, 0)
+        # Where all looks are known: anywhere, in an image with few points.
+        gain += 1e-3 * np.random.default_rng(len(used)).random(len(gain))
         gain = gain * np.array([worth[number] for number in self._image_K[free].tolist()])
         best = int(free[gain.argmax()])
         number = int(self._image_K[best])

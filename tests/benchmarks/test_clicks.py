@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mmseg_ext.annotation.suggestions import ImageCells, cell_positions
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 pytestmark = pytest.mark.usefixtures("mmseg_scope")
 
@@ -60,10 +62,17 @@ def test_a_grid_is_even_and_of_the_wanted_size(study):
     assert sorted(len(points) for points in session.points) == [3, 3, 4]
 
 
-def test_suggestions_begin_with_an_even_spread(study):
+def test_suggestions_begin_with_what_looks_different(study):
     session = session_of(study, *np.zeros((2, 40, 60), int))
-    list(itertools.islice(study.simulation.click_by_suggestions(session, 0), 10))
-    assert [len(points) for points in session.points] == [5, 5]
+    positions = cell_positions((40, 60))
+    is_right = (positions[:, 1] >= 30)[:, None] + np.zeros((1, 9))
+    session.model.cells_of = lambda features: ImageCells(positions, np.zeros((len(positions), 0)), is_right)
+    clicks = study.simulation.click_by_suggestions(session, 0)
+    list(itertools.islice(clicks, 2))
+    sides = [column >= 30 for points in session.points for _, column, _ in points]
+    assert sorted(sides) == [False, True]
+    list(itertools.islice(clicks, 8))
+    assert min(len(points) for points in session.points) >= 3  # all looks are known: images take turns
 
 
 def test_clicks_that_reach_a_target(study):
