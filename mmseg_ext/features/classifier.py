@@ -49,19 +49,20 @@ class Classifier(nn.Module):
     def settings(self) -> Mapping[str, Any] | None:
         """Return the settings to fit with, None where they are to be chosen."""
 
-    def fit(self, points: PointFeatures, num_classes: int, **settings: Any) -> None:
+    def fit(self, points: PointFeatures, num_classes: int, *args: Any, **settings: Any) -> None:
         """Fit to points.
 
         Args:
             points: Of one class at least.
             num_classes: C.
+            *args: Settings in the order of the classifier's own.
             **settings: Those of :meth:`settings`, or of :attr:`candidates`.
 
         Raises:
             UserError: A package is not installed.
         """
         with one_thread(len(points.labels_P) < THREADED_POINTS):
-            self._fit(points, num_classes, **settings)
+            self._fit(points, num_classes, *args, **settings)
 
     @abstractmethod
     def _fit(self, points: PointFeatures, num_classes: int, *args: Any, **settings: Any) -> None:
