@@ -193,20 +193,22 @@ class PredictionLoop:
                 return lambda: self._predict(number)
         if self._jobs:
             return self._jobs.pop(0)
+        # The next spot is waited for as well.
+        viewed = in_view[0]
+        lacking = next((number for number in self._spots.lacks_cells(viewed) if number in self.ready), None)
+        if lacking is not None:
+            return lambda: self._add_cells(lacking)
+        if not self._spots.is_pooled(viewed):
+            return lambda: self._spots.pool(viewed)
         if time.monotonic() - self._last_click < IDLE_SECONDS:
             return None
-        return self._idle_task(in_view[0])
+        return self._idle_task(viewed)
 
     def _idle_task(self, viewed: int) -> Callable[[], None] | None:
         """Choose something that nobody waits for."""
         if self._waiting:
             number = min(self._waiting)
             return lambda: self._prepare(number, refit=True)
-        lacking = next((number for number in self._spots.lacks_cells(viewed) if number in self.ready), None)
-        if lacking is not None:
-            return lambda: self._add_cells(lacking)
-        if not self._spots.is_pooled(viewed):
-            return lambda: self._spots.pool(viewed)
         if self._model.is_fitted and self._judged_version != self.version:
             return self._judge
         if self._model.is_fitted:
