@@ -91,12 +91,10 @@ def count_judged(
 ) -> int:
     """Count the areas among the first that show no error put in, but one that a person has found in the labels."""
     ranked = sorted(areas, key=lambda a: -a.score)
-    first = [area for area, found in zip(ranked, found_R, strict=True) if found != -2][:count]
-    is_missed = found_R[found_R != -2][:count] == -1
+    first = [(area, found) for area, found in zip(ranked, found_R, strict=True) if found != -2][:count]
     return sum(
-        any(_box_iou(area.box, box) >= MIN_BOX_IOU for box in judged.get(area.image, ()))
-        for area, missed in zip(first, is_missed, strict=True)
-        if missed
+        found == -1 and any(_box_iou(area.box, box) >= MIN_BOX_IOU for box in judged.get(area.image, ()))
+        for area, found in first
     )
 
 

@@ -65,6 +65,8 @@ class ImageFolder:
         """
         return read_frame(self.path(number))[0]
 
-    def neighbours(self, number: int) -> list[int]:
-        """List all images, the nearest to one first, itself before them."""
-        return sorted(range(len(self)), key=lambda other: (abs(other - number), other < number))
+    def neighbours(self, number: int, most: int | None = None) -> list[int]:
+        """List all images, or the `most` nearest, the nearest to one first, itself before them."""
+        reach = len(self) if most is None else most
+        near = range(max(0, number - reach), min(len(self), number + reach + 1))
+        return sorted(near, key=lambda other: (abs(other - number), other < number))[:most]

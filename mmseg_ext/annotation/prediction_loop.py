@@ -225,8 +225,6 @@ class PredictionLoop:
         """Compute the features of an image, unless they are in the cache."""
         try:
             self._features_of(number)
-            if number in self._viewed.values():
-                self._add_cells(number)
         except UserError:
             self._give_up(number)
             refit = False

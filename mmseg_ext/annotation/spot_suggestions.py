@@ -55,7 +55,7 @@ class SpotSuggestions:
 
     def lacks_cells(self, viewed: int) -> list[int]:
         """List the images around the one in view whose cells are not there, the nearest first."""
-        return [number for number in self.folder.neighbours(viewed)[:NEAR_IMAGES] if number not in self._cells]
+        return [number for number in self.folder.neighbours(viewed, NEAR_IMAGES) if number not in self._cells]
 
     def add_cells(self, number: int, cells: ImageCells) -> None:
         """Take the cells of an image; those of the image that is farthest from it may go."""
@@ -77,7 +77,7 @@ class SpotSuggestions:
 
     def pool_of(self, viewed: int) -> list[int]:
         """List the images whose cells are compared, the nearest to the one in view."""
-        near = [number for number in self.folder.neighbours(viewed) if number in self._cells]
+        near = sorted(self._cells, key=lambda number: (abs(number - viewed), number < viewed))
         totals = accumulate(len(self._cells[number].positions_K2) for number in near)
         return [number for number, _ in zip(near, takewhile(lambda total: total <= MAX_CELLS, totals), strict=False)]
 
