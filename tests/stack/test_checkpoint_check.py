@@ -5,6 +5,7 @@ import io
 import pickle
 import zipfile
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -208,6 +209,21 @@ def test_sizes_that_do_not_fit_are_refused():
     for damaged in (legacy[:-4], legacy.replace(b"M\xe8\x03", b"M\xe8\x7f")):
         with pytest.raises(UserError, match="the end of the file is missing"):
             torch.load(io.BytesIO(damaged))
+
+
+def test_a_torch_that_tells_no_sizes_checks_them_too(monkeypatch):
+    file = save(torch.ones(1000))
+    larger = pack(unpack(file).replace(b"M\xe8\x03", b"M\xe8\x7f"), file)
+    reader = torch._C.PyTorchFileReader
+
+    def as_in_torch_2_11(stream):
+        found = reader(stream)
+        return SimpleNamespace(get_all_records=found.get_all_records, get_record=found.get_record)
+
+    monkeypatch.setattr(torch._C, "PyTorchFileReader", as_in_torch_2_11)
+    check_checkpoint(io.BytesIO(file))
+    with pytest.raises(pickle.UnpicklingError, match="4000 bytes for a storage of"):
+        check_checkpoint(io.BytesIO(larger))
 
 
 def test_a_compressed_file_that_grows_is_refused():
