@@ -23,16 +23,28 @@ from torch.autograd.function import once_differentiable
 from mmseg_ext.models.precision import full_precision_matmul
 from mmseg_ext.models.resampling.interpolation import axis_taps, tap_matrix
 
-BLOCK_VALUES = {"cpu": 600_000}
-"""Maximum number of values (pixels × classes) of a block, by device type; 2.4 MB of float32 on a CPU."""
-BLOCK_VALUES_ELSEWHERE = 2**25
 
-STRIP_WIDTH = {"cpu": 260}
-"""Maximum number of columns of a block, by device type; wide enough for vectorised maxima over the classes."""
-STRIP_WIDTH_ELSEWHERE = 1024
+class BlockLimits(NamedTuple):
+    """How large a block may be.
 
-# More source rows or columns than these would make the matrices of the interpolation expensive.
-_MAX_TAKEN_ROWS, _MAX_TAKEN_COLUMNS = 8, 65
+    Attributes:
+        values: Pixels × classes.
+        columns: Pixels along the width.
+        taken_rows: Rows of the logits that it is interpolated from.
+        taken_columns: Columns of the logits likewise.
+    """
+
+    values: int
+    columns: int
+    taken_rows: int
+    taken_columns: int
+
+
+LIMITS = {"cpu": BlockLimits(values=600_000, columns=260, taken_rows=8, taken_columns=65)}
+"""By device type. On a CPU: 2.4 MB of float32, columns enough for vectorised maxima over the classes, and small
+matrices of the interpolation."""
+LIMITS_ELSEWHERE = BlockLimits(values=2**25, columns=1024, taken_rows=64, taken_columns=256)
+"""On a GPU products of matrices cost little, and starting the operations of a block costs most."""
 
 _LOWEST_SHIFT = -60.0  # as an exponent of 2: far from float32's smallest number, 2^-126
 
@@ -124,10 +136,10 @@ def blocks_cross_entropy(
     device = logits_NChw.device
     _, num_classes, h, w = logits_NChw.shape
     _, height, width = labels_NHW.shape
-    max_columns = STRIP_WIDTH.get(device.type, STRIP_WIDTH_ELSEWHERE)
-    max_rows = BLOCK_VALUES.get(device.type, BLOCK_VALUES_ELSEWHERE) // (num_classes * min(max_columns, width))
-    max_columns = min(max_columns, math.ceil(_MAX_TAKEN_COLUMNS * width / w))
-    max_rows = min(max_rows, math.ceil(_MAX_TAKEN_ROWS * height / h))
+    limits = LIMITS.get(device.type, LIMITS_ELSEWHERE)
+    max_rows = limits.values // (num_classes * min(limits.columns, width))
+    max_rows = min(max_rows, math.ceil(limits.taken_rows * height / h))
+    max_columns = min(limits.columns, math.ceil(limits.taken_columns * width / w))
     with torch.no_grad(), full_precision_matmul():
         weigher = _PixelWeights(labels_NHW, labelled_NHW, class_weight_C, weight_NHW, denominator, dtype)
         gradient_NChw = logits_NChw.new_zeros(logits_NChw.shape, dtype=dtype) if differentiable else None

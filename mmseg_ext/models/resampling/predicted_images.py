@@ -16,15 +16,7 @@ from torch import Tensor
 
 from mmseg_ext.models.precision import full_precision_matmul
 from mmseg_ext.models.resampling.image_logits import ImageLogits, ResultPart
-from mmseg_ext.models.resampling.label_blocks import (
-    BLOCK_VALUES,
-    BLOCK_VALUES_ELSEWHERE,
-    STRIP_WIDTH,
-    STRIP_WIDTH_ELSEWHERE,
-)
-
-# More source columns than these would make the matrices of the interpolation expensive.
-_MAX_TAKEN_COLUMNS = 64
+from mmseg_ext.models.resampling.label_blocks import LIMITS, LIMITS_ELSEWHERE
 
 
 class Placement(NamedTuple):
@@ -81,12 +73,10 @@ def _block_shape(logits: ImageLogits, placement: Placement) -> tuple[int, int]:
 
     A block is at most as high as a window. Otherwise more rows of windows than those that overlap would be in memory.
     """
-    kind = logits.device.type
+    limits = LIMITS.get(logits.device.type, LIMITS_ELSEWHERE)
     height, width = placement.shape
-    columns = min(
-        STRIP_WIDTH.get(kind, STRIP_WIDTH_ELSEWHERE), math.ceil(_MAX_TAKEN_COLUMNS * width / logits.step_width)
-    )
-    rows = BLOCK_VALUES.get(kind, BLOCK_VALUES_ELSEWHERE) // (logits.block_channels * min(columns, width))
+    columns = min(limits.columns, math.ceil(limits.taken_columns * width / logits.step_width))
+    rows = limits.values // (logits.block_channels * min(columns, width))
     # Where the result is smaller than the logits or the image, a block has more source pixels than pixels.
     shrunk_rows = max(1, logits.shape[0] / height, logits.input_shape[0] / height)
     shrunk_columns = max(1, logits.shape[1] / width, logits.input_shape[1] / width)

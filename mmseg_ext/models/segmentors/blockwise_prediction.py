@@ -196,7 +196,8 @@ class BlockwisePrediction(EncoderDecoder):
         if has_masks:
             enlarged = head.input_shape(metas[0])
         else:
-            enlarged = tuple(head.predict_by_feat(output.new_empty(output.shape, device="meta"), metas).shape[2:])
+            # One channel says it: torch takes milliseconds to enlarge a tensor of the meta device.
+            enlarged = tuple(head.predict_by_feat(output[:1, :1], metas).shape[2:])
         return kind.of_whole(output, enlarged, self.align_corners)
 
     def _labels(self, sample: SegDataSample, placement: Placement) -> Tensor | None:

@@ -26,8 +26,8 @@ SIZES = [
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of a few pixels, so that small maps have many."""
-    monkeypatch.setitem(label_blocks.BLOCK_VALUES, "cpu", 600)
-    monkeypatch.setitem(label_blocks.STRIP_WIDTH, "cpu", 11)
+    limits = label_blocks.LIMITS["cpu"]._replace(values=600, columns=11)
+    monkeypatch.setitem(label_blocks.LIMITS, "cpu", limits)
     monkeypatch.setattr(label_points, "POINTS_AT_ONCE", 7)
 
 
@@ -86,9 +86,12 @@ def test_equals_torch(method, align_corners, sizes, share, dtype, tolerance):
     assert result.num_labelled == int((labels != 255).sum()) > 0
 
 
+@pytest.mark.parametrize("device_type", ["cpu", "cuda"])
 @pytest.mark.parametrize("method", METHODS)
-def test_equals_torchs_own_average_at_the_size_of_the_benchmark(method):
-    """Default block sizes; 40 classes; against F.cross_entropy(ignore_index=255) and its mean."""
+def test_equals_torchs_own_average_at_the_size_of_the_benchmark(method, device_type, monkeypatch):
+    """The block sizes of a device; 40 classes; against F.cross_entropy(ignore_index=255) and its mean."""
+    limits = label_blocks.LIMITS.get(device_type, label_blocks.LIMITS_ELSEWHERE)
+    monkeypatch.setitem(label_blocks.LIMITS, "cpu", limits)
     logits, labels = make_batch(((13, 13), (182, 182)), share=0.3, num_classes=40)
     enlarged = F.interpolate(logits, (182, 182), mode="bilinear")
     expected = F.cross_entropy(enlarged, labels, ignore_index=255)

@@ -8,8 +8,8 @@ import torch
 from segmentor_pairs import HEADS, SLIDE, assert_stock_classes, build_pair, compare, fcn_head, make_samples
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.models.resampling import predicted_images
 from mmseg_ext.models.resampling.image_logits import ImageLogits
+from mmseg_ext.models.resampling.label_blocks import LIMITS
 from mmseg_ext.registry import MODELS
 
 
@@ -52,8 +52,7 @@ def test_images_of_a_batch_may_differ_in_size(mmseg_scope, test_cfg):
 
 @pytest.mark.parametrize("max_values", [1, 900, 10**9])
 def test_the_size_of_the_blocks_does_not_matter(mmseg_scope, monkeypatch, max_values):
-    monkeypatch.setitem(predicted_images.BLOCK_VALUES, "cpu", max_values)
-    monkeypatch.setitem(predicted_images.STRIP_WIDTH, "cpu", 7)
+    monkeypatch.setitem(LIMITS, "cpu", LIMITS["cpu"]._replace(values=max_values, columns=7))
     for name, test_cfg in product(("softmax", "queries"), (None, SLIDE)):
         compare(build_pair(HEADS[name], test_cfg), (48, 56), [(61, 75)], padding=(0, 3, 0, 1), flip="horizontal")
 
