@@ -92,10 +92,8 @@ def count_judged(
     """Count the areas among the first that show no error put in, but one that a person has found in the labels."""
     ranked = sorted(areas, key=lambda a: -a.score)
     first = [(area, found) for area, found in zip(ranked, found_R, strict=True) if found != -2][:count]
-    return sum(
-        found == -1 and any(_box_iou(area.box, box) >= MIN_BOX_IOU for box in judged.get(area.image, ()))
-        for area, found in first
-    )
+    besides = [area for area, found in first if found == -1]
+    return sum(any(_box_iou(a.box, box) >= MIN_BOX_IOU for box in judged.get(a.image, ())) for a in besides)
 
 
 def _box_iou(one: Box, other: Box) -> float:

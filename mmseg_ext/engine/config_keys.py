@@ -42,8 +42,8 @@ REGISTRIES = (
 def unread_options(config: Config, options: Mapping[str, Any]) -> list[str]:
     """Find the keys of ``--cfg-options`` that nothing reads.
 
-    A key is read where the config has it, where it is an argument of the component that it is given to, or where the
-    Runner reads it.
+    A key is read where the config has it, where it is an argument of the component that it is given to, of the type
+    that the options give it, or where the Runner reads it.
 
     Args:
         config: The config before the options are applied.
@@ -52,10 +52,10 @@ def unread_options(config: Config, options: Mapping[str, Any]) -> list[str]:
     Returns:
         One line a key: what nothing reads, and the nearest known name.
     """
-    return [line for key in options if (line := _unread_option(config, key)) is not None]
+    return [line for key in options if (line := _unread_option(config, options, key)) is not None]
 
 
-def _unread_option(config: Config, key: str) -> str | None:
+def _unread_option(config: Config, options: Mapping[str, Any], key: str) -> str | None:
     node: Any = config._cfg_dict
     path: list[str] = []
     for part in key.split("."):
@@ -65,7 +65,10 @@ def _unread_option(config: Config, key: str) -> str | None:
             node = node[int(part)]
         elif isinstance(node, Mapping):
             if part not in node:
-                known = arguments_of(node) if path else RUNNER_KEYS
+                kind = options.get(".".join([*path, "type"]), node.get("type"))
+                # As --amp makes it.
+                kind = "AmpOptimWrapper" if kind == "OptimWrapper" else kind
+                known = arguments_of({"type": kind}) if path else RUNNER_KEYS
                 if known is None or part in known:
                     return None
                 return _line(key, part, [*node, *known])

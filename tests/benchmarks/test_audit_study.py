@@ -1,5 +1,7 @@
 """The parts of benchmarks/audit.py: errors are what they are called, measures are those of scikit-learn."""
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
@@ -98,6 +100,6 @@ def test_errors_of_the_labels_themselves_count_where_a_person_has_judged_them(tm
     judged = read_judged(path, ["a.jpg", "b.jpg"])
     areas = [area(0, 0.9), area(40, 0.8), *(area(row, 0.5 - row / 1000, image=1) for row in (40, 60, 80))]
     found = match_areas(areas, [error_at(0)])
-    assert count_judged(areas, found, judged) == 1
+    assert json.dumps(count_judged(areas, found, judged)) == "1"  # as the cells are kept
     assert count_judged(areas, found, judged, count=2) == 0
     assert read_judged(tmp_path / "none.csv", ["a.jpg"]) == {}

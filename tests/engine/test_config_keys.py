@@ -45,6 +45,7 @@ def test_a_key_that_nothing_reads(config, key, text):
         "optim_wrapper.optimizer.lr",
         "optim_wrapper.optimizer.weight_decay",
         "optim_wrapper.clip_grad",
+        "optim_wrapper.dtype",  # of the type that --amp makes it
         "train_dataloader.dataset.fold",
         "train_dataloader.dataset.indices",  # an argument of the base class
         "train_dataloader.num_workers",
@@ -61,6 +62,12 @@ def test_a_key_that_nothing_reads(config, key, text):
 )
 def test_a_key_that_is_read(config, key):
     assert unread_options(config, {key: 1}) == []
+
+
+def test_a_key_of_the_type_that_another_option_sets(config):
+    key, kind = "optim_wrapper.optimizer.momentum", "optim_wrapper.optimizer.type"
+    assert len(unread_options(config, {key: 0.9})) == 1
+    assert unread_options(config, {key: 0.9, kind: "SGD"}) == []
 
 
 def test_every_leaf_is_free_of_ineffective_names():
