@@ -27,6 +27,7 @@ class Score(NamedTuple):
         seeds: Seeds that have all of it.
         seconds: Seconds of the processor of a fit, and of the prediction of an image; None where not measured.
         by_class: IoU in percent.
+        images_SNCC: Confusion matrices of the images, for each seed; None where they were not kept.
     """
 
     mean: float
@@ -36,6 +37,7 @@ class Score(NamedTuple):
     seeds: tuple[int, ...]
     seconds: tuple[float, float] | None
     by_class: np.ndarray
+    images_SNCC: np.ndarray | None
 
 
 def mean_iou(total_CC: np.ndarray) -> float:
@@ -43,16 +45,25 @@ def mean_iou(total_CC: np.ndarray) -> float:
     return mean_scores(total_CC)["mIoU"]
 
 
-def interval_by_image(images_SNCC: np.ndarray, num_resamples: int = NUM_RESAMPLES) -> tuple[float, float]:
+def interval_by_image(
+    images_SNCC: np.ndarray, full_SNCC: np.ndarray | None = None, num_resamples: int = NUM_RESAMPLES
+) -> tuple[float, float]:
     """Bound the mean over the seeds of mIoU by the 2.5th and 97.5th percentile of resampled sets of images.
 
     Args:
         images_SNCC: Confusion matrices of the same N images for each seed.
+        full_SNCC: Those of another method on the same images: its share in percent is bounded instead, and both are
+            scored on the same sets.
         num_resamples: Sets of N images that are drawn with replacement.
     """
-    counts_NS3C = np.moveaxis(counts_of(images_SNCC), 0, 1)
+    num_seeds = len(images_SNCC)
+    both = images_SNCC if full_SNCC is None else np.concatenate([images_SNCC, full_SNCC])
+    counts_NS3C = np.moveaxis(counts_of(both), 0, 1)
     values_RS = resample(counts_NS3C, lambda counts: mean_over_classes(class_scores(counts)["IoU"]), num_resamples, 0)
-    low, high = percentile_interval(mean_over_runs(values_RS), 0.95)
+    bounded_R = mean_over_runs(values_RS[:, :num_seeds])
+    if full_SNCC is not None:
+        bounded_R = 100 * bounded_R / mean_over_runs(values_RS[:, num_seeds:])
+    low, high = percentile_interval(bounded_R, 0.95)
     return float(low), float(high)
 
 
@@ -91,17 +102,16 @@ def score(
     totals = [np.sum([record.images_NCC.sum(0) for record in records], axis=0) for records in by_seed]
     values = [mean_iou(total_CC) for total_CC in totals]
     everything = [record for records in by_seed for record in records]
-    interval = seconds = None
+    interval = seconds = images_SNCC = None
     if all(record.by_image for record in everything):
-        interval = interval_by_image(
-            np.stack([np.concatenate([record.images_NCC for record in records]) for records in by_seed])
-        )
+        images_SNCC = np.stack([np.concatenate([record.images_NCC for record in records]) for records in by_seed])
+        interval = interval_by_image(images_SNCC)
     if all("seconds" in record.about for record in everything):
         spent = [record.about["seconds"] for record in everything]
         seconds = (float(np.mean([s["fit"] for s in spent])), float(np.mean([s["predict"] for s in spent])))
     std = float(np.std(values, ddof=1)) if len(values) > 1 else None
     by_class = np.mean([scores_of_classes(total_CC)["IoU"] for total_CC in totals], axis=0)
-    return Score(float(np.mean(values)), std, interval, tuple(wanted), tuple(seeds), seconds, by_class)
+    return Score(float(np.mean(values)), std, interval, tuple(wanted), tuple(seeds), seconds, by_class, images_SNCC)
 
 
 def best_of_all_labels(
@@ -118,7 +128,7 @@ def format_table(
 ) -> str:
     """Write the scores as a Markdown table: a row a budget and method.
 
-    Shares are of the best model with all labels on the same folds.
+    Shares are of the best model with all labels on the same folds, intervals those of resampled sets of images.
     """
     lines = [
         f"| points | method | mIoU | 95 % by image | of the best with all labels | {' | '.join(classes)} "
@@ -131,9 +141,9 @@ def format_table(
             if got is None:
                 continue
             best = best_of_all_labels(cells, dataset, methods, got.folds)
-            share = f"{100 * got.mean / best[1].mean:.1f} %" if best else "–"
+            share = _format_share(got, best[1]) if best else "–"
             spread = f" ± {got.std:.2f}" if got.std is not None else ""
-            interval = f"{got.interval[0]:.1f} … {got.interval[1]:.1f}" if got.interval else "–"
+            interval = _range(got.interval) if got.interval else "–"
             ious = " | ".join(f"{v:.1f}" for v in got.by_class)
             seconds = " | ".join(f"{s:.1f}" for s in got.seconds) if got.seconds else "– | –"
             lines.append(
@@ -141,6 +151,17 @@ def format_table(
                 f"| {', '.join(got.folds)} | {', '.join(map(str, got.seeds))} |"
             )
     return "\n".join(lines) + "\n"
+
+
+def _format_share(part: Score, full: Score) -> str:
+    share = f"{100 * part.mean / full.mean:.1f} %"
+    if part.images_SNCC is None or full.images_SNCC is None or np.array_equal(part.images_SNCC, full.images_SNCC):
+        return share
+    return f"{share} ({_range(interval_by_image(part.images_SNCC, full.images_SNCC))})"
+
+
+def _range(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:.1f} … {ends[1]:.1f}"
 
 
 def draw_plot(

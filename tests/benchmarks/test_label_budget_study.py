@@ -80,7 +80,7 @@ def test_the_interval_is_that_of_scipy(study):
     from scipy.stats import bootstrap
 
     images_NCC = np.concatenate([r.images_NCC for c, r in records(study).items() if c.method == "light head"])
-    low, high = study.report_module.interval_by_image(images_NCC[None], 4000)
+    low, high = study.report_module.interval_by_image(images_NCC[None], num_resamples=4000)
 
     def miou(indices, axis=-1):
         totals = images_NCC[indices].sum(axis=axis - 2 if axis < 0 else axis)
@@ -91,6 +91,17 @@ def test_the_interval_is_that_of_scipy(study):
         (np.arange(len(images_NCC)),), miou, n_resamples=4000, method="percentile", rng=np.random.default_rng(1)
     ).confidence_interval
     assert (low, high) == pytest.approx(tuple(expected), abs=0.5)
+
+
+def test_the_interval_of_a_share_is_that_of_the_same_images(study):
+    cells = records(study, seeds=(0, 1))
+    light, plain = (
+        study.report_module.score(cells, "dubai", method, "20", FOLDS) for method in ("light head", "plain")
+    )
+    interval = study.report_module.interval_by_image
+    assert interval(light.images_SNCC, light.images_SNCC) == pytest.approx((100, 100))
+    low, high = interval(light.images_SNCC, plain.images_SNCC)
+    assert low < 100 * light.mean / plain.mean < high
 
 
 def test_a_seed_counts_that_has_all_folds_and_a_part_is_said(study):
@@ -108,7 +119,7 @@ def test_shares_compare_with_the_best_of_all_labels_on_the_same_folds(study):
     part = mean_scores(cells[study.Cell("light head", "dubai", "0", "20", 0)].images_NCC.sum(0))["mIoU"]
     table = study.report_module.format_table(cells, "dubai", study.METHODS, FOLDS, CLASSES)
     row = next(line for line in table.splitlines() if "| light head |" in line)
-    assert f"| {100 * part / full:.1f} % |" in row
+    assert f"| {100 * part / full:.1f} % (" in row
     assert row.endswith("| 0 | 0 |")
 
 
