@@ -19,7 +19,7 @@ from mmseg_ext.image_names import name_bytes
 from mmseg_ext.points.completed_labels import RECORD
 from mmseg_ext.points.label_budget import LabelBudget
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever labels are completed or stored differently: older ones are then completed again."""
 NOT_ASKED = ("grow", "resample", "complete")
 COMMAND = "python tools/complete_labels.py CONFIG"

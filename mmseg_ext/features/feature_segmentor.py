@@ -35,7 +35,8 @@ class FeatureSegmentor(BlockwisePrediction):
     Args:
         *args: Passed to :class:`BlockwisePrediction`.
         scales: Factors by which the images are resized for the backbone; the features of all are used.
-        max_labels: Most labelled pixels of an image that the head is fitted to; of more, a fixed sample is drawn.
+        max_labels: Most labelled pixels of an image that the head is fitted to; of more, a fixed sample
+            is drawn in which its classes take turns.
         estimate_areas: Whether points count for the areas that they stand for, estimated from image and points, where
             the dataset gives no weights.
         cache_dir: A folder for features, so that an image is seen once; None keeps nothing.
@@ -197,25 +198,25 @@ class FeatureSegmentor(BlockwisePrediction):
             path = sample.get("img_path") or ""
             labels_HW = sample.gt_sem_seg.data.squeeze(0).cpu().numpy()
             sampled_HW = sample_labels(labels_HW, self.max_labels, path, ignore_index)
-            num_labelled = np.count_nonzero(labels_HW != ignore_index)
-            if not num_labelled:
+            labelled_C = np.bincount(labels_HW[labels_HW != ignore_index], minlength=self.decode_head.num_classes)
+            if not labelled_C.any():
                 continue
             positions_P2 = torch.from_numpy(np.argwhere(sampled_HW != ignore_index))
             labels_P = torch.from_numpy(sampled_HW[sampled_HW != ignore_index].astype(np.int64)).to(inputs.device)
-            if int(labels_P.max()) >= self.decode_head.num_classes:
-                wrong = out_of_range("labels", [int(labels_P.max())], self.decode_head.num_classes, ignore_index)
+            if len(labelled_C) > self.decode_head.num_classes:
+                wrong = out_of_range("labels", [len(labelled_C) - 1], self.decode_head.num_classes, ignore_index)
                 raise UserError(f"{path}: {wrong}")
             weights_P = _given_weights(sample, positions_P2, labels_P)
             image_1CHW = inputs[n : n + 1]
             name = self._name_in_cache(image_1CHW)
             evidence = None
-            if self.estimate_areas and weights_P is None and num_labelled < DENSE_SHARE * labels_HW.size:
+            if self.estimate_areas and weights_P is None and labelled_C.sum() < DENSE_SHARE * labels_HW.size:
                 evidence = self._evidence_of_areas(image_1CHW, sampled_HW, name)
             features_PF = self.features_at(image_1CHW, positions_P2, name)
             num_channels = features_PF.shape[1] - num_descriptors
             network_PF, descriptors_PD = features_PF.split([num_channels, num_descriptors], dim=1)
             found.append(
-                LabelledImage(positions_P2, network_PF, descriptors_PD, labels_P, num_labelled, weights_P, evidence)
+                LabelledImage(positions_P2, network_PF, descriptors_PD, labels_P, labelled_C, weights_P, evidence)
             )
         return found
 
@@ -231,7 +232,7 @@ class FeatureSegmentor(BlockwisePrediction):
         if not images:
             raise UserError("Expected labelled pixels in the training images, got none.")
         num_labelled, num_used = (
-            sum(counts) for counts in zip(*((i.num_labelled, len(i.labels_P)) for i in images), strict=True)
+            sum(counts) for counts in zip(*((int(i.labelled_C.sum()), len(i.labels_P)) for i in images), strict=True)
         )
         if num_used < num_labelled:
             text = f"fitted to {num_used:,} of {num_labelled:,} labelled pixels, {self.max_labels} an image at most"

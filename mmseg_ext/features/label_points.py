@@ -27,7 +27,7 @@ class LabelledImage(NamedTuple):
         network_PF: Features of the network at the points.
         descriptors_PD: Colour and texture at the points.
         labels_P: Class indices.
-        num_labelled: Labelled pixels of the image, of which the points may be a sample.
+        labelled_C: Labelled pixels of each class, of which the points may be a sample.
         label_weights_P: Weight of each label, where the dataset gives them.
         evidence: What the areas of the classes are estimated from; None where they are not.
     """
@@ -36,13 +36,15 @@ class LabelledImage(NamedTuple):
     network_PF: Tensor
     descriptors_PD: Tensor
     labels_P: Tensor
-    num_labelled: int
+    labelled_C: np.ndarray
     label_weights_P: np.ndarray | None
     evidence: AreaEvidence | None
 
 
 def sample_labels(labels_HW: np.ndarray, max_points: int, path: str, ignore_index: int = 255) -> np.ndarray:
-    """Keep the labels of at most `max_points` pixels, drawn uniformly, the same in every run.
+    """Keep the labels of at most `max_points` pixels, the same in every run.
+
+    The classes of the image take turns, so that rare ones are seen; :func:`weigh_points` makes up for it.
 
     Args:
         labels_HW: Class indices.
@@ -53,14 +55,16 @@ def sample_labels(labels_HW: np.ndarray, max_points: int, path: str, ignore_inde
     if np.count_nonzero(labels_HW != ignore_index) <= max_points:
         return labels_HW
     name = "/".join(Path(path).parts[-3:])
-    return keep_points(labels_HW, max_points, seed_of_sample(0, name), ignore_index=ignore_index)
+    seed = seed_of_sample(0, name)
+    return keep_points(labels_HW, max_points, seed, strategy="class_balanced", ignore_index=ignore_index)
 
 
 def weigh_points(images: Sequence[LabelledImage], num_classes: int) -> list[np.ndarray]:
     """Weigh each point by the area that it stands for.
 
     The dataset's own weights come first (``labels=dict(areas=…)``), then areas estimated from the points. Without
-    either, or with hardly more than one point a class and image, all points weigh the same.
+    either, or with hardly more than one point a class and image, all labels weigh the same, those that the points are a
+    sample of too.
 
     Returns:
         float32 (P,) for each image.
@@ -74,11 +78,12 @@ def weigh_points(images: Sequence[LabelledImage], num_classes: int) -> list[np.n
     weights = []
     for n, image in enumerate(images):
         labels_P = image.labels_P.cpu().numpy()
-        if image.label_weights_P is not None:
-            weights_P = image.label_weights_P
-        elif n in areas_of:
+        if n in areas_of:
             weights_P = (areas_of[n] / np.maximum(counts_NC[n], 1))[labels_P] * len(labels_P)
         else:
-            weights_P = np.ones(len(labels_P))
+            pixels_C = image.labelled_C / np.maximum(counts_NC[n], 1)
+            weights_P = pixels_C[labels_P] * len(labels_P) / image.labelled_C.sum()
+            if image.label_weights_P is not None:
+                weights_P = weights_P * image.label_weights_P
         weights.append(weights_P.astype(np.float32))
     return weights

@@ -112,7 +112,7 @@ def test_of_all_labels_a_subsample_is_fitted_to():
     segmentor = build(max_labels=200)
     batch, _ = make_batch(0, num_points=48 * 67)
     (image,) = segmentor.look_at(batch)
-    assert (image.num_labelled, len(image.labels_P), image.evidence) == (48 * 67, 200, None)
+    assert (image.labelled_C.sum(), len(image.labels_P), image.evidence) == (48 * 67, 200, None)
     assert segmentor.fit([image]).num_points == 200
 
 

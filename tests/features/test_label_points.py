@@ -1,16 +1,18 @@
 """Which labels are fitted to, and their weights."""
 
 import numpy as np
+import pytest
 import torch
 
 from mmseg_ext.features.label_points import LabelledImage, sample_labels, weigh_points
 from mmseg_ext.points.areas import AreaEvidence, estimate_areas
 
 
-def labelled(labels, label_weights_P=None, evidence=None):
+def labelled(labels, label_weights_P=None, evidence=None, labelled_C=None):
     labels_P = torch.tensor(labels)
     features = torch.zeros(len(labels), 1)
-    return LabelledImage(features, features, features, labels_P, len(labels), label_weights_P, evidence)
+    labelled_C = np.bincount(labels) if labelled_C is None else np.array(labelled_C)
+    return LabelledImage(features, features, features, labels_P, labelled_C, label_weights_P, evidence)
 
 
 def evidence_of(counts, shares):
@@ -30,6 +32,19 @@ def test_of_many_labels_a_fixed_sample_is_drawn():
     moved = [sample_labels(labels_HW, 100, f"{root}/tile_1/images/a.png") for root in ("data", "/other/data")]
     assert (moved[0] == moved[1]).all()
     assert sample_labels(labels_HW, 1500, "a.png") is labels_HW
+
+
+def test_rare_classes_are_drawn_and_weigh_what_they_cover():
+    labels_HW = np.zeros((40, 50), np.uint8)
+    labels_HW[:2, :15] = 1
+    sampled_HW = sample_labels(labels_HW, 100, "a.png")
+    assert np.bincount(sampled_HW[sampled_HW != 255]).tolist() == [70, 30]
+    (weights_P,) = weigh_points([labelled([0] * 70 + [1] * 30, labelled_C=[1970, 30])], num_classes=2)
+    assert weights_P[-1] / weights_P[0] == pytest.approx(70 / 1970)
+    assert weights_P.sum() == pytest.approx(100)
+    given_P = np.array([2.0, 1.0], np.float32)
+    (weights_P,) = weigh_points([labelled([0, 1], given_P, labelled_C=[6, 2])], num_classes=2)
+    assert weights_P.tolist() == [3.0, 0.5]
 
 
 def test_points_share_the_estimated_area_of_their_class():
