@@ -4,7 +4,8 @@ Every cell is a fit or a training run of (method, dataset, what is held out, bud
 points a class and image. The score is that of the confusion matrices of all folds, or of all tiles that were left out
 whole, added up; its interval is that of sets of images drawn again.
 
-Methods: the light head on frozen features; networks from random weights, with plain partial cross-entropy ("plain"),
+Methods: the light head on frozen features; the same, fitted to the label maps that a light head has completed
+("light head+completed"); networks from random weights, with plain partial cross-entropy ("plain"),
 labels weighed by estimated areas ("areas"), regularisers, a teacher, or grown points; a pretrained network that is
 fine-tuned ("pretrained", "pretrained x4" for four times the schedule); and one that is trained on the label maps that a
 light head has completed ("pretrained+completed").
@@ -41,9 +42,10 @@ from mmseg_ext.errors import run_command  # noqa: E402
 from mmseg_ext.files import replace_file  # noqa: E402
 
 RESULTS = Path(__file__).with_suffix(".json")
-LIGHT_HEAD = "light head"
+LIGHT_HEAD, TAUGHT_LIGHT_HEAD = "light head", "light head+completed"
 METHODS = (
     LIGHT_HEAD,
+    TAUGHT_LIGHT_HEAD,
     "pretrained",
     "pretrained x4",
     "pretrained x16",
@@ -84,13 +86,13 @@ def wanted_cells(args: argparse.Namespace) -> list[Cell]:
         for method in args.methods
         if (budget != "all" or method in FOR_ALL_LABELS)
         and not (budget == "all" and method == LIGHT_HEAD and seed != args.seeds[0])
-        and (parts_of(method)[0] or method == LIGHT_HEAD or SETS[dataset].random_weights)
+        and (parts_of(method)[0] or method in (LIGHT_HEAD, TAUGHT_LIGHT_HEAD) or SETS[dataset].random_weights)
     ]
 
 
 def run(cell: Cell, folder: Path, data_root: str | None) -> Record:
     """Run one cell."""
-    if cell.method == LIGHT_HEAD:
+    if cell.method in (LIGHT_HEAD, TAUGHT_LIGHT_HEAD):
         return fit_and_score(light_head_config(cell, ROOT, data_root, folder))
     return train_and_score(cell, ROOT, data_root, folder)
 

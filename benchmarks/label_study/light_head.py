@@ -13,6 +13,7 @@ from mmseg.registry import DATASETS, MODELS
 
 from label_study.cells import Cell, Record
 from label_study.datasets import SETS, hold_out, set_points
+from mmseg_ext.engine.label_completion import complete_training_labels
 from mmseg_ext.scores.confusion_matrix import count_confusion
 
 
@@ -32,7 +33,7 @@ def score_images(model: Any, dataset: Any) -> np.ndarray:
 
 
 def light_head_config(cell: Cell, root: Path, data_root: str | None, cache_dir: Path) -> Config:
-    """Make the config of a cell: the leaf with all labels, its points and what is held out."""
+    """Make the config of a cell: the leaf with all labels, its points, completed or not, and what is held out."""
     config = Config.fromfile(root / SETS[cell.dataset].light_head)
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         dataset = config[loader].dataset
@@ -41,6 +42,8 @@ def light_head_config(cell: Cell, root: Path, data_root: str | None, cache_dir: 
         dataset.cache_dir = str(cache_dir / "decoded")
     hold_out(config, cell.fold)
     set_points(config, cell.budget, cell.seed)
+    if cell.method.endswith("+completed"):
+        config.train_dataloader.dataset.labels.complete = {"weigh": True}
     # The temperature changes no class map; without it, the three fits that it takes are saved.
     config.model.decode_head.calibrate = False
     config.model.update(cache_dir=str(cache_dir / "features"), cache_gb=12)
@@ -54,6 +57,7 @@ def fit_and_score(config: Config) -> Record:
         The matrices of the images, and seconds of the processor: of the fit, of looking at the training images (their
         features from the cache, or computed), and of the prediction of an image.
     """
+    complete_training_labels(config)
     torch.manual_seed(0)
     model: Any = MODELS.build(config.model).eval()
     train, validated = (DATASETS.build(config[f"{split}_dataloader"].dataset) for split in ("train", "val"))

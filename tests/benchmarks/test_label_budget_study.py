@@ -176,3 +176,11 @@ def test_a_light_head_on_a_tile_that_was_left_out(study, small_dubai_root, tmp_p
     assert record.images_NCC.sum() == 6 * 6 * 8, "the parts of tile 2"
     assert record.about["num_points"] <= (6 * 5 if budget == "1" else 6 * 1000)
     assert record.by_image
+
+
+def test_a_light_head_is_taught_by_completed_labels(study, tmp_path):
+    from label_study.light_head import light_head_config
+
+    cell = study.Cell("light head+completed", "dubai", "1", "20", 0)
+    dataset = light_head_config(cell, BENCHMARKS.parent, None, tmp_path).train_dataloader.dataset
+    assert dict(dataset.labels) == {"num_points": 20, "per": "class", "seed": 0, "complete": {"weigh": True}}
