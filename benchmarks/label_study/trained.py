@@ -97,8 +97,8 @@ def _set_labels(dataset: Any, cell: Cell, parts: list[str], folder: Path) -> Non
         labels = {"file": str(points)}
     if "grown" in parts or "wide" in parts:
         labels["grow"] = WIDE if "wide" in parts else True
-    if "completed" in parts:
-        labels["complete"] = True
+    if "completed" in parts:  # sampled, so that a class without points is known not to be in an image
+        labels = {"num_points": int(cell.budget), "per": "class", "seed": cell.seed, "complete": True}
     if "areas" in parts:
         labels["areas"] = str(folder / f"areas_{stem}.json")
         if not Path(labels["areas"]).is_file():
