@@ -62,6 +62,8 @@ class HeldOutModels:
         step = math.ceil(len(images) * MIN_POINTS_AN_IMAGE / MAX_POINTS)
         chosen = range(0, len(images), step)
         self.segmentor.max_labels = min(self.segmentor.max_labels, MAX_POINTS // len(chosen))
+        # A wrong area is often all that an image has of a class. If classes took turns, such areas would be learned.
+        self.segmentor.label_strategy = "uniform"
         labelled: list[LabelledImage] = []
         folds = []
         with ProgressDisplay("Looking at the labels") as progress:

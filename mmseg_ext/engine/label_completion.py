@@ -118,8 +118,8 @@ def complete_dataset(dataset: Mapping[str, Any], out: str | Path | None = None) 
             twice = next(path for path in paths if paths.count(path) > 1)
             raise UserError(f"Expected images whose names differ before the suffix, got two for {twice}. Rename one.")
         segmentor = build_segmentor(dataset, len(request.settings["classes"]))
-        settings = (segmentor.scales, segmentor.max_labels, segmentor.estimate_areas, OWN_C, HALF_WEIGHT_POINTS)
-        model = digest_of_network(segmentor, settings)
+        settings = (segmentor.scales, segmentor.max_labels, segmentor.label_strategy, segmentor.estimate_areas)
+        model = digest_of_network(segmentor, (*settings, OWN_C, HALF_WEIGHT_POINTS))
         with _locked(folder):
             if request.is_met_by(folder, model):
                 return CompletedLabels(folder, len(names), 0, time.perf_counter() - begin)

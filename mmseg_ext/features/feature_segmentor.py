@@ -20,6 +20,7 @@ from mmseg_ext.features.light_head import FitReport, LightHead
 from mmseg_ext.features.point_features import PointFeatures, join_points
 from mmseg_ext.models import BlockwisePrediction
 from mmseg_ext.points.areas import AreaEvidence, gather_evidence
+from mmseg_ext.points.sampling import Strategy
 from mmseg_ext.registry import MODELS
 
 Scales = Annotated[Sequence[PositiveFloat], Rule("a list of positive numbers, such as [1.0, 0.5]", len)]
@@ -35,8 +36,9 @@ class FeatureSegmentor(BlockwisePrediction):
     Args:
         *args: Passed to :class:`BlockwisePrediction`.
         scales: Factors by which the images are resized for the backbone; the features of all are used.
-        max_labels: Most labelled pixels of an image that the head is fitted to; of more, a fixed sample
-            is drawn in which its classes take turns.
+        max_labels: Most labelled pixels of an image that the head is fitted to; of more, a fixed sample is drawn.
+        label_strategy: How that sample is drawn: 'class_balanced', the classes of the image take turns and count for
+            what they cover, or 'uniform'.
         estimate_areas: Whether points count for the areas that they stand for, estimated from image and points, where
             the dataset gives no weights.
         cache_dir: A folder for features, so that an image is seen once; None keeps nothing.
@@ -53,6 +55,7 @@ class FeatureSegmentor(BlockwisePrediction):
         *args: Any,
         scales: Scales = (1.0,),
         max_labels: PositiveInt = 1000,
+        label_strategy: Strategy = "class_balanced",
         estimate_areas: bool = True,
         cache_dir: StrPath | None = None,
         cache_gb: PositiveFloat = 10.0,
@@ -65,6 +68,7 @@ class FeatureSegmentor(BlockwisePrediction):
                 f"Expected decode_head=dict(type='mmseg_ext.LightHead', …), got {type(self.decode_head).__name__}."
             )
         self.scales, self.max_labels, self.estimate_areas = tuple(scales), max_labels, estimate_areas
+        self.label_strategy = label_strategy
         self.feature_cache = None if cache_dir is None else FeatureCache(cache_dir, cache_gb, cache_dtype)
         self._backbone_settings = repr((kwargs.get("backbone", args[0] if args else None), self.scales))
         self._network_digest: str | None = None
@@ -197,7 +201,7 @@ class FeatureSegmentor(BlockwisePrediction):
         for n, sample in enumerate(data["data_samples"]):
             path = sample.get("img_path") or ""
             labels_HW = sample.gt_sem_seg.data.squeeze(0).cpu().numpy()
-            sampled_HW = sample_labels(labels_HW, self.max_labels, path, ignore_index)
+            sampled_HW = sample_labels(labels_HW, self.max_labels, path, self.label_strategy, ignore_index)
             labelled_C = np.bincount(labels_HW[labels_HW != ignore_index], minlength=self.decode_head.num_classes)
             if not labelled_C.any():
                 continue

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from mmseg_ext.points.areas import AreaEvidence, estimate_areas
-from mmseg_ext.points.sampling import keep_points, seed_of_sample
+from mmseg_ext.points.sampling import Strategy, keep_points, seed_of_sample
 
 DENSE_SHARE = 0.5
 """Labels of more than this share of an image are a map, whose pixels need no weights."""
@@ -41,22 +41,24 @@ class LabelledImage(NamedTuple):
     evidence: AreaEvidence | None
 
 
-def sample_labels(labels_HW: np.ndarray, max_points: int, path: str, ignore_index: int = 255) -> np.ndarray:
+def sample_labels(
+    labels_HW: np.ndarray, max_points: int, path: str, strategy: Strategy = "class_balanced", ignore_index: int = 255
+) -> np.ndarray:
     """Keep the labels of at most `max_points` pixels, the same in every run.
-
-    The classes of the image take turns, so that rare ones are seen; :func:`weigh_points` makes up for it.
 
     Args:
         labels_HW: Class indices.
         max_points: Most labels that are kept.
         path: Of the image; its last three parts name the sample, so that it does not depend on where the data lies.
+        strategy: 'class_balanced', the classes of the image take turns, so that rare ones are seen, and
+            :func:`weigh_points` makes up for it; or 'uniform'.
         ignore_index: Marks pixels without a label.
     """
     if np.count_nonzero(labels_HW != ignore_index) <= max_points:
         return labels_HW
     name = "/".join(Path(path).parts[-3:])
     seed = seed_of_sample(0, name)
-    return keep_points(labels_HW, max_points, seed, strategy="class_balanced", ignore_index=ignore_index)
+    return keep_points(labels_HW, max_points, seed, strategy=strategy, ignore_index=ignore_index)
 
 
 def weigh_points(images: Sequence[LabelledImage], num_classes: int) -> list[np.ndarray]:

@@ -39,6 +39,8 @@ def test_rare_classes_are_drawn_and_weigh_what_they_cover():
     labels_HW[:2, :15] = 1
     sampled_HW = sample_labels(labels_HW, 100, "a.png")
     assert np.bincount(sampled_HW[sampled_HW != 255]).tolist() == [70, 30]
+    uniform_HW = sample_labels(labels_HW, 100, "a.png", strategy="uniform")
+    assert np.bincount(uniform_HW[uniform_HW != 255]).tolist() != [70, 30]
     (weights_P,) = weigh_points([labelled([0] * 70 + [1] * 30, labelled_C=[1970, 30])], num_classes=2)
     assert weights_P[-1] / weights_P[0] == pytest.approx(70 / 1970)
     assert weights_P.sum() == pytest.approx(100)
