@@ -42,10 +42,10 @@ from mmseg_ext.errors import run_command  # noqa: E402
 from mmseg_ext.files import replace_file  # noqa: E402
 
 RESULTS = Path(__file__).with_suffix(".json")
-LIGHT_HEAD, TAUGHT_LIGHT_HEAD = "light head", "light head+completed"
+LIGHT_HEAD = "light head"
+LIGHT_HEADS = (LIGHT_HEAD, "light head+completed")
 METHODS = (
-    LIGHT_HEAD,
-    TAUGHT_LIGHT_HEAD,
+    *LIGHT_HEADS,
     "pretrained",
     "pretrained x4",
     "pretrained x16",
@@ -86,13 +86,13 @@ def wanted_cells(args: argparse.Namespace) -> list[Cell]:
         for method in args.methods
         if (budget != "all" or method in FOR_ALL_LABELS)
         and not (budget == "all" and method == LIGHT_HEAD and seed != args.seeds[0])
-        and (parts_of(method)[0] or method in (LIGHT_HEAD, TAUGHT_LIGHT_HEAD) or SETS[dataset].random_weights)
+        and (parts_of(method)[0] or method in LIGHT_HEADS or SETS[dataset].random_weights)
     ]
 
 
 def run(cell: Cell, folder: Path, data_root: str | None) -> Record:
     """Run one cell."""
-    if cell.method in (LIGHT_HEAD, TAUGHT_LIGHT_HEAD):
+    if cell.method in LIGHT_HEADS:
         return fit_and_score(light_head_config(cell, ROOT, data_root, folder))
     return train_and_score(cell, ROOT, data_root, folder)
 

@@ -88,8 +88,12 @@ def _set_labels(dataset: Any, cell: Cell, parts: list[str], folder: Path) -> Non
     about = {"budget": f"{cell.budget} per class", "seed": cell.seed, "fold": cell.fold}
     stem = f"{cell.dataset}_{cell.budget}ppc_fold{cell.fold}_seed{cell.seed}"
     source = {key: value for key, value in dataset.items() if key != "labels"}
-    labels: dict[str, Any] = {"num_points": int(cell.budget), "per": "class", "resample": True}
-    if "resample" not in parts:
+    labels: dict[str, Any]
+    if "resample" in parts:
+        labels = {"num_points": int(cell.budget), "per": "class", "resample": True}
+    elif "completed" in parts:  # sampled, so that a class without points is known not to be in an image
+        labels = {**dataset.labels, "complete": True}
+    else:
         points = folder / f"points_{stem}.csv"
         if not points.is_file():
             drawn, _ = sample_dataset(source, int(cell.budget), per="class", seed=cell.seed)
@@ -97,8 +101,6 @@ def _set_labels(dataset: Any, cell: Cell, parts: list[str], folder: Path) -> Non
         labels = {"file": str(points)}
     if "grown" in parts or "wide" in parts:
         labels["grow"] = WIDE if "wide" in parts else True
-    if "completed" in parts:  # sampled, so that a class without points is known not to be in an image
-        labels = {"num_points": int(cell.budget), "per": "class", "seed": cell.seed, "complete": True}
     if "areas" in parts:
         labels["areas"] = str(folder / f"areas_{stem}.json")
         if not Path(labels["areas"]).is_file():

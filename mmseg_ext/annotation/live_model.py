@@ -193,9 +193,8 @@ class LiveModel:
             labels_P: Class indices.
         """
         inputs_P2, network_PF, descriptors_PD = self._sample(features, positions_P2)
-        labels_P = labels_P.astype(np.int64)
-        labelled_C = np.bincount(labels_P, minlength=self.num_classes)
-        return LabelledImage(inputs_P2, network_PF, descriptors_PD, torch.from_numpy(labels_P), labelled_C, None, None)
+        labels = torch.from_numpy(labels_P.astype(np.int64))
+        return LabelledImage(inputs_P2, network_PF, descriptors_PD, labels, len(labels_P), None, None)
 
     def cells_of(self, features: ImageFeatures) -> ImageCells:
         """Look up what the model sees in the cells of an image."""

@@ -15,7 +15,7 @@ from mmseg_ext.arguments import PositiveFloat, PositiveInt, Rule, StrPath
 from mmseg_ext.errors import UserError, out_of_range
 from mmseg_ext.features.feature_cache import CacheDtype, FeatureCache, digest_of_network
 from mmseg_ext.features.feature_maps import NUM_DESCRIPTORS, describe_image, network_maps, sample_maps
-from mmseg_ext.features.label_points import DENSE_SHARE, LabelledImage, sample_labels, weigh_points
+from mmseg_ext.features.label_points import DENSE_SHARE, LabelledImage, sample_labels, weigh_points, weigh_sample
 from mmseg_ext.features.light_head import FitReport, LightHead
 from mmseg_ext.features.point_features import PointFeatures, join_points
 from mmseg_ext.models import BlockwisePrediction
@@ -202,25 +202,28 @@ class FeatureSegmentor(BlockwisePrediction):
             path = sample.get("img_path") or ""
             labels_HW = sample.gt_sem_seg.data.squeeze(0).cpu().numpy()
             sampled_HW = sample_labels(labels_HW, self.max_labels, path, self.label_strategy, ignore_index)
-            labelled_C = np.bincount(labels_HW[labels_HW != ignore_index], minlength=self.decode_head.num_classes)
-            if not labelled_C.any():
+            num_labelled = np.count_nonzero(labels_HW != ignore_index)
+            if not num_labelled:
                 continue
             positions_P2 = torch.from_numpy(np.argwhere(sampled_HW != ignore_index))
             labels_P = torch.from_numpy(sampled_HW[sampled_HW != ignore_index].astype(np.int64)).to(inputs.device)
-            if len(labelled_C) > self.decode_head.num_classes:
-                wrong = out_of_range("labels", [len(labelled_C) - 1], self.decode_head.num_classes, ignore_index)
+            if int(labels_P.max()) >= self.decode_head.num_classes:
+                wrong = out_of_range("labels", [int(labels_P.max())], self.decode_head.num_classes, ignore_index)
                 raise UserError(f"{path}: {wrong}")
             weights_P = _given_weights(sample, positions_P2, labels_P)
             image_1CHW = inputs[n : n + 1]
             name = self._name_in_cache(image_1CHW)
             evidence = None
-            if self.estimate_areas and weights_P is None and labelled_C.sum() < DENSE_SHARE * labels_HW.size:
+            if self.estimate_areas and weights_P is None and num_labelled < DENSE_SHARE * labels_HW.size:
                 evidence = self._evidence_of_areas(image_1CHW, sampled_HW, name)
+            elif self.label_strategy == "class_balanced" and len(labels_P) < num_labelled:
+                sample_weights_P = weigh_sample(labels_HW, sampled_HW, ignore_index)
+                weights_P = sample_weights_P if weights_P is None else weights_P * sample_weights_P
             features_PF = self.features_at(image_1CHW, positions_P2, name)
             num_channels = features_PF.shape[1] - num_descriptors
             network_PF, descriptors_PD = features_PF.split([num_channels, num_descriptors], dim=1)
             found.append(
-                LabelledImage(positions_P2, network_PF, descriptors_PD, labels_P, labelled_C, weights_P, evidence)
+                LabelledImage(positions_P2, network_PF, descriptors_PD, labels_P, num_labelled, weights_P, evidence)
             )
         return found
 
@@ -236,7 +239,7 @@ class FeatureSegmentor(BlockwisePrediction):
         if not images:
             raise UserError("Expected labelled pixels in the training images, got none.")
         num_labelled, num_used = (
-            sum(counts) for counts in zip(*((int(i.labelled_C.sum()), len(i.labels_P)) for i in images), strict=True)
+            sum(counts) for counts in zip(*((i.num_labelled, len(i.labels_P)) for i in images), strict=True)
         )
         if num_used < num_labelled:
             text = f"fitted to {num_used:,} of {num_labelled:,} labelled pixels, {self.max_labels} an image at most"

@@ -27,8 +27,8 @@ class LabelledImage(NamedTuple):
         network_PF: Features of the network at the points.
         descriptors_PD: Colour and texture at the points.
         labels_P: Class indices.
-        labelled_C: Labelled pixels of each class, of which the points may be a sample.
-        label_weights_P: Weight of each label, where the dataset gives them.
+        num_labelled: Labelled pixels of the image, of which the points may be a sample.
+        label_weights_P: Weight of each label, where the dataset gives them or the points are a balanced sample.
         evidence: What the areas of the classes are estimated from; None where they are not.
     """
 
@@ -36,7 +36,7 @@ class LabelledImage(NamedTuple):
     network_PF: Tensor
     descriptors_PD: Tensor
     labels_P: Tensor
-    labelled_C: np.ndarray
+    num_labelled: int
     label_weights_P: np.ndarray | None
     evidence: AreaEvidence | None
 
@@ -50,23 +50,37 @@ def sample_labels(
         labels_HW: Class indices.
         max_points: Most labels that are kept.
         path: Of the image; its last three parts name the sample, so that it does not depend on where the data lies.
-        strategy: 'class_balanced', the classes of the image take turns, so that rare ones are seen, and
-            :func:`weigh_points` makes up for it; or 'uniform'.
+        strategy: 'class_balanced', the classes of the image take turns, so that rare ones are seen; or 'uniform'.
         ignore_index: Marks pixels without a label.
     """
     if np.count_nonzero(labels_HW != ignore_index) <= max_points:
         return labels_HW
     name = "/".join(Path(path).parts[-3:])
-    seed = seed_of_sample(0, name)
-    return keep_points(labels_HW, max_points, seed, strategy=strategy, ignore_index=ignore_index)
+    return keep_points(labels_HW, max_points, seed_of_sample(0, name), strategy=strategy, ignore_index=ignore_index)
+
+
+def weigh_sample(labels_HW: np.ndarray, sampled_HW: np.ndarray, ignore_index: int = 255) -> np.ndarray:
+    """Weigh each label of a balanced sample by the pixels of its class that it stands for.
+
+    Args:
+        labels_HW: All labels.
+        sampled_HW: From :func:`sample_labels`.
+        ignore_index: Marks pixels without a label.
+
+    Returns:
+        float32 (P,), 1 on average.
+    """
+    labels_P = sampled_HW[sampled_HW != ignore_index]
+    pixels_C = np.bincount(labels_HW[labels_HW != ignore_index])
+    pixels_of_point_C = pixels_C / np.maximum(np.bincount(labels_P, minlength=len(pixels_C)), 1)
+    return (pixels_of_point_C[labels_P] * len(labels_P) / pixels_C.sum()).astype(np.float32)
 
 
 def weigh_points(images: Sequence[LabelledImage], num_classes: int) -> list[np.ndarray]:
     """Weigh each point by the area that it stands for.
 
-    The dataset's own weights come first (``labels=dict(areas=…)``), then areas estimated from the points. Without
-    either, or with hardly more than one point a class and image, all labels weigh the same, those that the points are a
-    sample of too.
+    An image's own weights come first (``labels=dict(areas=…)``), then areas estimated from the points. Without
+    either, or with hardly more than one point a class and image, all points weigh the same.
 
     Returns:
         float32 (P,) for each image.
@@ -80,12 +94,11 @@ def weigh_points(images: Sequence[LabelledImage], num_classes: int) -> list[np.n
     weights = []
     for n, image in enumerate(images):
         labels_P = image.labels_P.cpu().numpy()
-        if n in areas_of:
+        if image.label_weights_P is not None:
+            weights_P = image.label_weights_P
+        elif n in areas_of:
             weights_P = (areas_of[n] / np.maximum(counts_NC[n], 1))[labels_P] * len(labels_P)
         else:
-            pixels_C = image.labelled_C / np.maximum(counts_NC[n], 1)
-            weights_P = pixels_C[labels_P] * len(labels_P) / image.labelled_C.sum()
-            if image.label_weights_P is not None:
-                weights_P = weights_P * image.label_weights_P
+            weights_P = np.ones(len(labels_P))
         weights.append(weights_P.astype(np.float32))
     return weights

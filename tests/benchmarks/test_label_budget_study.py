@@ -119,7 +119,11 @@ def test_shares_compare_with_the_best_of_all_labels_on_the_same_folds(study):
     part = mean_scores(cells[study.Cell("light head", "dubai", "0", "20", 0)].images_NCC.sum(0))["mIoU"]
     table = study.report_module.format_table(cells, "dubai", study.METHODS, FOLDS, CLASSES)
     row = next(line for line in table.splitlines() if "| light head |" in line)
-    assert f"| {100 * part / full:.1f} % (" in row
+    sides = [
+        study.report_module.score(cells, "dubai", *side, ("0",)) for side in (("light head", "20"), ("plain", "all"))
+    ]
+    low, high = study.report_module.interval_by_image(*(side.images_SNCC for side in sides))
+    assert f"| {100 * part / full:.1f} % ({low:.1f} … {high:.1f}) |" in row
     assert row.endswith("| 0 | 0 |")
 
 

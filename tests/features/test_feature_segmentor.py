@@ -112,8 +112,15 @@ def test_of_all_labels_a_subsample_is_fitted_to():
     segmentor = build(max_labels=200)
     batch, _ = make_batch(0, num_points=48 * 67)
     (image,) = segmentor.look_at(batch)
-    assert (image.labelled_C.sum(), len(image.labels_P), image.evidence) == (48 * 67, 200, None)
+    assert (image.num_labelled, len(image.labels_P), image.evidence) == (48 * 67, 200, None)
     assert segmentor.fit([image]).num_points == 200
+    assert image.label_weights_P.sum() == pytest.approx(200)
+    batch["data_samples"][0].set_metainfo({"label_weights": np.array([2, 2], np.float32)})
+    (given,) = segmentor.look_at(batch)
+    assert given.label_weights_P == pytest.approx(2 * image.label_weights_P)
+    segmentor.label_strategy = "uniform"
+    (uniform,) = segmentor.look_at(make_batch(0, num_points=48 * 67)[0])
+    assert uniform.label_weights_P is None
 
 
 def test_an_image_without_labels_gives_nothing():

@@ -46,6 +46,12 @@ matrices of the interpolation."""
 LIMITS_ELSEWHERE = BlockLimits(values=2**25, columns=1024, taken_rows=64, taken_columns=256)
 """On a GPU products of matrices cost little, and starting the operations of a block costs most."""
 
+
+def limits_of(device: torch.device) -> BlockLimits:
+    """Look up the limits of a device."""
+    return LIMITS.get(device.type, LIMITS_ELSEWHERE)
+
+
 _LOWEST_SHIFT = -60.0  # as an exponent of 2: far from float32's smallest number, 2^-126
 
 
@@ -136,7 +142,7 @@ def blocks_cross_entropy(
     device = logits_NChw.device
     _, num_classes, h, w = logits_NChw.shape
     _, height, width = labels_NHW.shape
-    limits = LIMITS.get(device.type, LIMITS_ELSEWHERE)
+    limits = limits_of(device)
     max_rows = limits.values // (num_classes * min(limits.columns, width))
     max_rows = min(max_rows, math.ceil(limits.taken_rows * height / h))
     max_columns = min(limits.columns, math.ceil(limits.taken_columns * width / w))

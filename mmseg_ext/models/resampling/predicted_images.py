@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmseg_ext.models.precision import full_precision_matmul
 from mmseg_ext.models.resampling.image_logits import ImageLogits, ResultPart
-from mmseg_ext.models.resampling.label_blocks import LIMITS, LIMITS_ELSEWHERE
+from mmseg_ext.models.resampling.label_blocks import limits_of
 
 
 class Placement(NamedTuple):
@@ -73,7 +73,7 @@ def _block_shape(logits: ImageLogits, placement: Placement) -> tuple[int, int]:
 
     A block is at most as high as a window. Otherwise more rows of windows than those that overlap would be in memory.
     """
-    limits = LIMITS.get(logits.device.type, LIMITS_ELSEWHERE)
+    limits = limits_of(logits.device)
     height, width = placement.shape
     columns = min(limits.columns, math.ceil(limits.taken_columns * width / logits.step_width))
     rows = limits.values // (logits.block_channels * min(columns, width))

@@ -90,8 +90,7 @@ def test_equals_torch(method, align_corners, sizes, share, dtype, tolerance):
 @pytest.mark.parametrize("method", METHODS)
 def test_equals_torchs_own_average_at_the_size_of_the_benchmark(method, device_type, monkeypatch):
     """The block sizes of a device; 40 classes; against F.cross_entropy(ignore_index=255) and its mean."""
-    limits = label_blocks.LIMITS.get(device_type, label_blocks.LIMITS_ELSEWHERE)
-    monkeypatch.setitem(label_blocks.LIMITS, "cpu", limits)
+    monkeypatch.setitem(label_blocks.LIMITS, "cpu", label_blocks.limits_of(torch.device(device_type)))
     logits, labels = make_batch(((13, 13), (182, 182)), share=0.3, num_classes=40)
     enlarged = F.interpolate(logits, (182, 182), mode="bilinear")
     expected = F.cross_entropy(enlarged, labels, ignore_index=255)
