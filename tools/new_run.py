@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> None:
     name = Path(found.dataset["data_root"]).resolve().name
     path = args.out or CONFIGS / "own" / leaf_name(args.model, name)
     title = f"{name}: {found.num_images} images, {len(found.classes)} classes"
-    write_leaf(path, format_leaf(path, args.model, title, found.dataset, found.splits, len(found.classes)))
+    head = {"num_classes": len(found.classes), **(MODELS[args.model].points_head if found.has_uneven_points else {})}
+    write_leaf(path, format_leaf(path, args.model, title, found.dataset, found.splits, head))
     print(printable(f"{path} is written. Train it: python {MODELS[args.model].tool} {path}"))
 
 

@@ -77,6 +77,7 @@ def model_config(backbone: str | None = None, checkpoint: str | None = None) -> 
     name = backbone or default_backbone()
     head = config["decode_head"]
     head["calibrate"] = False  # three more fits, which would be waited for after each click
+    head["class_weight"] = "balanced"  # clicks are few, and of the common classes most
     if not is_installed("sklearn"):
         head["classifiers"] = head["classifiers"][:1]
     if name == TREES:

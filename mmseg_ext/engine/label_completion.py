@@ -31,6 +31,7 @@ from mmseg_ext.features.label_points import LabelledImage, weigh_points
 from mmseg_ext.files import replace_file
 from mmseg_ext.points.completed_labels import RECORD, completed_paths, is_completed, write_completed
 from mmseg_ext.points.label_budget import LabelBudget, budget_of, flat_steps, name_of
+from mmseg_ext.points.point_files import read_points
 from mmseg_ext.progress import ProgressDisplay
 from mmseg_ext.transforms import PackSegInputs, Resize
 
@@ -119,7 +120,8 @@ def complete_dataset(dataset: Mapping[str, Any], out: str | Path | None = None) 
             raise UserError(f"Expected images whose names differ before the suffix, got two for {twice}. Rename one.")
         segmentor = build_segmentor(dataset, len(request.settings["classes"]))
         settings = (segmentor.scales, segmentor.max_labels, segmentor.label_strategy, segmentor.estimate_areas)
-        model = digest_of_network(segmentor, (*settings, OWN_C, HALF_WEIGHT_POINTS))
+        class_weight = segmentor.decode_head.class_weight
+        model = digest_of_network(segmentor, (*settings, class_weight, OWN_C, HALF_WEIGHT_POINTS))
         with _locked(folder):
             if request.is_met_by(folder, model):
                 return CompletedLabels(folder, len(names), 0, time.perf_counter() - begin)
@@ -139,17 +141,28 @@ def complete_dataset(dataset: Mapping[str, Any], out: str | Path | None = None) 
 def build_segmentor(dataset: Mapping[str, Any], num_classes: int) -> FeatureSegmentor:
     """Build the model that completes the labels of a dataset.
 
+    Without a given one, points of which not as many were drawn for each class have their classes balanced.
+
     Raises:
-        UserError: It is no FeatureSegmentor.
+        UserError: It is no FeatureSegmentor, or the points cannot be read.
     """
-    complete: Any = LabelBudget.from_config(dataset["labels"]).complete
-    config = dict(complete.model or DEFAULT_MODEL)
+    labels = LabelBudget.from_config(dataset["labels"])
+    complete: Any = labels.complete
+    config = copy.deepcopy(dict(complete.model or DEFAULT_MODEL))
+    if complete.model is None and labels.areas is None and not _has_even_points(labels):
+        config["decode_head"]["class_weight"] = "balanced"
     if name_of(config) != "FeatureSegmentor":
         raise UserError(
             f"Expected labels.complete.model of type='mmseg_ext.FeatureSegmentor', got {config.get('type')!r}. Leave "
             "it out for a frozen EfficientNet-Lite0."
         )
     return segmentor_of_classes(config, num_classes)
+
+
+def _has_even_points(labels: LabelBudget) -> bool:
+    if labels.file is None:
+        return labels.per == "class" or labels.strategy == "class_balanced"
+    return read_points(labels.file).is_even
 
 
 def segmentor_of_classes(model: Mapping[str, Any], num_classes: int) -> FeatureSegmentor:

@@ -24,13 +24,15 @@ class Model(NamedTuple):
         bases: Below configs/_base_/.
         name: Of the config; the braces are the dataset.
         tool: The command that trains it.
-        settings: Of ``model``, without the number of classes.
+        settings: Of ``model``, without those of the head.
+        points_head: Of the head for points that were not drawn a number for each class.
     """
 
     bases: tuple[str, ...]
     name: str
     tool: str
     settings: str = ""
+    points_head: Mapping[str, Any] = {}
 
 
 MODELS = {
@@ -38,6 +40,7 @@ MODELS = {
         ("models/features_effnetlite0", "datasets/folder_1024", "schedules/fit", "default_runtime"),
         "features_effnetlite0_1xb1-1_{}-1024x1024",
         "tools/fit.py",
+        points_head={"class_weight": "balanced"},
     ),
     "fpn": Model(
         ("models/fpn_effnetlite0", "datasets/folder_256x256", "schedules/adamw_400", "default_runtime"),
@@ -65,7 +68,7 @@ def format_leaf(
     title: str,
     dataset: Mapping[str, Any],
     splits: Mapping[str, Mapping[str, Any]],
-    num_classes: int,
+    head: Mapping[str, Any],
 ) -> str:
     """Write the text of a leaf.
 
@@ -75,7 +78,7 @@ def format_leaf(
         title: First sentence of its docstring, without the full stop.
         dataset: Arguments of `FolderDataset` that all splits share.
         splits: Further arguments of 'train' and 'val'.
-        num_classes: Of the model.
+        head: Arguments of the model's head.
     """
     kind = MODELS[model]
     folder = CONFIGS / "_base_"
@@ -94,7 +97,7 @@ def format_leaf(
         f"train_dataloader = dict(dataset=dict({more['train']}**shared))",
         f"val_dataloader = dict(dataset=dict({more['val']}**shared))",
         "test_dataloader = val_dataloader",
-        f"model = dict({kind.settings}decode_head=dict(num_classes={num_classes}))",
+        f"model = dict({kind.settings}decode_head={_literal(head)})",
     ]
     text = "\n".join(lines) + "\n"
     return text.replace(f"{COMMAND}.", f"{COMMAND}, sha256 {_digest(text)}.", 1)

@@ -64,6 +64,7 @@ class Survey:
         seen: What is certain, a line each.
         doubts: What is not, a sentence each.
         reports: The check of the files of each split; of 'train' alone where both are the same.
+        has_uneven_points: Whether the labels are points of which not as many were drawn for each class.
     """
 
     dataset: dict[str, Any]
@@ -72,6 +73,7 @@ class Survey:
     seen: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     reports: dict[str, DataReport] = field(default_factory=dict)
+    has_uneven_points: bool = False
 
     @property
     def num_images(self) -> int:
@@ -163,6 +165,7 @@ def _survey_points(images: Path, file: Path, options: Options, progress: Progres
     left_out = f"; {len(all_images) - len(chosen)} without points are left out" if len(chosen) < len(all_images) else ""
     seen = [*_describe_images(facts), f"points: {len(points.points)} in {len(chosen)} images{left_out}"]
     found = Survey({**folders.arguments(), **dataset}, {}, classes, seen, doubts)
+    found.has_uneven_points = not points.is_even
     _choose_split(found, folders, chosen, options)
     found.doubts.append("The validation scores predictions at points alone.")
     return found

@@ -23,6 +23,9 @@ from mmseg_ext.points.areas import AreaEvidence, gather_evidence
 from mmseg_ext.points.sampling import Strategy
 from mmseg_ext.registry import MODELS
 
+UNEVEN = 5
+"""So many times the points of another class are not a number drawn for each class."""
+
 Scales = Annotated[Sequence[PositiveFloat], Rule("a list of positive numbers, such as [1.0, 0.5]", len)]
 
 
@@ -40,7 +43,8 @@ class FeatureSegmentor(BlockwisePrediction):
         label_strategy: How that sample is drawn: 'class_balanced', the classes of the image take turns and count for
             what they cover, or 'uniform'.
         estimate_areas: Whether points count for the areas that they stand for, estimated from image and points, where
-            the dataset gives no weights.
+            the dataset gives no weights and the head does not balance the classes. It is meant for points that were
+            drawn a number for each class; the counts of others tell the areas already.
         cache_dir: A folder for features, so that an image is seen once; None keeps nothing.
         cache_gb: Most that the folder may take, in GB.
         cache_dtype: 'float32' or 'float16'.
@@ -67,7 +71,8 @@ class FeatureSegmentor(BlockwisePrediction):
             raise UserError(
                 f"Expected decode_head=dict(type='mmseg_ext.LightHead', …), got {type(self.decode_head).__name__}."
             )
-        self.scales, self.max_labels, self.estimate_areas = tuple(scales), max_labels, estimate_areas
+        self.scales, self.max_labels = tuple(scales), max_labels
+        self.estimate_areas = estimate_areas and not self.decode_head.is_balanced
         self.label_strategy = label_strategy
         self.feature_cache = None if cache_dir is None else FeatureCache(cache_dir, cache_gb, cache_dtype)
         self._backbone_settings = repr((kwargs.get("backbone", args[0] if args else None), self.scales))
@@ -244,7 +249,19 @@ class FeatureSegmentor(BlockwisePrediction):
         if num_used < num_labelled:
             text = f"fitted to {num_used:,} of {num_labelled:,} labelled pixels, {self.max_labels} an image at most"
             print_log(f"FeatureSegmentor: {text}", "current")
+        else:
+            self._hint_at_balance(images)
         return self.decode_head.fit(self.join_images(images))
+
+    def _hint_at_balance(self, images: Sequence[LabelledImage]) -> None:
+        if self.decode_head.class_weight is not None or any(image.label_weights_P is not None for image in images):
+            return
+        counts_C = torch.bincount(torch.cat([image.labels_P for image in images]))
+        counts_C = counts_C[counts_C > 0]
+        if counts_C.max() >= UNEVEN * counts_C.min():
+            text = f"a class has {int(counts_C.min()):,} points, another {int(counts_C.max()):,}"
+            advice = "Where points lie anywhere, model.decode_head.class_weight='balanced' scores better"
+            print_log(f"FeatureSegmentor: {text}. {advice}.", "current")
 
     def join_images(self, images: Sequence[LabelledImage]) -> PointFeatures:
         """Join the points of images, each weighed by the area that it stands for.

@@ -76,8 +76,9 @@ class LightHead(BaseDecodeHead):
         calibrate: Whether to choose a temperature, and to measure the calibration, on held-out images: three more fits.
         class_weight: One non-negative weight per class, which multiplies those of its points, 0 for a class that is not
             fitted to; or ``'FILE:FORMULA'``, such as ``'work_dirs/statistics.json:median_frequency'``, for the weights
-            in a file of tools/dataset_stats.py, read at the fit. The temperature and the calibration are of points
-            without them.
+            in a file of tools/dataset_stats.py, read at the fit; or ``'balanced'``, as in scikit-learn: the points of
+            a class weigh as much together as those of any other. The temperature and the calibration are of points
+            without class weights.
         out_channels: 1 for one sigmoid channel of two classes; by default `num_classes`.
         **kwargs: `threshold`, `ignore_index` and others of mmseg's BaseDecodeHead.
 
@@ -97,7 +98,8 @@ class LightHead(BaseDecodeHead):
         out_channels: PositiveInt | None = None,
         **kwargs: Any,
     ) -> None:
-        if isinstance(class_weight, str):
+        self.is_balanced = class_weight == "balanced"
+        if isinstance(class_weight, str) and not self.is_balanced:
             parse_weights_file(class_weight)
         loss = {"type": "mmseg_ext.PartialCrossEntropyLoss"}
         check_head_arguments(type(self).__name__, 1, num_classes, out_channels=out_channels)
@@ -138,7 +140,9 @@ class LightHead(BaseDecodeHead):
             )
         held_out = split_images(points.images_P)
         weighed = points
-        if class_weights_C is not None:
+        if self.is_balanced:
+            weighed = points.balanced()
+        elif class_weights_C is not None:
             weighed = points._replace(weights_P=points.weights_P * class_weights_C[points.labels_P])
         chosen: dict[str, dict[str, Any]] = {}
         log_probabilities = []
@@ -164,9 +168,9 @@ class LightHead(BaseDecodeHead):
         return FitReport(len(points.labels_P), seconds, chosen, float(self.temperature), loss, calibration_error)
 
     def _class_weights(self) -> Tensor | None:
-        """Return the weight of each class, (C,); None without weights."""
+        """Return the given weight of each class, (C,); None where none is given."""
         weights = self.class_weight
-        if weights is None:
+        if weights is None or self.is_balanced:
             return None
         where = f"in {weights}" if isinstance(weights, str) else "in `class_weight`"
         if isinstance(weights, str):
@@ -212,7 +216,8 @@ class LightHead(BaseDecodeHead):
             Log probabilities (points of the fold, C).
         """
         other: Classifier = copy.deepcopy(classifier)
-        other.fit(points.select(~fold_P if used_P is None else ~fold_P & used_P), self.num_classes, **settings)
+        others = points.select(~fold_P if used_P is None else ~fold_P & used_P)
+        other.fit(others.balanced() if self.is_balanced else others, self.num_classes, **settings)
         return other.at_points(points.select(fold_P))
 
     def at_points(self, points: PointFeatures) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -30,6 +31,12 @@ class PointFeatures(NamedTuple):
     def select(self, chosen: Tensor) -> "PointFeatures":
         """Select points by a mask or by indices."""
         return PointFeatures(*(values[chosen] for values in self))
+
+    def balanced(self) -> "PointFeatures":
+        """Weigh the classes alike: the weights of each that has points add up to the same, the mean is kept."""
+        totals_C = self.weights_P @ F.one_hot(self.labels_P).to(self.weights_P)  # bincount's order varies on a GPU
+        factors_C = totals_C.sum() / (totals_C.count_nonzero() * totals_C).clamp(min=torch.finfo(totals_C.dtype).tiny)
+        return self._replace(weights_P=self.weights_P * factors_C[self.labels_P])
 
 
 def join_points(parts: Sequence[PointFeatures]) -> PointFeatures:

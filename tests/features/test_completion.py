@@ -76,6 +76,22 @@ def test_the_halves_of_images_are_found(with_trees):
         assert 0.5 <= confidence_HW.min() <= confidence_HW.max() <= 1
 
 
+def test_with_balanced_classes_few_own_points_are_not_outvoted():
+    head = {"type": "mmseg_ext.LightHead", "num_classes": 2, "classifiers": [{"type": "mmseg_ext.ExtraTrees"}]}
+    shares = []
+    for class_weight in (None, "balanced"):
+        segmentor = build(decode_head={**head, "class_weight": class_weight})
+        look(segmentor, range(4))
+        batch, truth_HW = make_batch(7, num_points=200)
+        labels_HW = batch["data_samples"][0].gt_sem_seg.data[0]
+        rows, columns = torch.nonzero(labels_HW == 1, as_tuple=True)
+        labels_HW[rows[3:], columns[3:]] = 255
+        (image,) = segmentor.look_at(batch)
+        _, probable_HW = complete_image(segmentor, make_batch(7)[0], image)
+        shares.append(probable_HW[truth_HW == 1].mean())
+    assert shares[1] > shares[0]
+
+
 def test_an_image_of_one_class_is_of_that_class_where_its_points_show_all_classes():
     segmentor = build()
     look(segmentor, range(4))

@@ -123,6 +123,35 @@ def test_of_all_labels_a_subsample_is_fitted_to():
     assert uniform.label_weights_P is None
 
 
+def test_areas_are_not_estimated_where_classes_are_balanced():
+    batch, _ = make_batch(0)
+    (image,) = build().look_at(copy.deepcopy(batch))
+    assert image.evidence is not None
+    head = {"type": "mmseg_ext.LightHead", "num_classes": 2, "class_weight": "balanced"}
+    (image,) = build(decode_head={**head, "classifiers": [{"type": "mmseg_ext.ExtraTrees"}]}).look_at(batch)
+    assert image.evidence is None
+
+
+def test_a_hint_at_balanced_classes_where_points_are_uneven(monkeypatch):
+    said = []
+    monkeypatch.setattr(feature_segmentor, "print_log", lambda text, _: said.append(text))
+    segmentor = build()
+    fit(segmentor)
+    assert said == []
+    batch, _ = make_batch(0, num_points=40)
+    labels_HW = batch["data_samples"][0].gt_sem_seg.data[0]
+    rows, columns = torch.nonzero(labels_HW == 1, as_tuple=True)
+    labels_HW[rows[2:], columns[2:]] = 255
+    images = segmentor.look_at(batch)
+    segmentor.fit(images)
+    assert len(said) == 1
+    assert "a class has 2 points, another " in said[0]
+    assert "class_weight='balanced'" in said[0]
+    segmentor.decode_head.class_weight = [1, 1]
+    segmentor.fit(images)
+    assert len(said) == 1
+
+
 def test_an_image_without_labels_gives_nothing():
     segmentor = build()
     assert segmentor.look_at(make_batch(0, num_points=0)[0]) == []

@@ -152,6 +152,42 @@ def test_class_weights_from_the_statistics_of_a_dataset(tmp_path):
         head.fit(points)
 
 
+def uneven_points():
+    points = make_points()
+    return points.select((points.labels_P != 2) | (torch.arange(len(points.labels_P)) < 20))
+
+
+def test_balanced_classes_weigh_alike():
+    points = uneven_points()
+    balanced = points.balanced()
+    totals_C = torch.bincount(points.labels_P, points.weights_P)
+    torch.testing.assert_close(torch.bincount(balanced.labels_P, balanced.weights_P), totals_C.mean().expand(3))
+    weights_C = (totals_C.mean() / totals_C).tolist()
+    head, given = (LightHead(3, [REGRESSION, TREES], class_weight=weight) for weight in ("balanced", weights_C))
+    assert head.fit(points).temperature == pytest.approx(given.fit(points).temperature, rel=0.2)
+    found_PC, expected_PC = (one.classifiers[0].at_points(points) for one in (head, given))
+    torch.testing.assert_close(found_PC, expected_PC, rtol=0, atol=1e-4)
+
+
+def test_a_class_without_points_takes_no_share_of_the_balance():
+    points = make_points()
+    points = points.select(points.labels_P != 1)
+    balanced = points.balanced()
+    totals_C = torch.bincount(balanced.labels_P, balanced.weights_P)
+    assert totals_C[1] == 0
+    torch.testing.assert_close(totals_C[[0, 2]], points.weights_P.sum().expand(2) / 2)
+    assert LightHead(3, [REGRESSION], class_weight="balanced").fit(points).num_points == 80
+
+
+def test_held_out_points_are_predicted_by_balanced_fits():
+    points, classifier = uneven_points(), LogisticRegression(0.01)
+    fold_P = points.images_P >= 3
+    head = LightHead(3, [REGRESSION], class_weight="balanced")
+    found_PC = head.predict_fold(classifier, points, fold_P, {"C": 0.01})
+    classifier.fit(points.select(~fold_P).balanced(), 3, C=0.01)
+    torch.testing.assert_close(found_PC, classifier.at_points(points.select(fold_P)))
+
+
 def test_a_class_of_weight_0_is_not_fitted_to():
     points = make_points()
     head = LightHead(3, [REGRESSION, TREES], class_weight=[1, 1, 0])
