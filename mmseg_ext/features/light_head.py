@@ -98,7 +98,7 @@ class LightHead(BaseDecodeHead):
         out_channels: PositiveInt | None = None,
         **kwargs: Any,
     ) -> None:
-        self.is_balanced = class_weight == "balanced"
+        self.is_balanced = isinstance(class_weight, str) and class_weight == "balanced"
         if isinstance(class_weight, str) and not self.is_balanced:
             parse_weights_file(class_weight)
         loss = {"type": "mmseg_ext.PartialCrossEntropyLoss"}
