@@ -239,6 +239,5 @@ def _own_model(
         torch.from_numpy(weights).to(image.labels_P.device),
         torch.zeros_like(image.labels_P),
     )
-    if segmentor.decode_head.is_balanced:
-        points = points.balanced()
-    return own_log_probabilities(maps, points, segmentor.decode_head.num_classes, size, with_place)
+    head = segmentor.decode_head
+    return own_log_probabilities(maps, head.balance(points), head.num_classes, size, with_place)

@@ -24,7 +24,7 @@ from mmseg_ext.points.sampling import Strategy
 from mmseg_ext.registry import MODELS
 
 UNEVEN = 5
-"""So many times the points of another class are not a number drawn for each class."""
+"""How many times the points of another class a class has where they were hardly drawn a number for each class."""
 
 Scales = Annotated[Sequence[PositiveFloat], Rule("a list of positive numbers, such as [1.0, 0.5]", len)]
 

@@ -27,6 +27,9 @@ from mmseg_ext.models.heads.head_arguments import check_head_arguments
 from mmseg_ext.registry import MODELS
 from mmseg_ext.statistics.class_weights import parse_weights_file, read_class_weights
 
+BALANCED = "balanced"
+"""The `class_weight` by which the points of each class weigh alike."""
+
 
 class FitReport(NamedTuple):
     """How a fit went.
@@ -98,8 +101,7 @@ class LightHead(BaseDecodeHead):
         out_channels: PositiveInt | None = None,
         **kwargs: Any,
     ) -> None:
-        self.is_balanced = isinstance(class_weight, str) and class_weight == "balanced"
-        if isinstance(class_weight, str) and not self.is_balanced:
+        if isinstance(class_weight, str) and class_weight != BALANCED:
             parse_weights_file(class_weight)
         loss = {"type": "mmseg_ext.PartialCrossEntropyLoss"}
         check_head_arguments(type(self).__name__, 1, num_classes, out_channels=out_channels)
@@ -120,6 +122,15 @@ class LightHead(BaseDecodeHead):
         """Whether a classifier looks at colour and texture."""
         return any(classifier.uses_descriptors for classifier in self.classifiers)
 
+    @property
+    def is_balanced(self) -> bool:
+        """Whether the points of each class weigh alike."""
+        return isinstance(self.class_weight, str) and self.class_weight == BALANCED
+
+    def balance(self, points: PointFeatures) -> PointFeatures:
+        """Weigh the classes of points alike, if the head is balanced."""
+        return points.balanced() if self.is_balanced else points
+
     def fit(self, points: PointFeatures) -> FitReport:
         """Fit to points.
 
@@ -139,10 +150,8 @@ class LightHead(BaseDecodeHead):
                 f"{f' of class {int(classes[0])} alone' if len(classes) else ''}. Label points of another class."
             )
         held_out = split_images(points.images_P)
-        weighed = points
-        if self.is_balanced:
-            weighed = points.balanced()
-        elif class_weights_C is not None:
+        weighed = self.balance(points)
+        if class_weights_C is not None:
             weighed = points._replace(weights_P=points.weights_P * class_weights_C[points.labels_P])
         chosen: dict[str, dict[str, Any]] = {}
         log_probabilities = []
@@ -217,7 +226,7 @@ class LightHead(BaseDecodeHead):
         """
         other: Classifier = copy.deepcopy(classifier)
         others = points.select(~fold_P if used_P is None else ~fold_P & used_P)
-        other.fit(others.balanced() if self.is_balanced else others, self.num_classes, **settings)
+        other.fit(self.balance(others), self.num_classes, **settings)
         return other.at_points(points.select(fold_P))
 
     def at_points(self, points: PointFeatures) -> Tensor:
