@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmseg_ext.files import replace_file
-from mmseg_ext.scores.bootstrap import draw_weights, percentile_interval
+from mmseg_ext.scores.bootstrap import draw_weights
 from mmseg_ext.scores.class_scores import class_scores, mean_over_classes
 
 NUM_RESAMPLES = 1000
@@ -155,6 +155,6 @@ def _format_share(shares_R: np.ndarray) -> str:
     def percent(share: float) -> str:
         return "not reached" if np.isinf(share) else f"{100 * share:.0f} %"
 
-    finite = np.where(np.isinf(shares_R[1:]), 1e9, shares_R[1:])
-    low, high = (np.inf if value >= 1e8 else value for value in map(float, percentile_interval(finite, 0.95)))
+    # Of the samples themselves: what lies between a share and one that is not reached is no share.
+    low, high = np.quantile(shares_R[1:], [0.025, 0.975], method="inverted_cdf")
     return f"{percent(float(shares_R[0]))} [{percent(low)} … {percent(high)}]"

@@ -81,6 +81,15 @@ def test_clicks_that_reach_a_target(study):
     assert found == pytest.approx([40 * 2**0.5, 10, np.inf])
 
 
+@pytest.mark.parametrize(
+    ("share_reached", "end"), [(1.0, "50 %"), (0.976, "50 %"), (0.97, "not reached"), (0.974, "not reached")]
+)
+def test_an_interval_ends_with_a_share_or_is_not_reached(study, share_reached, end):
+    shares = np.full(1001, np.inf)
+    shares[: 1 + round(1000 * share_reached)] = 0.5
+    assert study.report._format_share(shares) == f"50 % [50 % … {end}]"
+
+
 def records(study, seeds=(0, 1), names=("a", "b", "c")):
     """Each class is right for a share of its 1,000 pixels that grows with the clicks, twice as fast by suggestions."""
     found = {}
