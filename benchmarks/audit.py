@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -43,13 +42,15 @@ from benchmarks.audit_study.measures import (  # noqa: E402
     read_judged,
 )
 from benchmarks.audit_study.rivals import cleanlab_scores, import_cleanlab, loss_areas, small_copy  # noqa: E402
+from benchmarks.audit_study.weights import fit_weights  # noqa: E402
 from benchmarks.comparison import describe_machine, more_is_better, publish  # noqa: E402
 from mmseg_ext.audit.auditing import judge  # noqa: E402
+from mmseg_ext.audit.candidates import Kind  # noqa: E402
 from mmseg_ext.audit.folds import assign_folds  # noqa: E402
 from mmseg_ext.audit.held_out_models import HeldOutModels  # noqa: E402
 from mmseg_ext.audit.judged_images import JudgedImages  # noqa: E402
 from mmseg_ext.audit.pixel_evidence import UNLABELLED, gather_evidence  # noqa: E402
-from mmseg_ext.audit.ranking import Ranking  # noqa: E402
+from mmseg_ext.audit.ranking import Ranking, measure_area  # noqa: E402
 from mmseg_ext.engine.label_completion import own_model, segmentor_of_classes  # noqa: E402
 from mmseg_ext.engine.launch import load_config  # noqa: E402
 from mmseg_ext.files import replace_file  # noqa: E402
@@ -95,6 +96,7 @@ class Study:
         self.labels = [self.images.sample(index)["gt_seg_map"] for index in range(len(self.images))]
         self.judged = read_judged(ROOT / f"benchmarks/audit_study/judged_{name}.csv", self.images.names)
         self.cleanlab = import_cleanlab(args.cleanlab)
+        self.measured: list[tuple[Kind, tuple[float, ...], bool]] = []
 
     def run_cell(self, kind: str, seed: int) -> dict[str, Any]:
         """Put errors into the labels, audit them, and measure all rankings."""
@@ -105,6 +107,7 @@ class Study:
         ranking = Ranking(models.points)
         ours: list[RankedArea] = []
         by_loss: list[RankedArea] = []
+        about: list[tuple[Kind, tuple[float, ...]]] = []
         worst, losses, copies = [], [], []
         with ProgressDisplay("Judging the labels") as progress:
             for index in range(len(self.images)):
@@ -114,14 +117,17 @@ class Study:
                 record, _ = judge(probabilities, labels_HW, known_C, ranking)
                 for c in record.candidates:
                     ours.append(RankedArea(index, (slice(*c.rows), slice(*c.columns)), c.mask_hw, c.score))
-                loss_HW = _loss(probabilities, labels_HW)
+                    about.append((c.kind, measure_area(c, labels_HW.size)))
                 evidence = gather_evidence(probabilities, labels_HW, known_C)
-                by_loss += loss_areas(index, evidence, loss_HW, num_classes)
+                by_loss += loss_areas(index, evidence, num_classes)
                 worst.append(max((c.score for c in record.candidates), default=0.0))
-                losses.append(float(loss_HW[labels_HW != UNLABELLED].mean()))
+                losses.append(float(evidence.loss_HW[evidence.labels_HW != UNLABELLED].mean()))
                 if self.cleanlab is not None:
                     copies.append(small_copy(probabilities[0].cpu().numpy(), labels_HW))
                 progress(index + 1, len(self.images))
+        found = match_areas(ours, errors)
+        in_order = sorted(zip(ours, about, strict=True), key=lambda pair: -pair[0].score)
+        self.measured += [(*pair[1], error != -1) for pair, error in zip(in_order, found.tolist(), strict=True)]
         image_scores = {"audit": np.array(worst), "loss": np.array(losses)}
         if copies:
             probabilities_NCHW, labels_NHW = map(np.stack, zip(*copies, strict=True))
@@ -134,16 +140,6 @@ class Study:
             },
             "images": _measure_images(image_scores, errors, len(self.images)),
         }
-
-
-def _loss(probabilities: torch.Tensor, labels_HW: np.ndarray) -> np.ndarray:
-    """Cross-entropy of each label in nats, 0 where there is none, float32 (H, W)."""
-    size = labels_HW.shape
-    enlarged = torch.nn.functional.interpolate(probabilities, size=size, mode="bilinear", align_corners=False)[0]
-    labels = torch.from_numpy(labels_HW.astype(np.int64))
-    is_labelled = labels != UNLABELLED
-    of_label = enlarged.cpu().gather(0, torch.where(is_labelled, labels, 0)[None])[0]
-    return torch.where(is_labelled, -of_label.clamp(min=1e-9).log(), 0).numpy()
 
 
 def _measure_areas(
@@ -235,6 +231,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="of the images that the network sees")
     parser.add_argument("--cache", type=Path, help="folder for features, which all cells share")
     parser.add_argument("--cleanlab", type=Path, help="folder that cleanlab was installed into")
+    parser.add_argument("--fit", action="store_true", help="print weights of the score fitted to the cells run now")
     parser.add_argument("--out", type=Path, default=Path("work_dirs/audit_study.json"), help="file of finished cells")
     args = parser.parse_args(argv)
     print(describe_machine(), flush=True)
@@ -249,6 +246,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 cells[f"{name} {kind} {seed}"] = cell
                 replace_file(args.out, json.dumps(cells, indent=1))
                 print(f"{name}, {kind}, seed {seed}: {json.dumps(cell['areas'])}", flush=True)
+            if args.fit and study is not None:
+                for area_kind, weights in fit_weights(study.measured).items():
+                    print(f"{name}, {area_kind}: {weights}", flush=True)
     print(report(cells))
     for key, cell in cells.items():
         ours, loss = (cell["areas"][side]["average precision"] for side in ("audit", "loss"))

@@ -20,16 +20,15 @@ SIDE = 256
 """Longer side of what cleanlab sees: it holds the probabilities of all images in one array."""
 
 
-def loss_areas(image: int, evidence: PixelEvidence, loss_HW: np.ndarray, num_classes: int) -> list[RankedArea]:
+def loss_areas(image: int, evidence: PixelEvidence, num_classes: int) -> list[RankedArea]:
     """Rank the connected areas in which label and prediction differ by their mean loss.
 
     Args:
         image: Its index.
         evidence: Of the image.
-        loss_HW: Cross-entropy of the label in nats.
         num_classes: C.
     """
-    labels_HW, predicted_HW, margin_HW = evidence
+    labels_HW, predicted_HW, margin_HW, loss_HW = evidence
     pair_HW = np.where(margin_HW > 0, labels_HW.astype(np.int64) * num_classes + predicted_HW, -1)
     found = find_connected(pair_HW, -1)
     boxes, mean_A = found.boxes(), found.sum_of(loss_HW) / np.maximum(found.size_A, 1)

@@ -35,7 +35,7 @@ from mmseg_ext.scores.image_groups import Groups
 
 MAX_CANDIDATES = 200
 """Candidates of an image that are kept, the worst."""
-FORMAT = "audit1"
+FORMAT = "audit2"
 
 
 class Judges(Protocol):

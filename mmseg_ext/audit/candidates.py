@@ -39,9 +39,13 @@ class Candidate(NamedTuple):
         rows: First row, and the row behind the last one.
         columns: Likewise.
         mask_hw: The pixels inside of this box, bool.
-        margin: Mean probability of the prediction less that of the label, over the area; of a border the mean width of
-            the strip that both disagree on, in pixels, each counted by this difference.
+        loss: Mean cross-entropy of the labels of the area, in nats.
+        share: Of a missing object: the part that it is of the connected area of its label, 0..1.
+        elsewhere: Of an extra object or a wrong class: the share of all other pixels of the label in the image that are
+            predicted likewise, 0..1.
+        width: Of a border: mean width of the strip that both disagree on, in pixels, each counted by its margin.
         shift: Of a border: the share of the strip that goes away where the label is shifted, 0..1.
+        margin: Of a point: probability of the prediction less that of the label.
         score: How much speaks for an error, 0..1.
     """
 
@@ -51,8 +55,12 @@ class Candidate(NamedTuple):
     rows: tuple[int, int]
     columns: tuple[int, int]
     mask_hw: np.ndarray
-    margin: float
+    loss: float = 0.0
+    share: float = 1.0
+    elsewhere: float = 0.0
+    width: float = 0.0
     shift: float = 0.0
+    margin: float = 0.0
     score: float = 0.0
 
     @property
@@ -73,7 +81,7 @@ def find_candidates(evidence: PixelEvidence, num_classes: int) -> list[Candidate
         evidence: Of the image.
         num_classes: C.
     """
-    labels_HW, predicted_HW, margin_HW = evidence
+    labels_HW, predicted_HW, margin_HW, _ = evidence
     differs_HW = margin_HW > 0
     if not differs_HW.any():
         return []
@@ -93,7 +101,7 @@ def _min_pixels(shape: tuple[int, ...]) -> int:
 
 def _near_labels(evidence: PixelEvidence, segments: ConnectedAreas) -> tuple[np.ndarray, np.ndarray]:
     """Find which pixels have a label of their predicted class nearby, and the segment of the nearest one."""
-    labels_HW, predicted_HW, margin_HW = evidence
+    labels_HW, predicted_HW, margin_HW, _ = evidence
     reach = border_reach(labels_HW.shape)
     near_HW = np.zeros(labels_HW.shape, bool)
     nearest_HW = np.zeros(labels_HW.shape, np.int32)
@@ -126,29 +134,29 @@ def _objects(
     is_strip_A = (near_A >= NEAR_SHARE) & (differing.thickness() <= border_reach(near_HW.shape))
     chosen = np.flatnonzero((differing.size_A >= least) & ~is_strip_A)
     boxes, segment_boxes = differing.boxes(), segments.boxes()
+    judged_HW = evidence.labels_HW != UNLABELLED
+    places = evidence.labels_HW[judged_HW].astype(np.int64) * num_classes + evidence.predicted_HW[judged_HW]
+    confusion_CC = np.bincount(places, minlength=num_classes**2).reshape(num_classes, num_classes)
     found: dict[tuple[int, int], Candidate] = {}
     for area in chosen.tolist():
         box = boxes[area]
         mask_hw = differing.number_HW[box] == area + 1
         label, predicted = divmod(int(differing.value_A[area]), num_classes)
         number = int(segments.number_HW[box][mask_hw][0])
-        kind: Kind = "missing object"
         if differing.size_A[area] >= 0.5 * segments.size_A[number - 1]:
             box = segment_boxes[number - 1]
             mask_hw = segments.number_HW[box] == number
             kind = _kind_of_segment(evidence.labels_HW, box, mask_hw, predicted)
-        margin_hw = np.where(evidence.predicted_HW[box] == predicted, evidence.margin_HW[box], 0)
-        candidate = Candidate(
-            kind,
-            label,
-            predicted,
-            (box[0].start, box[0].stop),
-            (box[1].start, box[1].stop),
-            mask_hw,
-            float(margin_hw[mask_hw].mean()),
-        )
-        key = (number if kind != "missing object" else -area - 1, predicted)
-        found[key] = candidate
+            alike = confusion_CC[label, predicted] - np.count_nonzero(evidence.predicted_HW[box][mask_hw] == predicted)
+            others = confusion_CC[label].sum() - segments.size_A[number - 1]
+            about = {"elsewhere": float(alike / max(others, 1))}
+            key = number, predicted
+        else:
+            kind, key = "missing object", (-area - 1, predicted)
+            about = {"share": float(differing.size_A[area] / segments.size_A[number - 1])}
+        rows, columns = ((side.start, side.stop) for side in box)
+        loss = float(evidence.loss_HW[box][mask_hw].mean())
+        found[key] = Candidate(kind, label, predicted, rows, columns, mask_hw, loss, **about)
     return list(found.values())
 
 
@@ -172,7 +180,7 @@ def _borders(
     nearest_HW: np.ndarray,
 ) -> list[Candidate]:
     """Find segments whose border lies elsewhere: shifted, or drawn coarsely."""
-    labels_HW, predicted_HW, margin_HW = evidence
+    labels_HW, predicted_HW, margin_HW, loss_HW = evidence
     num_segments = len(segments.value_A)
     least = _min_pixels(labels_HW.shape)
     outside = np.bincount(nearest_HW[near_HW], margin_HW[near_HW], minlength=num_segments + 1)[1:]
@@ -191,7 +199,9 @@ def _borders(
         explained = _explained_by_shift(is_inside_hw, predicted_HW[box] == segments.value_A[index], mask_hw)
         rows, columns = ((side.start, side.start + size) for side, size in zip(box, mask_hw.shape, strict=True))
         label = int(segments.value_A[index])
-        found.append(Candidate("border", label, other, rows, columns, mask_hw, float(width[index]), explained))
+        loss = float(loss_HW[box][mask_hw].mean())
+        about = {"width": float(width[index]), "shift": explained}
+        found.append(Candidate("border", label, other, rows, columns, mask_hw, loss, **about))
     return found
 
 

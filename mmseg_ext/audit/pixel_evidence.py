@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 UNLABELLED = 255
+SMALLEST_PROBABILITY = 1e-5
+"""Of a label, in its loss: less is not told apart."""
 
 
 class PixelEvidence(NamedTuple):
@@ -20,11 +22,13 @@ class PixelEvidence(NamedTuple):
         labels_HW: Class indices, uint8; 255 where there is no label, or none that the model can judge.
         predicted_HW: The most probable class, uint8.
         margin_HW: Probability of that class less that of the label, float32; 0 where both agree, or without a label.
+        loss_HW: Cross-entropy of the label in nats, float32; 0 without a label.
     """
 
     labels_HW: np.ndarray
     predicted_HW: np.ndarray
     margin_HW: np.ndarray
+    loss_HW: np.ndarray
 
 
 def gather_evidence(probabilities_1Chw: Tensor, labels_HW: np.ndarray, known_C: np.ndarray) -> PixelEvidence:
@@ -54,5 +58,7 @@ def gather_evidence(probabilities_1Chw: Tensor, labels_HW: np.ndarray, known_C: 
         best_HW = torch.where(better_HW, found_HW, best_HW)
         if index in present:
             of_label_HW = torch.where(truth_HW == index, found_HW, of_label_HW)
-    margin_HW = torch.where(of_label_HW < 0, 0.0, best_HW - of_label_HW)
-    return PixelEvidence(labels_HW, predicted_HW.numpy(), margin_HW.numpy())
+    is_judged_HW = of_label_HW >= 0
+    margin_HW = torch.where(is_judged_HW, best_HW - of_label_HW, 0.0)
+    loss_HW = torch.where(is_judged_HW, -of_label_HW.clamp(min=SMALLEST_PROBABILITY).log(), 0.0)
+    return PixelEvidence(labels_HW, predicted_HW.numpy(), margin_HW.numpy(), loss_HW.numpy())

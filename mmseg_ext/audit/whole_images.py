@@ -75,21 +75,19 @@ def find_whole_image(evidence: PixelEvidence, confusion_CC: np.ndarray) -> Candi
         evidence: Of the image.
         confusion_CC: Pixels by label and prediction.
     """
-    labels_HW, _, margin_HW = evidence
+    labels_HW, _, _, loss_HW = evidence
     labelled_HW = labels_HW != UNLABELLED
     swap = find_swap(confusion_CC)
     kind: Kind = "swapped classes"
     if swap is not None:
         label, predicted = swap.label, swap.predicted
         mask_HW = (labels_HW == label) | (labels_HW == predicted)
-        weight = swap.gain
     else:
-        agreement = kappa(confusion_CC)
-        if agreement > MAX_KAPPA or np.count_nonzero(confusion_CC.sum(1)) < 2:
+        if kappa(confusion_CC) > MAX_KAPPA or np.count_nonzero(confusion_CC.sum(1)) < 2:
             return None
-        kind, mask_HW, weight = "other image's mask", labelled_HW, 1 - max(agreement, 0.0)
+        kind, mask_HW = "other image's mask", labelled_HW
         wrong_CC = confusion_CC * (1 - np.eye(len(confusion_CC), dtype=confusion_CC.dtype))
         label, predicted = map(int, np.unravel_index(wrong_CC.argmax(), wrong_CC.shape))
     height, width = labels_HW.shape
-    margin = float(margin_HW[mask_HW].mean()) * weight
-    return Candidate(kind, label, predicted, (0, height), (0, width), mask_HW, margin)
+    loss = float(loss_HW[mask_HW].mean())
+    return Candidate(kind, label, predicted, (0, height), (0, width), mask_HW, loss)

@@ -10,6 +10,8 @@ from mmseg_ext import stack
 
 stack.prepare()
 
+from mmseg_ext.audit.pixel_evidence import PixelEvidence  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = 64
 COLORS = np.array([[40, 120, 40], [40, 60, 200], [200, 190, 60]], np.float64)
@@ -93,3 +95,11 @@ def config_file(fields: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     path = tmp_path / "fields.py"
     path.write_text(CONFIG.format(root=ROOT, data=fields))
     return path
+
+
+def evidence_of(labels_HW, predicted_HW, margin):
+    """Evidence of a model that gives each pixel two classes: its label, and a prediction more probable by a margin."""
+    differs_HW = (labels_HW != predicted_HW) & (labels_HW != 255)
+    margin_HW = np.where(differs_HW, np.float32(margin), np.float32(0))
+    loss_HW = np.where(differs_HW, np.float32(-np.log((1 - margin) / 2)), np.float32(0))
+    return PixelEvidence(labels_HW, predicted_HW, margin_HW, loss_HW)

@@ -4,14 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from conftest import SIZE, truth_of
+from conftest import SIZE, evidence_of, truth_of
 
 from mmseg_ext.audit.audit_page import to_page
 from mmseg_ext.audit.auditing import Audit
 from mmseg_ext.audit.candidate_list import list_candidates
 from mmseg_ext.audit.candidates import find_candidates
 from mmseg_ext.audit.image_records import Cells, ImageRecord, RecordFolder, own_cells_of
-from mmseg_ext.audit.pixel_evidence import PixelEvidence
 from mmseg_ext.audit.summary import summarize
 
 CLASSES = ["field", "<b>lake</b>", "house"]
@@ -41,8 +40,7 @@ def page(tmp_path):
         labels_HW, predicted_HW = images.sample(index)["gt_seg_map"], truth_of(index)
         if index == 2:
             predicted_HW[predicted_HW == 1] = 0
-        differs_HW = labels_HW != predicted_HW
-        evidence = PixelEvidence(labels_HW, predicted_HW, np.where(differs_HW, np.float32(0.9), np.float32(0)))
+        evidence = evidence_of(labels_HW, predicted_HW, 0.9)
         cells = Cells.of_pixels(labels_HW.ravel(), predicted_HW.ravel(), 3)
         found = [c._replace(score=0.9 - 0.1 * index) for c in find_candidates(evidence, 3)]
         own_cells = list(own_cells_of(found, labels_HW, predicted_HW, 3))

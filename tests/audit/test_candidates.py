@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from conftest import evidence_of
 
 from mmseg_ext.audit.candidates import find_candidates
-from mmseg_ext.audit.pixel_evidence import PixelEvidence, gather_evidence
+from mmseg_ext.audit.pixel_evidence import gather_evidence
 
 FIELD, LAKE, HOUSE = range(3)
 SHAPE = (200, 240)
@@ -19,13 +20,8 @@ def drawn(*rectangles):
     return labels_HW
 
 
-def evidence_of(labels_HW, predicted_HW, margin=0.8):
-    differs_HW = (labels_HW != predicted_HW) & (labels_HW != 255)
-    return PixelEvidence(labels_HW, predicted_HW, np.where(differs_HW, np.float32(margin), np.float32(0)))
-
-
 def found_in(labels_HW, predicted_HW):
-    return find_candidates(evidence_of(labels_HW, predicted_HW), 3)
+    return find_candidates(evidence_of(labels_HW, predicted_HW, 0.8), 3)
 
 
 ROW = (HOUSE, 20, 20, 40, 50)
@@ -49,7 +45,21 @@ def test_an_object_is_found_with_its_kind_and_pixels(labels, predictions, kind, 
     assert (found.kind, found.label, found.predicted) == (kind, *classes)
     assert (found.rows, found.columns) == ((20, 60), (20, 70))
     assert found.mask_hw.all()
-    assert found.margin == pytest.approx(0.8)
+    assert found.loss == pytest.approx(-np.log(0.1), rel=1e-5)
+
+
+def test_a_missing_object_has_its_share_of_the_label_around_it():
+    (found,) = found_in(drawn(LAKE_AT), drawn(ROW, LAKE_AT))
+    assert found.share == 40 * 50 / (200 * 240 - 60 * 100)
+
+
+def test_a_wrong_class_knows_what_share_of_the_other_labels_is_predicted_likewise():
+    other, half = (LAKE, 20, 150, 40, 50), (HOUSE, 20, 150, 20, 50)
+    found = found_in(drawn((LAKE, *ROW[1:]), LAKE_AT, other), drawn(ROW, LAKE_AT, other, half))
+    first, second = sorted(found, key=lambda c: c.columns)
+    assert (first.label, first.predicted) == (second.label, second.predicted) == (LAKE, HOUSE)
+    assert first.elsewhere == 20 * 50 / (60 * 100 + 40 * 50)
+    assert second.elsewhere == 40 * 50 / (60 * 100 + 40 * 50)
 
 
 def test_a_shifted_object_is_a_border_of_its_strips():
@@ -87,3 +97,10 @@ def test_evidence_is_that_of_enlarged_probabilities():
     assert (found.predicted_HW == enlarged[:3].argmax(0)).all()
     of_label_HW = np.take_along_axis(enlarged, np.where(is_judged_HW, labels_HW, 0)[None].astype(int), 0)[0]
     np.testing.assert_allclose(found.margin_HW, np.where(is_judged_HW, best_HW - of_label_HW, 0), atol=1e-6)
+    np.testing.assert_allclose(found.loss_HW, np.where(is_judged_HW, -np.log(of_label_HW), 0), atol=1e-5)
+
+
+def test_the_loss_of_a_label_that_is_ruled_out_is_finite():
+    probabilities = torch.tensor([1.0, 0.0]).reshape(1, 2, 1, 1)
+    found = gather_evidence(probabilities, np.ones((4, 4), np.uint8), np.array([True, True]))
+    np.testing.assert_allclose(found.loss_HW, -np.log(1e-5), rtol=1e-5)

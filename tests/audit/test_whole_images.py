@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
+from conftest import evidence_of
 from sklearn.metrics import cohen_kappa_score
 
-from mmseg_ext.audit.pixel_evidence import PixelEvidence
 from mmseg_ext.audit.whole_images import find_swap, find_whole_image, kappa
 
 
 def image_of(labels_HW, predicted_HW):
-    margin_HW = np.where(labels_HW != predicted_HW, np.float32(0.9), np.float32(0))
     confusion_CC = np.zeros((3, 3), np.int64)
     np.add.at(confusion_CC, (labels_HW, predicted_HW), 1)
-    return find_whole_image(PixelEvidence(labels_HW, predicted_HW, margin_HW), confusion_CC)
+    return find_whole_image(evidence_of(labels_HW, predicted_HW, 0.9), confusion_CC)
 
 
 def test_exchanged_classes_are_found():
@@ -19,7 +18,7 @@ def test_exchanged_classes_are_found():
     found = image_of(labels_HW, predicted_HW)
     assert (found.kind, {found.label, found.predicted}) == ("swapped classes", {0, 1})
     assert (found.mask_hw == (labels_HW < 2)).all()
-    assert found.margin == pytest.approx(0.9, abs=1e-5)
+    assert found.loss == pytest.approx(-np.log(0.05), abs=1e-5)
 
 
 def test_the_mask_of_another_image_is_found():
