@@ -52,9 +52,11 @@ WEIGHTS: dict[Kind, Weights] = {
     "other image's mask": WRONG_CLASS,
     "border": Weights(bias=-1.8, loss=0.71, strip=1.6),
 }
-"""Fitted to errors put into the labels of 54 aerial images: ``benchmarks/audit.py --datasets dubai --seeds 0 --fit``. Two
-biases are higher than fitted, that of missing objects by 1.0 and that of borders by 0.7: errors of these kinds, which are
-the hardest to tell from what models miss, came behind all others."""
+"""Fitted to errors put into the labels of 54 aerial images: ``benchmarks/audit.py --datasets dubai --seeds 0 --fit``.
+
+Two biases are higher than fitted, that of missing objects by 1.0 and that of borders by 0.7: errors of these kinds are the
+hardest to tell from what models miss, and came behind all others.
+"""
 
 
 class Ranking:
