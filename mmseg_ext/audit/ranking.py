@@ -54,8 +54,8 @@ WEIGHTS: dict[Kind, Weights] = {
 }
 """Fitted to errors put into the labels of 54 aerial images: ``benchmarks/audit.py --datasets dubai --seeds 0 --fit``.
 
-Two biases are higher than fitted, that of missing objects by 1.0 and that of borders by 0.7: errors of these kinds are the
-hardest to tell from what models miss, and came behind all others.
+Two biases are higher than fitted, that of missing objects by 1.0 and that of borders by 0.7: errors of these kinds are
+the hardest to tell from what models miss, and came behind all others.
 """
 
 
