@@ -50,7 +50,7 @@ from mmseg_ext.audit.folds import assign_folds  # noqa: E402
 from mmseg_ext.audit.held_out_models import HeldOutModels  # noqa: E402
 from mmseg_ext.audit.judged_images import JudgedImages  # noqa: E402
 from mmseg_ext.audit.pixel_evidence import UNLABELLED, gather_evidence  # noqa: E402
-from mmseg_ext.audit.ranking import Ranking, measure_area  # noqa: E402
+from mmseg_ext.audit.ranking import Ranking  # noqa: E402
 from mmseg_ext.engine.label_completion import own_model, segmentor_of_classes  # noqa: E402
 from mmseg_ext.engine.launch import load_config  # noqa: E402
 from mmseg_ext.files import replace_file  # noqa: E402
@@ -117,7 +117,7 @@ class Study:
                 record, _ = judge(probabilities, labels_HW, known_C, ranking)
                 for c in record.candidates:
                     ours.append(RankedArea(index, (slice(*c.rows), slice(*c.columns)), c.mask_hw, c.score))
-                    about.append((c.kind, measure_area(c, labels_HW.size)))
+                    about.append((c.kind, ranking.measure(c, labels_HW.size)))
                 evidence = gather_evidence(probabilities, labels_HW, known_C)
                 by_loss += loss_areas(index, evidence, num_classes)
                 worst.append(max((c.score for c in record.candidates), default=0.0))
@@ -236,6 +236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     print(describe_machine(), flush=True)
     cells: dict[str, dict[str, Any]] = json.loads(args.out.read_text()) if args.out.is_file() else {}
+    measured: list[tuple[Kind, tuple[float, ...], bool]] = []
     with DefaultScope.overwrite_default_scope("mmseg"):
         for name in args.datasets:
             wanted = [(kind, seed) for kind in args.kinds for seed in args.seeds]
@@ -246,9 +247,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 cells[f"{name} {kind} {seed}"] = cell
                 replace_file(args.out, json.dumps(cells, indent=1))
                 print(f"{name}, {kind}, seed {seed}: {json.dumps(cell['areas'])}", flush=True)
-            if args.fit and study is not None:
-                for area_kind, weights in fit_weights(study.measured).items():
-                    print(f"{name}, {area_kind}: {weights}", flush=True)
+            measured += study.measured if study is not None else []
+    if args.fit:
+        for area_kind, weights in fit_weights(measured).items():
+            print(f"{area_kind}: {weights}", flush=True)
     print(report(cells))
     for key, cell in cells.items():
         ours, loss = (cell["areas"][side]["average precision"] for side in ("audit", "loss"))

@@ -39,13 +39,11 @@ class Candidate(NamedTuple):
         rows: First row, and the row behind the last one.
         columns: Likewise.
         mask_hw: The pixels inside of this box, bool.
-        loss: Mean cross-entropy of the labels of the area, in nats.
-        share: Of a missing object: the part that it is of the connected area of its label, 0..1.
-        elsewhere: Of an extra object or a wrong class: the share of all other pixels of the label in the image that are
-            predicted likewise, 0..1.
+        margin: Mean probability of the prediction less that of the label, over the area.
+        loss: Of an object: mean cross-entropy of the labels of the area, in nats.
+        elsewhere: Of an object: the share of all other pixels of the label in the image that are predicted likewise.
         width: Of a border: mean width of the strip that both disagree on, in pixels, each counted by its margin.
         shift: Of a border: the share of the strip that goes away where the label is shifted, 0..1.
-        margin: Of a point: probability of the prediction less that of the label.
         score: How much speaks for an error, 0..1.
     """
 
@@ -55,12 +53,11 @@ class Candidate(NamedTuple):
     rows: tuple[int, int]
     columns: tuple[int, int]
     mask_hw: np.ndarray
+    margin: float
     loss: float = 0.0
-    share: float = 1.0
     elsewhere: float = 0.0
     width: float = 0.0
     shift: float = 0.0
-    margin: float = 0.0
     score: float = 0.0
 
     @property
@@ -143,20 +140,21 @@ def _objects(
         mask_hw = differing.number_HW[box] == area + 1
         label, predicted = divmod(int(differing.value_A[area]), num_classes)
         number = int(segments.number_HW[box][mask_hw][0])
+        kind: Kind = "missing object"
         if differing.size_A[area] >= 0.5 * segments.size_A[number - 1]:
             box = segment_boxes[number - 1]
             mask_hw = segments.number_HW[box] == number
             kind = _kind_of_segment(evidence.labels_HW, box, mask_hw, predicted)
-            alike = confusion_CC[label, predicted] - np.count_nonzero(evidence.predicted_HW[box][mask_hw] == predicted)
-            others = confusion_CC[label].sum() - segments.size_A[number - 1]
-            about = {"elsewhere": float(alike / max(others, 1))}
-            key = number, predicted
-        else:
-            kind, key = "missing object", (-area - 1, predicted)
-            about = {"share": float(differing.size_A[area] / segments.size_A[number - 1])}
-        rows, columns = ((side.start, side.stop) for side in box)
+        is_predicted_hw = evidence.predicted_HW[box] == predicted
+        margin = float(np.where(is_predicted_hw, evidence.margin_HW[box], 0)[mask_hw].mean())
         loss = float(evidence.loss_HW[box][mask_hw].mean())
-        found[key] = Candidate(kind, label, predicted, rows, columns, mask_hw, loss, **about)
+        alike = confusion_CC[label, predicted] - np.count_nonzero(is_predicted_hw & mask_hw)
+        others = confusion_CC[label].sum() - np.count_nonzero(mask_hw)
+        rows, columns = ((side.start, side.stop) for side in box)
+        key = (number if kind != "missing object" else -area - 1, predicted)
+        found[key] = Candidate(
+            kind, label, predicted, rows, columns, mask_hw, margin, loss, float(alike / max(others, 1))
+        )
     return list(found.values())
 
 
@@ -180,7 +178,7 @@ def _borders(
     nearest_HW: np.ndarray,
 ) -> list[Candidate]:
     """Find segments whose border lies elsewhere: shifted, or drawn coarsely."""
-    labels_HW, predicted_HW, margin_HW, loss_HW = evidence
+    labels_HW, predicted_HW, margin_HW, _ = evidence
     num_segments = len(segments.value_A)
     least = _min_pixels(labels_HW.shape)
     outside = np.bincount(nearest_HW[near_HW], margin_HW[near_HW], minlength=num_segments + 1)[1:]
@@ -199,9 +197,9 @@ def _borders(
         explained = _explained_by_shift(is_inside_hw, predicted_HW[box] == segments.value_A[index], mask_hw)
         rows, columns = ((side.start, side.start + size) for side, size in zip(box, mask_hw.shape, strict=True))
         label = int(segments.value_A[index])
-        loss = float(loss_HW[box][mask_hw].mean())
+        margin = float(margin_HW[box][mask_hw].mean())
         about = {"width": float(width[index]), "shift": explained}
-        found.append(Candidate("border", label, other, rows, columns, mask_hw, loss, **about))
+        found.append(Candidate("border", label, other, rows, columns, mask_hw, margin, **about))
     return found
 
 

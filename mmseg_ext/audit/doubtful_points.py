@@ -51,6 +51,7 @@ def find_doubtful_points(probabilities_1Chw: Tensor, labels_HW: np.ndarray, know
         columns = max(0, column - half), min(width, column + half + 1)
         mask_hw = np.zeros((rows[1] - rows[0], columns[1] - columns[0]), bool)
         mask_hw[row - rows[0], column - columns[0]] = True
-        margin = float(margin_P[p])
-        found.append(Candidate("point", int(labels_P[p]), int(predicted_P[p]), rows, columns, mask_hw, margin=margin))
+        found.append(
+            Candidate("point", int(labels_P[p]), int(predicted_P[p]), rows, columns, mask_hw, float(margin_P[p]))
+        )
     return found

@@ -75,7 +75,7 @@ def find_whole_image(evidence: PixelEvidence, confusion_CC: np.ndarray) -> Candi
         evidence: Of the image.
         confusion_CC: Pixels by label and prediction.
     """
-    labels_HW, _, _, loss_HW = evidence
+    labels_HW, _, margin_HW, _ = evidence
     labelled_HW = labels_HW != UNLABELLED
     swap = find_swap(confusion_CC)
     kind: Kind = "swapped classes"
@@ -89,5 +89,5 @@ def find_whole_image(evidence: PixelEvidence, confusion_CC: np.ndarray) -> Candi
         wrong_CC = confusion_CC * (1 - np.eye(len(confusion_CC), dtype=confusion_CC.dtype))
         label, predicted = map(int, np.unravel_index(wrong_CC.argmax(), wrong_CC.shape))
     height, width = labels_HW.shape
-    loss = float(loss_HW[mask_HW].mean())
-    return Candidate(kind, label, predicted, (0, height), (0, width), mask_HW, loss)
+    margin = float(margin_HW[mask_HW].mean())
+    return Candidate(kind, label, predicted, (0, height), (0, width), mask_HW, margin)

@@ -45,12 +45,8 @@ def test_an_object_is_found_with_its_kind_and_pixels(labels, predictions, kind, 
     assert (found.kind, found.label, found.predicted) == (kind, *classes)
     assert (found.rows, found.columns) == ((20, 60), (20, 70))
     assert found.mask_hw.all()
+    assert found.margin == pytest.approx(0.8)
     assert found.loss == pytest.approx(-np.log(0.1), rel=1e-5)
-
-
-def test_a_missing_object_has_its_share_of_the_label_around_it():
-    (found,) = found_in(drawn(LAKE_AT), drawn(ROW, LAKE_AT))
-    assert found.share == 40 * 50 / (200 * 240 - 60 * 100)
 
 
 def test_a_wrong_class_knows_what_share_of_the_other_labels_is_predicted_likewise():

@@ -18,7 +18,7 @@ def test_exchanged_classes_are_found():
     found = image_of(labels_HW, predicted_HW)
     assert (found.kind, {found.label, found.predicted}) == ("swapped classes", {0, 1})
     assert (found.mask_hw == (labels_HW < 2)).all()
-    assert found.loss == pytest.approx(-np.log(0.05), abs=1e-5)
+    assert found.margin == pytest.approx(0.9, abs=1e-5)
 
 
 def test_the_mask_of_another_image_is_found():
