@@ -15,6 +15,7 @@ from benchmarks.audit_study.measures import (
     precision_at,
     read_judged,
 )
+from benchmarks.audit_study.weights import fit_weights
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +104,18 @@ def test_errors_of_the_labels_themselves_count_where_a_person_has_judged_them(tm
     assert json.dumps(count_judged(areas, found, judged)) == "1"  # as the cells are kept
     assert count_judged(areas, found, judged, count=2) == 0
     assert read_judged(tmp_path / "none.csv", ["a.jpg"]) == {}
+
+
+def test_weights_follow_what_tells_errors_from_others_and_are_0_for_what_does_not_count():
+    rng = np.random.default_rng(0)
+    areas = []
+    for _ in range(2000):
+        doubt, loss, elsewhere = rng.normal(size=3)
+        is_error = rng.random() < 1 / (1 + np.exp(2.0 - doubt - 0.5 * loss))
+        areas.append(("extra object", (1.0, doubt, loss, elsewhere), bool(is_error)))
+        areas.append(("border", (1.0, doubt, loss, elsewhere), bool(is_error)))
+        areas.append(("wrong class", (1.0, doubt, loss, elsewhere), False))
+    found = fit_weights(areas)
+    assert set(found) == {"extra object", "border"}  # without an error of a kind there is nothing to fit
+    assert found["extra object"] == pytest.approx((-2.0, 1.0, 0.5, 0.0), abs=0.25)
+    assert found["border"] == pytest.approx((-1.9, 1.0, 0.0, 0.0), abs=0.25)
