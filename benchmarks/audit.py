@@ -7,8 +7,8 @@ it is installed. It is AGPL, and no dependency: ``pip install --target FOLDER cl
 Chance is the mean of any order. Each finished cell (dataset, kind, seed) is kept in ``--out`` and not run again.
 
 Errors that the labels hold already count as false positives on all sides. How many of the first 20 areas are such
-errors by a person's judgement is counted apart: benchmarks/audit_study/judged_dubai.csv has the verdicts on the 48
-worst places of the labels as they are.
+errors by a person's judgement is counted apart: benchmarks/audit_study/judged_dubai.csv has the verdicts on 48 places
+of the labels as they are.
 """
 
 from __future__ import annotations
