@@ -30,7 +30,7 @@ def fit_weights(areas: Iterable[tuple[Kind, tuple[float, ...], bool]]) -> dict[K
         chosen_AM = measured_AM[:, counts_M]
         scale_M = np.maximum(chosen_AM.std(0), 1e-9)
         scale_M[0] = 1  # the bias
-        regression = LogisticRegression(fit_intercept=False, max_iter=5000).fit(chosen_AM / scale_M, is_error_A)
+        regression = LogisticRegression(C=10, fit_intercept=False, max_iter=5000).fit(chosen_AM / scale_M, is_error_A)
         weights_M = np.zeros(len(counts_M))
         weights_M[counts_M] = regression.coef_[0] / scale_M
         found[kind] = Weights(*(round(float(weight), 2) for weight in weights_M))
