@@ -50,7 +50,7 @@ WEIGHTS: dict[Kind, Weights] = {
     "other image's mask": WRONG_CLASS,
     "border": Weights(bias=1.0, doubt=1.9),
 }
-"""Rounded from a fit to errors put into labels of aerial images and of photographs: ``benchmarks/audit.py --seeds 0 --fit``.
+"""Rounded from a fit to errors put into labels of two datasets: ``benchmarks/audit.py --seeds 0 --fit``.
 
 The biases of missing objects and of borders are 0.5 higher than fitted: errors of these kinds are the hardest to tell
 from what models miss, and came behind all others.
