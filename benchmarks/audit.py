@@ -105,9 +105,8 @@ class Study:
         models = HeldOutModels(segmentor_of_classes(self.model, num_classes), self.scale, self.folds_N)
         models.fit(self.images)
         ranking = Ranking(models.points)
-        ours: list[RankedArea] = []
+        ours: list[tuple[RankedArea, Kind, tuple[float, ...]]] = []
         by_loss: list[RankedArea] = []
-        about: list[tuple[Kind, tuple[float, ...]]] = []
         worst, losses, copies = [], [], []
         with ProgressDisplay("Judging the labels") as progress:
             for index in range(len(self.images)):
@@ -116,8 +115,8 @@ class Study:
                 probabilities = models.predict(sample, fold)
                 record, _ = judge(probabilities, labels_HW, known_C, ranking)
                 for c in record.candidates:
-                    ours.append(RankedArea(index, (slice(*c.rows), slice(*c.columns)), c.mask_hw, c.score))
-                    about.append((c.kind, ranking.measure(c, labels_HW.size)))
+                    area = RankedArea(index, (slice(*c.rows), slice(*c.columns)), c.mask_hw, c.score)
+                    ours.append((area, c.kind, ranking.measure(c, labels_HW.size)))
                 evidence = gather_evidence(probabilities, labels_HW, known_C)
                 by_loss += loss_areas(index, evidence, num_classes)
                 worst.append(max((c.score for c in record.candidates), default=0.0))
@@ -125,9 +124,10 @@ class Study:
                 if self.cleanlab is not None:
                     copies.append(small_copy(probabilities[0].cpu().numpy(), labels_HW))
                 progress(index + 1, len(self.images))
-        found = match_areas(ours, errors)
-        in_order = sorted(zip(ours, about, strict=True), key=lambda pair: -pair[0].score)
-        self.measured += [(*pair[1], error != -1) for pair, error in zip(in_order, found.tolist(), strict=True)]
+        ours.sort(key=lambda row: -row[0].score)
+        areas = {"audit": [row[0] for row in ours], "loss": by_loss}
+        found = {side: match_areas(some, errors) for side, some in areas.items()}
+        self.measured += [(*row[1:], error != -1) for row, error in zip(ours, found["audit"].tolist(), strict=True)]
         image_scores = {"audit": np.array(worst), "loss": np.array(losses)}
         if copies:
             probabilities_NCHW, labels_NHW = map(np.stack, zip(*copies, strict=True))
@@ -136,22 +136,21 @@ class Study:
             "num_errors": len(errors),
             "calibration_error": models.points.calibration_error,
             "areas": {
-                side: _measure_areas(areas, errors, self.judged) for side, areas in (("audit", ours), ("loss", by_loss))
+                side: _measure_areas(some, found[side], len(errors), self.judged) for side, some in areas.items()
             },
             "images": _measure_images(image_scores, errors, len(self.images)),
         }
 
 
 def _measure_areas(
-    areas: Sequence[RankedArea], errors: Sequence[Error], judged: Mapping[int, Sequence[Box]]
+    areas: Sequence[RankedArea], found_R: np.ndarray, num_errors: int, judged: Mapping[int, Sequence[Box]]
 ) -> dict[str, float]:
-    found = match_areas(areas, errors)
-    counted = found[found != -2]
+    counted = found_R[found_R != -2]
     return {
-        "precision@20": precision_at(found),
-        "judged wrong among them": count_judged(areas, found, judged),
-        "average precision": average_precision(found, len(errors)),
-        "found": float((found >= 0).sum() / len(errors)),
+        "precision@20": precision_at(found_R),
+        "judged wrong among them": count_judged(areas, found_R, judged),
+        "average precision": average_precision(found_R, num_errors),
+        "found": float((found_R >= 0).sum() / num_errors),
         "chance": float((counted >= 0).mean()) if len(counted) else 0.0,
     }
 

@@ -160,7 +160,7 @@ def judge(
     elif judged_HW.any():
         confusion_CC = cells.matrix(num_classes)
         whole = find_whole_image(evidence, confusion_CC)
-        found = find_candidates(evidence, num_classes) if whole is None else [whole]
+        found = find_candidates(evidence, confusion_CC) if whole is None else [whole]
     scored = sorted((ranking.score(c, labels_HW.size) for c in found), key=lambda c: -c.score)[:MAX_CANDIDATES]
     num_unjudged = int(np.count_nonzero(labels_HW != UNLABELLED) - np.count_nonzero(judged_HW))
     own_cells = list(own_cells_of(scored, evidence.labels_HW, evidence.predicted_HW, num_classes))

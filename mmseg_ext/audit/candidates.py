@@ -71,12 +71,12 @@ def border_reach(shape: tuple[int, int]) -> int:
     return max(3, round(BORDER_REACH * math.hypot(*shape)))
 
 
-def find_candidates(evidence: PixelEvidence, num_classes: int) -> list[Candidate]:
+def find_candidates(evidence: PixelEvidence, confusion_CC: np.ndarray) -> list[Candidate]:
     """Find all areas of an image that may be labelled wrongly, in no order and without scores.
 
     Args:
         evidence: Of the image.
-        num_classes: C.
+        confusion_CC: Pixels by label and prediction.
     """
     labels_HW, predicted_HW, margin_HW, _ = evidence
     differs_HW = margin_HW > 0
@@ -84,9 +84,9 @@ def find_candidates(evidence: PixelEvidence, num_classes: int) -> list[Candidate
         return []
     segments = find_connected(labels_HW, UNLABELLED)
     near_HW, nearest_HW = _near_labels(evidence, segments)
-    pair_HW = np.where(differs_HW, labels_HW.astype(np.int64) * num_classes + predicted_HW, -1)
+    pair_HW = np.where(differs_HW, labels_HW.astype(np.int64) * len(confusion_CC) + predicted_HW, -1)
     differing = find_connected(pair_HW, -1)
-    found = _objects(evidence, segments, differing, near_HW, num_classes)
+    found = _objects(evidence, segments, differing, near_HW, confusion_CC)
     for candidate in found:  # what an object is wrong by is no error of borders
         near_HW[slice(*candidate.rows), slice(*candidate.columns)][candidate.mask_hw] = False
     return found + _borders(evidence, segments, differing, near_HW, nearest_HW)
@@ -123,7 +123,7 @@ def _objects(
     segments: ConnectedAreas,
     differing: ConnectedAreas,
     near_HW: np.ndarray,
-    num_classes: int,
+    confusion_CC: np.ndarray,
 ) -> list[Candidate]:
     """Find missing and extra objects and wrong classes."""
     least = _min_pixels(near_HW.shape)
@@ -131,14 +131,11 @@ def _objects(
     is_strip_A = (near_A >= NEAR_SHARE) & (differing.thickness() <= border_reach(near_HW.shape))
     chosen = np.flatnonzero((differing.size_A >= least) & ~is_strip_A)
     boxes, segment_boxes = differing.boxes(), segments.boxes()
-    judged_HW = evidence.labels_HW != UNLABELLED
-    places = evidence.labels_HW[judged_HW].astype(np.int64) * num_classes + evidence.predicted_HW[judged_HW]
-    confusion_CC = np.bincount(places, minlength=num_classes**2).reshape(num_classes, num_classes)
     found: dict[tuple[int, int], Candidate] = {}
     for area in chosen.tolist():
         box = boxes[area]
         mask_hw = differing.number_HW[box] == area + 1
-        label, predicted = divmod(int(differing.value_A[area]), num_classes)
+        label, predicted = divmod(int(differing.value_A[area]), len(confusion_CC))
         number = int(segments.number_HW[box][mask_hw][0])
         kind: Kind = "missing object"
         if differing.size_A[area] >= 0.5 * segments.size_A[number - 1]:

@@ -42,7 +42,7 @@ def page(tmp_path):
             predicted_HW[predicted_HW == 1] = 0
         evidence = evidence_of(labels_HW, predicted_HW, 0.9)
         cells = Cells.of_pixels(labels_HW.ravel(), predicted_HW.ravel(), 3)
-        found = [c._replace(score=0.9 - 0.1 * index) for c in find_candidates(evidence, 3)]
+        found = [c._replace(score=0.9 - 0.1 * index) for c in find_candidates(evidence, cells.matrix(3))]
         own_cells = list(own_cells_of(found, labels_HW, predicted_HW, 3))
         folder.write(
             name, ImageRecord("", 0, cells, found, own_cells), predicted_HW, np.array(images.palette, np.uint8)

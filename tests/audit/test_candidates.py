@@ -6,6 +6,7 @@ import torch
 from conftest import evidence_of
 
 from mmseg_ext.audit.candidates import find_candidates
+from mmseg_ext.audit.image_records import Cells
 from mmseg_ext.audit.pixel_evidence import gather_evidence
 
 FIELD, LAKE, HOUSE = range(3)
@@ -21,7 +22,9 @@ def drawn(*rectangles):
 
 
 def found_in(labels_HW, predicted_HW):
-    return find_candidates(evidence_of(labels_HW, predicted_HW, 0.8), 3)
+    labelled_HW = labels_HW != 255
+    confusion_CC = Cells.of_pixels(labels_HW[labelled_HW], predicted_HW[labelled_HW], 3).matrix(3)
+    return find_candidates(evidence_of(labels_HW, predicted_HW, 0.8), confusion_CC)
 
 
 ROW = (HOUSE, 20, 20, 40, 50)
