@@ -44,7 +44,7 @@ from mmseg_ext.prediction.input_files import find_inputs  # noqa: E402
 from mmseg_ext.prediction.model_files import find_model  # noqa: E402
 from mmseg_ext.prediction.output_folder import OutputFolder  # noqa: E402
 from mmseg_ext.prediction.prediction_run import PredictionRun  # noqa: E402
-from mmseg_ext.prediction.predictor import Predictor, WindowSettings  # noqa: E402
+from mmseg_ext.prediction.predictor import Prediction, Predictor, WindowSettings  # noqa: E402
 from mmseg_ext.prediction.raster_prediction import WindowOptions  # noqa: E402
 from mmseg_ext.prediction.raster_source import RasterSettings  # noqa: E402
 from mmseg_ext.prediction.results import ResultOptions  # noqa: E402
@@ -71,6 +71,10 @@ class SmallPredictor(Predictor):
         """Predict windows."""
         pixels = torch.from_numpy(images_NHWC).permute(0, 3, 1, 2).float().sub(128).div(64)
         return nn.functional.interpolate(self.network(pixels), images_NHWC.shape[1:3], mode="bilinear")
+
+    def predict_prepared(self, images: Sequence, prepared: Sequence, probabilities: bool = False) -> list[Prediction]:
+        """Predict no image: it is applied to rasters alone, window by window."""
+        raise NotImplementedError
 
 
 def draw_raster(path: Path, height: int, width: int) -> None:

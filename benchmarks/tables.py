@@ -175,7 +175,7 @@ def in_process(logs: Path, cache: Path, size: int) -> None:
     """Print where the time of a first pass goes."""
     from mmseg_ext.tables.row_cache import RowCache
     from mmseg_ext.tables.run_reading import read_runs
-    from mmseg_ext.tables.score_table import make_tables
+    from mmseg_ext.tables.table_making import make_tables
 
     start = time.process_time()
     known = RowCache([logs], folder=cache)

@@ -157,6 +157,7 @@ class Predictor(ABC):
 
         return image if isinstance(image, np.ndarray) else read_rgb(image)
 
+    @abstractmethod
     def predict_prepared(
         self, images: Sequence[ImageInput], prepared: Sequence[Any], probabilities: bool = False
     ) -> list[Prediction]:
@@ -167,10 +168,6 @@ class Predictor(ABC):
             prepared: What :meth:`prepare` has made of each.
             probabilities: Whether to keep the probabilities.
         """
-        from mmseg_ext.prediction.whole_images import predict_by_logits
-
-        pairs = zip(images, prepared, strict=True)
-        return [predict_by_logits(self, image, image_HWC, probabilities) for image, image_HWC in pairs]
 
     def predict_images(self, images: Sequence[ImageInput], probabilities: bool = False) -> list[Prediction]:
         """Predict whole images of any sizes; see :meth:`predict_prepared`."""

@@ -8,11 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.scores.file_scores import KINDS
 from mmseg_ext.scores.percentages import percent
-
-_MEANS = {**{f"m{kind}": kind for kind in KINDS}, "mRecall": "Acc"}
-_FOREGROUND = {"IoU": "IoU", "F1": "Dice", "precision": "Precision", "recall": "Acc"}
+from mmseg_ext.scores.score_names import FOREGROUND, KINDS, MEANS
 
 
 def counts_of(confusion_CC: np.ndarray) -> np.ndarray:
@@ -79,15 +76,15 @@ def score_function(name: str, classes: Sequence[str]) -> Callable[[np.ndarray], 
     plain = "" if dot else kind
     if plain == "aAcc":
         return pixel_accuracy
-    if plain in _MEANS:
-        return lambda counts_3C: mean_over_classes(class_scores(counts_3C)[_MEANS[plain]])
+    if plain in MEANS:
+        return lambda counts_3C: mean_over_classes(class_scores(counts_3C)[MEANS[plain]])
     if kind in KINDS and class_name in classes:
         index = list(classes).index(class_name)
-    elif plain in _FOREGROUND and len(classes) == 2:
-        kind, index = _FOREGROUND[plain], 1
+    elif plain in FOREGROUND and len(classes) == 2:
+        kind, index = FOREGROUND[plain], 1
     else:
         raise UserError(
-            f"Expected a score of confusion matrices: {', '.join(['aAcc', *_MEANS])}, or IoU.<class> and the like of "
+            f"Expected a score of confusion matrices: {', '.join(['aAcc', *MEANS])}, or IoU.<class> and the like of "
             f"{', '.join(list(classes)[:5])}; got {name!r}."
         )
     return lambda counts_3C: class_scores(counts_3C[..., index : index + 1])[kind][..., 0]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmseg_ext.errors import out_of_range
 from mmseg_ext.scores.class_scores import class_scores, counts_of, mean_over_classes, pixel_accuracy
+from mmseg_ext.scores.score_names import MEANS
 
 PIECE = 2**20
 """Pixels that are counted at a time."""
@@ -98,12 +99,5 @@ def mean_scores(confusion_CC: np.ndarray, beta: float = 1.0, nan_to_num: float |
     """
     by_class = scores_of_classes(confusion_CC, beta, nan_to_num)
     mean = {name: float(mean_over_classes(values)) for name, values in by_class.items()}
-    return {
-        "aAcc": float(pixel_accuracy(counts_of(confusion_CC))),
-        "mIoU": mean["IoU"],
-        "mAcc": mean["Acc"],
-        "mDice": mean["Dice"],
-        "mFscore": mean["Fscore"],
-        "mPrecision": mean["Precision"],
-        "mRecall": mean["Acc"],
-    }
+    means = {name: mean[kind] for name, kind in MEANS.items()}
+    return {"aAcc": float(pixel_accuracy(counts_of(confusion_CC))), **means}

@@ -16,8 +16,6 @@ from mmseg_ext.files import read_cache_file, write_cache_file
 if TYPE_CHECKING:
     from mmseg_ext.scores.image_matrices import ImageMatrices
 
-KINDS = ("IoU", "Acc", "Dice", "Fscore", "Precision")
-"""The scores of a class that confusion matrices give."""
 START = "confusion_matrices"
 """How the names of the files begin."""
 FORMAT = 2

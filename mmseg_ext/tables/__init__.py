@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .records import Evaluation, Run, Settings
     from .run_reading import read_runs
-    from .score_table import ScoreTable, TableOptions, make_tables
+    from .score_table import ScoreTable, TableOptions
+    from .table_making import make_tables
     from .table_writing import read_tables, write_files, write_tables
     from .terminal import print_tables
 
 _MODULES = {
     "records": ("Evaluation", "Run", "Settings"),
     "run_reading": ("read_runs",),
-    "score_table": ("ScoreTable", "TableOptions", "make_tables"),
+    "score_table": ("ScoreTable", "TableOptions"),
+    "table_making": ("make_tables",),
     "table_writing": ("read_tables", "write_files", "write_tables"),
     "terminal": ("print_tables",),
 }

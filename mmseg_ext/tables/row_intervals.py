@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mmseg_ext.errors import UserError
 from mmseg_ext.escaping import printable
-from mmseg_ext.scores.file_scores import KINDS, Comparison, FileHead, Files, FileScores
+from mmseg_ext.scores.file_scores import Comparison, FileHead, Files, FileScores
 from mmseg_ext.scores.holm import holm
+from mmseg_ext.scores.score_names import KINDS
 
 from .columns import Row, WithBounds, format_p_value, number_of
 from .metric_names import best_evaluation, is_lower_better, metric_name
 from .records import Evaluation, Run
+from .score_table import ScoreTable
 
 if TYPE_CHECKING:
     from .run_reading import Progress
-    from .score_table import ScoreTable
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ _ROUNDING = 0.006
 """Scores in logs have two digits."""
 
 
-def add_intervals(tables: "Sequence[ScoreTable]", scores: FileScores, progress: "Progress | None" = None) -> None:
+def add_intervals(tables: Sequence[ScoreTable], scores: FileScores, progress: "Progress | None" = None) -> None:
     """Add what the files of image matrices say; a table without such files stays as it is.
 
     Args:
@@ -99,7 +100,7 @@ def evaluation_of(run: Run, key: str, metric: str) -> Evaluation:
     return found or Evaluation(None, {})
 
 
-def _add_classes(table: "ScoreTable", row: Row, files: dict[str, list[Files | None]], scores: FileScores) -> None:
+def _add_classes(table: ScoreTable, row: Row, files: dict[str, list[Files | None]], scores: FileScores) -> None:
     """Add the intervals of every class: of the last evaluation, or of the test of a row that was only tested."""
     key = "last" if row.runs[0].evaluations else f"test {table.options.metric}"
     own = files[key][-1]
@@ -119,7 +120,7 @@ def _by_name(found: dict[str, T]) -> dict[str, T]:
     return {printable(name.strip()): value for name, value in found.items()}
 
 
-def _compare(table: "ScoreTable", files: dict[str, list[Files | None]], scores: FileScores) -> None:
+def _compare(table: ScoreTable, files: dict[str, list[Files | None]], scores: FileScores) -> None:
     """Compare the rows with the baseline, and with the best one."""
     metric, reference = table.options.metric, table.reference
     compared: list[Comparison] = []
@@ -185,7 +186,7 @@ def _holm(found: dict[int, Comparison]) -> list[float]:
     return holm([item.p_value for item in found.values()])
 
 
-def _compare_classes(table: "ScoreTable", reference: int, files: Sequence[Files | None], scores: FileScores) -> None:
+def _compare_classes(table: ScoreTable, reference: int, files: Sequence[Files | None], scores: FileScores) -> None:
     """Add the differences of every class from the baseline's last evaluation; corrected over rows and classes."""
     if not table.options.per_class or files[reference] is None:
         return

@@ -12,7 +12,8 @@ from .markdown import to_markdown
 from .metric_names import is_class_metric
 from .row_cache import RowCache
 from .run_reading import Progress, read_runs
-from .score_table import ScoreTable, TableOptions, make_tables
+from .score_table import ScoreTable, TableOptions
+from .table_making import make_tables
 
 FORMATS = ("md", "csv", "json", "html")
 PAGE_NAME = "all_scores.html"

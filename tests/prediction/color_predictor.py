@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import torch
 
-from mmseg_ext.prediction.predictor import Predictor, WindowSettings
+from mmseg_ext.prediction.class_scores import classify
+from mmseg_ext.prediction.class_scores import probabilities as probabilities_of
+from mmseg_ext.prediction.predictor import Prediction, Predictor, WindowSettings
 
 NAMES = ("red", "green", "blue")
 PALETTE = np.array([[200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
@@ -26,6 +28,15 @@ class ColorPredictor(Predictor):
         if self.threshold is not None:
             logits = logits[:, :1] / 50 - 2
         return torch.from_numpy(np.ascontiguousarray(logits))
+
+    def predict_prepared(self, images, prepared, probabilities=False):
+        return [self._predict(*pair, probabilities) for pair in zip(images, prepared, strict=True)]
+
+    def _predict(self, image, image_HWC, with_probabilities):
+        logits_CHW = self.logits(image_HWC[None])[0]
+        classes_HW = classify(logits_CHW, self.threshold).numpy().astype(np.uint8)
+        kept_CHW = probabilities_of(logits_CHW, self.threshold).numpy() if with_probabilities else None
+        return Prediction(classes_HW, kept_CHW, self.names, self.palette, image)
 
 
 def mean_colors(image_HWC, fill):
