@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> None:
     """Test."""
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     stack.prepare(trust_checkpoint=args.trust_checkpoint)
-    from mmseg_ext.engine.launch import draw_predictions, keep_predictions, load_config, test, use_tta
+    from mmseg_ext.engine.launch import load_config, test
+    from mmseg_ext.engine.testing_options import draw_predictions, keep_predictions, use_tta
 
     config = load_config(args.config, args.work_dir, args.cfg_options, args.launcher)
     config.allow_partial = args.allow_partial

@@ -70,7 +70,7 @@ def train(disk: Path) -> None:
     import torch
     from tiny_runs import tiny_runner
 
-    from mmseg_ext.engine.launch import ScreenRunner
+    from mmseg_ext.engine.screen_runner import ScreenRunner
     from mmseg_ext.errors import run_command
     from mmseg_ext.stack import last_checkpoint
 

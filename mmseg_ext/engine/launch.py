@@ -2,8 +2,7 @@
 
 import logging
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,9 +11,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-from mmseg.registry import MODELS
 
-from mmseg_ext.engine.checkpoint_fit import check_fit
+from mmseg_ext.engine.checkpoint_choice import checked_checkpoint, choose_checkpoint, seed_to_resume
 from mmseg_ext.engine.config_faults import explain_config_faults
 from mmseg_ext.engine.config_keys import unread_options, unread_variables
 from mmseg_ext.engine.fault_causes import explain_fault
@@ -22,83 +20,15 @@ from mmseg_ext.engine.hooks.console_hook import ConsoleHook
 from mmseg_ext.engine.hooks.random_state_hook import RandomStateHook
 from mmseg_ext.engine.label_completion import complete_training_labels
 from mmseg_ext.engine.resumed_config import check_resumed_config
-from mmseg_ext.engine.work_dir_lock import lock_work_dir
+from mmseg_ext.engine.screen_runner import ScreenRunner
+from mmseg_ext.engine.work_dir_lock import claim_work_dir, lock_work_dir
 from mmseg_ext.errors import UserError
 from mmseg_ext.models.backbones.satellite_weights import warn_of_normalization
-from mmseg_ext.models.segmentors import BlockwisePrediction
 from mmseg_ext.points.label_budget import flat_steps, name_of
-from mmseg_ext.stack import last_checkpoint, read_checkpoint_meta, remove_leftovers
+from mmseg_ext.stack import remove_leftovers
 from mmseg_ext.stack.binary_accuracy import correct_binary_accuracy
 
 Result = TypeVar("Result")
-
-# Warnings of the stack that are meant for its own developers.
-STOCK_NOISE = (
-    "The prefix is not set in metric class",
-    '"FileClient" will be deprecated',
-    '"HardDiskBackend" is the alias',
-)
-
-
-def is_shown(record: logging.LogRecord) -> bool:
-    """Whether a log record is worth a line on the screen."""
-    return not record.getMessage().startswith(STOCK_NOISE)
-
-
-class ScreenRunner(Runner):
-    """mmengine's Runner, with its log of hundreds of lines in the log file alone where the config has a ConsoleHook.
-
-    Warnings still reach the screen.
-
-    A checkpoint that does not fit the model is refused, unless the config holds ``allow_partial=True``.
-
-    Attributes:
-        last_batch: The batch that was read last, for the message where a step fails on it.
-    """
-
-    last_batch: Any = None
-
-    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
-        """Call the hooks, and keep the batch at hand."""
-        if fn_name.startswith("before_") and fn_name.endswith("_iter"):
-            self.last_batch = kwargs.get("data_batch")
-        super().call_hook(fn_name, **kwargs)
-
-    def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
-        """Build the logger; its screen handler shows warnings only, where ConsoleHook prints what matters."""
-        logger = super().build_logger(*args, **kwargs)
-        has_console_hook = any(name_of(hook) == "ConsoleHook" for hook in self.cfg.get("custom_hooks") or [])
-        for handler in logger.handlers:
-            if isinstance(handler, logging.FileHandler):
-                _log_safely(handler)
-            elif type(handler) is logging.StreamHandler and handler.level < logging.WARNING and has_console_hook:
-                handler.setLevel(logging.WARNING)
-                handler.addFilter(is_shown)
-        return logger
-
-    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
-        """Load a checkpoint whose weights are those of the model."""
-        checkpoint = super().load_checkpoint(filename, *args, **kwargs)
-        if not self.cfg.get("allow_partial", False):
-            check_fit(self.model, checkpoint, filename)
-        return checkpoint
-
-
-def _log_safely(handler: logging.FileHandler) -> None:
-    """Let a log file take any name, and end the run where it cannot be written, instead of a traceback a line."""
-    path = handler.baseFilename
-    stream: Any = handler.stream
-    stream.reconfigure(errors="backslashreplace")
-
-    def fail(record: logging.LogRecord) -> None:
-        error = sys.exc_info()[1]
-        if not isinstance(error, OSError):
-            logging.FileHandler.handleError(handler, record)
-            return
-        handler.handleError = lambda record: None  # type: ignore[method-assign] # once
-        raise OSError(error.errno, error.strerror, path) from None
-
-    handler.handleError = fail  # type: ignore[method-assign]
 
 
 def load_config(
@@ -133,23 +63,6 @@ def load_config(
     elif config.get("work_dir") is None:
         config.work_dir = str(Path("work_dirs") / Path(path).stem)
     return config
-
-
-def claim_work_dir(work_dir: str | Path, resume: bool) -> None:
-    """Refuse a work dir that holds another run.
-
-    Raises:
-        UserError: The folder holds a run that has begun to train, and this one does not resume it.
-    """
-    if resume or int(os.environ.get("RANK", 0)) != 0:
-        return
-    folder = Path(work_dir)
-    traces = [*folder.glob("*.pth"), *(p for p in folder.glob("*/vis_data/scalars.json") if p.stat().st_size)]
-    if traces:
-        raise UserError(
-            f"Expected an empty work dir, found another run's {traces[0].relative_to(folder)} in {folder}. "
-            "Continue that run with --resume, or name another folder with --work-dir."
-        )
 
 
 def replace_sync_batchnorm(config: Config) -> int:
@@ -204,66 +117,6 @@ def enable_amp(config: Config) -> None:
         )
     config.optim_wrapper.type = "AmpOptimWrapper"
     config.optim_wrapper.loss_scale = "dynamic"
-
-
-def resume_from(path: str) -> str:
-    """Find the checkpoint that ``--resume PATH`` names: a file, an address, or the last one of a work dir.
-
-    Raises:
-        UserError: There is none.
-    """
-    if not Path(path).is_dir():
-        return checked_checkpoint(path)
-    found = last_checkpoint(path)
-    if found is None:
-        raise UserError(f"Expected a run's checkpoint in {path}, found none. Name the file itself.")
-    return str(found)
-
-
-def choose_checkpoint(config: Config, resume: bool | str) -> str | None:
-    """Choose what a run resumes from, and set `resume` and `load_from` of its config accordingly, in place.
-
-    In this order: the named checkpoint, the last one in the work dir, ``load_from`` of a config that itself says
-    ``resume=True``. Without any of them the run begins, from the weights of ``load_from`` where that is set.
-
-    Args:
-        config: The config.
-        resume: Whether to resume, or from what; see :func:`train`.
-
-    Returns:
-        A file or an address; None where the run begins.
-    """
-    by_config = bool(config.get("resume", False))
-    chosen: str | None = None
-    if isinstance(resume, str):
-        chosen = config.load_from = resume_from(resume)
-    elif resume or by_config:
-        own = last_checkpoint(config.work_dir)
-        if own is not None:
-            chosen, config.load_from = str(own), None  # mmengine finds it as well
-        elif by_config and config.get("load_from"):
-            chosen = config.load_from
-    config.resume = chosen is not None
-    return chosen
-
-
-def checked_checkpoint(checkpoint: str) -> str:
-    """Return a checkpoint's path or address.
-
-    Raises:
-        UserError: There is no such file.
-    """
-    if "://" not in checkpoint and not Path(checkpoint).is_file():
-        raise UserError(f"Expected a checkpoint file, found none at {checkpoint}.")
-    return checkpoint
-
-
-def seed_to_resume(checkpoint: str | Path | None) -> int | None:
-    """Read the seed of a run from its checkpoint, None where there is none.
-
-    The sampler's order is drawn before mmengine resumes, so the seed has to be known by then.
-    """
-    return None if checkpoint is None else read_checkpoint_meta(checkpoint).get("seed")
 
 
 def is_fit(config: Config) -> bool:
@@ -397,79 +250,3 @@ def test(config: Config, checkpoint: str) -> dict[str, float]:
         return runner.test()
 
     return run_config(config, test_with)
-
-
-def draw_predictions(config: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
-    """Let mmseg's visualization hook draw every prediction of a test, in place.
-
-    Raises:
-        UserError: The config has no such hook.
-    """
-    hook = config.get("default_hooks", {}).get("visualization")
-    if hook is None:
-        raise UserError(
-            "Expected a `visualization` hook in `default_hooks` for --show and --show-dir, found none. "
-            "Add visualization=dict(type='SegVisualizationHook')."
-        )
-    hook.update(draw=True, show=show, wait_time=wait_time)
-    if show_dir:
-        config.visualizer.save_dir = show_dir
-
-
-def mirror_pipeline(pipeline: Sequence[dict]) -> list[dict]:
-    """Turn a test pipeline into one that gives each image twice, the second time mirrored left to right.
-
-    The image is mirrored right after it is loaded, before the labels are, which stay as they are.
-
-    Raises:
-        UserError: The pipeline does not begin by loading the image.
-    """
-    first, *others = pipeline
-    if not name_of(first).startswith("Load"):
-        raise UserError(
-            f"Expected a test pipeline that begins by loading the image for --tta, got {first['type']}. "
-            "Write a `tta_pipeline` into the config."
-        )
-    flips = [{"type": "RandomFlip", "prob": prob, "direction": "horizontal"} for prob in (0.0, 1.0)]
-    return [first, {"type": "TestTimeAug", "transforms": [flips, *([step] for step in others)]}]
-
-
-def use_tta(config: Config) -> None:
-    """Test with the config's ``tta_pipeline`` and ``tta_model``, in place.
-
-    The segmentor keeps its logits, which every TTA model merges. A config without a ``tta_pipeline`` gets each image
-    and its mirror image; see :func:`mirror_pipeline`.
-
-    Raises:
-        UserError: The config has no ``tta_model``.
-    """
-    if "tta_model" not in config:
-        raise UserError("Expected `tta_model` in the config for --tta, found none.")
-    pipeline = config.get("tta_pipeline") or mirror_pipeline(config.test_dataloader.dataset.pipeline)
-    config.test_dataloader.dataset.pipeline = pipeline
-    kind = MODELS.get(config.model.type) if isinstance(config.model.type, str) else config.model.type
-    if isinstance(kind, type) and issubclass(kind, BlockwisePrediction):
-        config.model.keep_logits = True
-    config.tta_model.module = config.model
-    config.model = config.tta_model
-
-
-def keep_predictions(config: Config, folder: str, mask_values: bool = False) -> None:
-    """Write every prediction of a test into a folder, in place.
-
-    Args:
-        config: Is changed.
-        folder: Where the files go.
-        mask_values: As mmseg's ``--out``: the values of the mask files, in files named as the images. Otherwise class
-            indices from 0, in the folders of the images below the dataset's ``data_root``.
-    """
-    evaluators = config.test_evaluator
-    if not isinstance(evaluators, (list, tuple)):
-        evaluators = [evaluators]
-    writer = {
-        "type": "mmseg_ext.PredictionWriter",
-        "output_dir": folder,
-        "data_root": None if mask_values else config.test_dataloader.dataset.get("data_root"),
-        "mask_values": mask_values,
-    }
-    config.test_evaluator = [*evaluators, writer]

@@ -1,5 +1,6 @@
 """One run a work dir."""
 
+import os
 from pathlib import Path
 
 from mmseg_ext.errors import UserError
@@ -29,4 +30,21 @@ def lock_work_dir(work_dir: str | Path) -> None:
         raise UserError(
             f"Expected a work dir that no other run uses, found {holder} training in {folder}. Wait for its end, or "
             "name another folder with --work-dir."
+        )
+
+
+def claim_work_dir(work_dir: str | Path, resume: bool) -> None:
+    """Refuse a work dir that holds another run.
+
+    Raises:
+        UserError: The folder holds a run that has begun to train, and this one does not resume it.
+    """
+    if resume or int(os.environ.get("RANK", 0)) != 0:
+        return
+    folder = Path(work_dir)
+    traces = [*folder.glob("*.pth"), *(p for p in folder.glob("*/vis_data/scalars.json") if p.stat().st_size)]
+    if traces:
+        raise UserError(
+            f"Expected an empty work dir, found another run's {traces[0].relative_to(folder)} in {folder}. "
+            "Continue that run with --resume, or name another folder with --work-dir."
         )

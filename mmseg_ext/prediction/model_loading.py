@@ -15,7 +15,8 @@ from torch import nn
 from mmseg_ext.engine.checkpoint_fit import check_fit
 from mmseg_ext.engine.config_faults import explain_config_faults
 from mmseg_ext.engine.hooks.binary_threshold_hook import META_KEY, binary_heads
-from mmseg_ext.engine.launch import load_config, replace_sync_batchnorm, use_tta
+from mmseg_ext.engine.launch import load_config, replace_sync_batchnorm
+from mmseg_ext.engine.testing_options import use_tta
 from mmseg_ext.errors import UserError
 from mmseg_ext.prediction.model_files import ModelFiles
 from mmseg_ext.stack import read_dumped_config

@@ -1,5 +1,4 @@
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -12,8 +11,10 @@ from mmengine.hooks import Hook
 from PIL import Image
 
 from mmseg_ext.engine import launch
+from mmseg_ext.engine.checkpoint_choice import seed_to_resume
 from mmseg_ext.errors import UserError
 from mmseg_ext.registry import HOOKS
+from mmseg_ext.stack import last_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,7 +58,7 @@ def test_a_resumed_run_goes_on_like_an_uninterrupted_one(tiny_config, tmp_path, 
     after = record(tiny_config, tmp_path / "cut", resume=True, seed=seed, workers=workers)
 
     if seed is None:  # the run drew its own seed: give it to the run to compare with
-        seed = launch.seed_to_resume(launch.last_checkpoint(tmp_path / "cut"))
+        seed = seed_to_resume(last_checkpoint(tmp_path / "cut"))
         assert isinstance(seed, int)
     whole = record(tiny_config, tmp_path / "whole", seed=seed, workers=workers)
     assert [e for e in whole if e[0] == "validation"] == [("validation", i) for i in (4, 8, 12)]
@@ -86,12 +87,6 @@ def test_a_work_dir_that_holds_another_run_is_refused(tiny_config, tmp_path):
         record(tiny_config, tmp_path / "run")
 
 
-def test_a_work_dir_that_holds_no_trained_step_is_taken(tmp_path):
-    (tmp_path / "20260101_000000" / "vis_data").mkdir(parents=True)
-    (tmp_path / "20260101_000000" / "vis_data" / "scalars.json").write_text("")
-    launch.claim_work_dir(tmp_path, resume=False)
-
-
 def test_sync_batchnorm_becomes_batchnorm_everywhere():
     config = Config({"a": {"type": "SyncBN"}, "b": [{"norm_cfg": {"type": "SyncBN", "momentum": 0.1}}, {"type": "LN"}]})
     assert launch.replace_sync_batchnorm(config) == 2
@@ -118,14 +113,6 @@ def test_the_work_dir_comes_from_the_command_then_the_config_then_the_name(tmp_p
     assert launch.load_config(str(path)).work_dir == os.path.join("work_dirs", "leaf")
     assert launch.load_config(str(path), cfg_options={"work_dir": "own"}).work_dir == "own"
     assert launch.load_config(str(path), "given", {"work_dir": "own"}).work_dir == "given"
-
-
-def test_warnings_reach_the_screen_and_stock_noise_does_not():
-    def make(message):
-        return logging.LogRecord("x", logging.WARNING, "", 0, message, None, None)
-
-    assert launch.is_shown(make("unexpected key in source state_dict: fc.weight"))
-    assert not launch.is_shown(make("The prefix is not set in metric class SegmentationMetric."))
 
 
 def run_tool(*arguments, cwd, env=None):

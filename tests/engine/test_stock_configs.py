@@ -13,6 +13,7 @@ from mmseg.models.segmentors import SegTTAModel as StockSegTTAModel
 from PIL import Image
 
 from mmseg_ext.engine import launch
+from mmseg_ext.engine.testing_options import use_tta
 from mmseg_ext.errors import MissingLogitsError
 from mmseg_ext.models import SegTTAModel
 
@@ -165,7 +166,7 @@ def test_tta_works_with_either_model_and_segmentor(converted_data, tmp_path, our
     config = Config.fromfile(write(tmp_path, converted_data, ours=ours, metric="IoUMetric", tta=tta))
     config.work_dir = str(tmp_path / "run")
     config.launcher = "none"
-    launch.use_tta(config)
+    use_tta(config)
     runner = launch.build_runner(config)
     assert type(runner.model) is (SegTTAModel if tta else StockSegTTAModel)
     assert set(runner.test()) >= {"mIoU", "aAcc"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import mmseg_ext
-from mmseg_ext.engine.work_dir_lock import LOCK_FILE, lock_work_dir
+from mmseg_ext.engine.work_dir_lock import LOCK_FILE, claim_work_dir, lock_work_dir
 from mmseg_ext.errors import UserError
 
 ROOT = Path(mmseg_ext.__file__).parents[1]
@@ -73,3 +73,9 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"Cannot write to the work dir .*Name another with --work-dir"):
         lock_work_dir(tmp_path / "file" / "run")
+
+
+def test_a_work_dir_that_holds_no_trained_step_is_taken(tmp_path):
+    (tmp_path / "20260101_000000" / "vis_data").mkdir(parents=True)
+    (tmp_path / "20260101_000000" / "vis_data" / "scalars.json").write_text("")
+    claim_work_dir(tmp_path, resume=False)

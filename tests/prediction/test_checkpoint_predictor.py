@@ -38,7 +38,8 @@ def labelled(tmp_path_factory):
 
 def maps_of_test(run, folder, out, tta):
     """Test the checkpoint as tools/test.py does, and read its class maps."""
-    from mmseg_ext.engine.launch import keep_predictions, load_config, test, use_tta
+    from mmseg_ext.engine.launch import load_config, test
+    from mmseg_ext.engine.testing_options import keep_predictions, use_tta
 
     config = load_config(str(run / "tiny.py"), str(out / "work"))
     config.test_dataloader.dataset.data_root = str(folder)

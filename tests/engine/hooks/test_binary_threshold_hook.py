@@ -13,6 +13,8 @@ from PIL import Image
 
 from mmseg_ext.engine import launch
 from mmseg_ext.engine.hooks.binary_threshold_hook import META_KEY, binary_heads
+from mmseg_ext.engine.testing_options import mirror_pipeline, use_tta
+from mmseg_ext.errors import UserError
 from mmseg_ext.evaluation.submissions import decode_rle
 
 ONE_CHANNEL = """
@@ -123,7 +125,7 @@ def test_the_threshold_goes_from_the_validation_to_the_checkpoint_to_the_test(bi
 
     # Test-time augmentation takes it too, with the image and its mirror image.
     config = launch.load_config(str(binary_config), str(tmp_path / "tta"))
-    launch.use_tta(config)
+    use_tta(config)
     augmented = launch.test(config, str(work_dir / "iter_4.pth"))
     assert augmented["binary/AP"] > 0
     assert augmented["rle/IoU"] == augmented["IoU.building"]
@@ -165,7 +167,7 @@ def test_without_a_head_of_one_channel_nothing_happens(run_tiny, tmp_path):
 
 def test_the_mirror_pipeline_leaves_the_labels_as_they_are(binary_config, mmseg_scope):
     config = Config.fromfile(binary_config)
-    first, augmentation = launch.mirror_pipeline(config.test_dataloader.dataset.pipeline)
+    first, augmentation = mirror_pipeline(config.test_dataloader.dataset.pipeline)
     assert first["type"] == "LoadImageFromFile"
     dataset = BaseSegDataset(
         data_root=config.dataset.data_root,
@@ -179,8 +181,8 @@ def test_the_mirror_pipeline_leaves_the_labels_as_they_are(binary_config, mmseg_
     assert torch.equal(mirrored, plain.flip(2))
     assert torch.equal(*(sample.gt_sem_seg.data for sample in item["data_samples"]))
     assert [bool(sample.flip) for sample in item["data_samples"]] == [False, True]
-    with pytest.raises(launch.UserError, match="begins by loading the image for --tta, got Resize"):
-        launch.mirror_pipeline([{"type": "Resize"}])
+    with pytest.raises(UserError, match="begins by loading the image for --tta, got Resize"):
+        mirror_pipeline([{"type": "Resize"}])
 
 
 def test_the_runtime_of_all_configs_has_the_hook():
