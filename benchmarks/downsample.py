@@ -29,7 +29,8 @@ from comparison import more_is_better, publish
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mmseg_ext.downsampling.copying import Filters, Target, make_copies
+from mmseg_ext.downsampling.copies import Filters, Target
+from mmseg_ext.downsampling.copying import make_copies
 from mmseg_ext.downsampling.layouts import Layout, Pair, detect_layout, list_pairs
 from mmseg_ext.downsampling.reduce import reduced_size
 

@@ -37,7 +37,8 @@ from mmseg.registry import DATASETS, MODELS  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 
 from mmseg_ext.datasets.synthetic_aerial import generate_synthetic_aerial  # noqa: E402
-from mmseg_ext.downsampling.copying import Filters, Target, make_copies  # noqa: E402
+from mmseg_ext.downsampling.copies import Filters, Target  # noqa: E402
+from mmseg_ext.downsampling.copying import make_copies  # noqa: E402
 from mmseg_ext.downsampling.layouts import detect_layout  # noqa: E402
 from mmseg_ext.engine.launch import load_config, replace_sync_batchnorm  # noqa: E402
 

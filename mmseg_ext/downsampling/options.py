@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from mmseg_ext.downsampling.copying import Filters, Shard, Target
+from mmseg_ext.downsampling.copies import Filters, Shard, Target
 from mmseg_ext.downsampling.layouts import LAYOUTS, Layout, detect_layout, find_folders
 from mmseg_ext.downsampling.record import copy_root
 from mmseg_ext.errors import UserError

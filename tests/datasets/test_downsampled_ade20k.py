@@ -10,7 +10,8 @@ from mmseg.datasets import ADE20KDataset
 from PIL import Image
 
 from mmseg_ext.datasets import DownsampledADE20KDataset
-from mmseg_ext.downsampling.copying import Filters, Target, make_copies
+from mmseg_ext.downsampling.copies import Filters, Target
+from mmseg_ext.downsampling.copying import make_copies
 from mmseg_ext.downsampling.layouts import LAYOUTS
 from mmseg_ext.errors import UserError
 

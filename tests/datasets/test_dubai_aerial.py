@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from mmseg_ext.datasets import DubaiAerialDataset
-from mmseg_ext.downsampling.copying import Filters, Target, make_copies
+from mmseg_ext.downsampling.copies import Filters, Target
+from mmseg_ext.downsampling.copying import make_copies
 from mmseg_ext.downsampling.layouts import LAYOUTS
 from mmseg_ext.errors import UserError
 

@@ -9,8 +9,9 @@ import pytest
 from made_trees import make_ade20k
 from PIL import Image
 
-from mmseg_ext.downsampling import copying
-from mmseg_ext.downsampling.copying import CopyStoppedError, Filters, Shard, Target, make_copies
+from mmseg_ext.downsampling import pair_copying
+from mmseg_ext.downsampling.copies import Filters, Shard, Target
+from mmseg_ext.downsampling.copying import CopyStoppedError, make_copies
 from mmseg_ext.downsampling.layouts import LAYOUTS, Failure, detect_layout
 from mmseg_ext.downsampling.record import hash_names
 from mmseg_ext.downsampling.reduce import reduce_image, reduce_labels
@@ -95,8 +96,8 @@ def test_what_is_there_is_not_made_again(ade20k, tmp_path, monkeypatch):
     (target.root / "images/training/ADE_1.jpg").unlink()
     (target.root / "annotations/validation/ADE_9.png").unlink()
     decoded = []
-    read_image = copying.read_image
-    monkeypatch.setattr(copying, "read_image", lambda path: decoded.append(path.name) or read_image(path))
+    read_image = pair_copying.read_image
+    monkeypatch.setattr(pair_copying, "read_image", lambda path: decoded.append(path.name) or read_image(path))
     result = make_copies(ade20k, [target], ADE20K, FILTERS)
     assert (result.num_images, result.num_made) == (5, 2)
     assert decoded == ["ADE_1.jpg", "ADE_9.jpg"]

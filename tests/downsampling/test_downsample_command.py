@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_trees import load_command, make_ade20k
 
-from mmseg_ext.downsampling import copying
+from mmseg_ext.downsampling import pair_copying
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,7 +93,7 @@ def test_ctrl_c_says_how_to_go_on(ade20k, downsample, capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(copying, "reduce_image", interrupted)
+    monkeypatch.setattr(pair_copying, "reduce_image", interrupted)
     assert downsample([str(ade20k), "--factor", "2", "--workers", "1"]) == 130
     assert "The same command goes on from here" in capsys.readouterr().err
 

@@ -6,7 +6,8 @@ from made_trees import load_command
 from oriented_images import ORIENTATIONS, as_viewers_show, pattern, save_oriented, stored_pixels
 from PIL import Image
 
-from mmseg_ext.downsampling.copying import Filters, Target, make_copies
+from mmseg_ext.downsampling.copies import Filters, Target
+from mmseg_ext.downsampling.copying import make_copies
 from mmseg_ext.downsampling.image_files import read_label_file
 from mmseg_ext.downsampling.layouts import LAYOUTS
 from mmseg_ext.downsampling.reduce import reduce_image
