@@ -49,7 +49,7 @@ from mmseg_ext.audit.candidates import Kind  # noqa: E402
 from mmseg_ext.audit.folds import assign_folds  # noqa: E402
 from mmseg_ext.audit.held_out_models import HeldOutModels  # noqa: E402
 from mmseg_ext.audit.judged_images import JudgedImages  # noqa: E402
-from mmseg_ext.audit.pixel_evidence import UNLABELLED, gather_evidence  # noqa: E402
+from mmseg_ext.audit.pixel_evidence import gather_evidence  # noqa: E402
 from mmseg_ext.audit.ranking import Ranking  # noqa: E402
 from mmseg_ext.engine.label_completion import own_model, segmentor_of_classes  # noqa: E402
 from mmseg_ext.engine.launch import load_config  # noqa: E402
@@ -120,7 +120,7 @@ class Study:
                 evidence = gather_evidence(probabilities, labels_HW, known_C)
                 by_loss += loss_areas(index, evidence, num_classes)
                 worst.append(max((c.score for c in record.candidates), default=0.0))
-                losses.append(float(evidence.loss_HW[evidence.labels_HW != UNLABELLED].mean()))
+                losses.append(record.mean_loss)
                 if self.cleanlab is not None:
                     copies.append(small_copy(probabilities[0].cpu().numpy(), labels_HW))
                 progress(index + 1, len(self.images))

@@ -44,7 +44,9 @@ def run(args: argparse.Namespace) -> None:
     print(describe(result.audit, len(result.candidates)))
     print(result.summary)
     print()
-    print(printable(f"{result.page}: open it in a browser; {result.page.with_name('labels.csv')} lists all places"))
+    print(
+        printable(f"{result.page}: open it in a browser; labels.csv beside it lists all places, images.csv all images")
+    )
     if args.apply:
         done = apply_answers(result, args.apply, args.how, args.answers)
         print(printable(f"{args.apply}: {done.describe()}"))

@@ -35,7 +35,7 @@ from mmseg_ext.scores.image_groups import Groups
 
 MAX_CANDIDATES = 200
 """Candidates of an image that are kept, the worst."""
-FORMAT = "audit2"
+FORMAT = "audit3"
 
 
 class Judges(Protocol):
@@ -164,7 +164,7 @@ def judge(
     scored = sorted((ranking.score(c, labels_HW.size) for c in found), key=lambda c: -c.score)[:MAX_CANDIDATES]
     num_unjudged = int(np.count_nonzero(labels_HW != UNLABELLED) - np.count_nonzero(judged_HW))
     own_cells = list(own_cells_of(scored, evidence.labels_HW, evidence.predicted_HW, num_classes))
-    return ImageRecord("", num_unjudged, cells, scored, own_cells), evidence.predicted_HW
+    return ImageRecord("", num_unjudged, evidence.mean_loss(), cells, scored, own_cells), evidence.predicted_HW
 
 
 def _digest(model: str, sample: dict) -> str:

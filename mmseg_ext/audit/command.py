@@ -9,11 +9,12 @@ from mmseg_ext.audit.audit_page import to_page
 from mmseg_ext.audit.auditing import Audit, audit_config
 from mmseg_ext.audit.candidate_list import ListedCandidate, format_csv, list_candidates
 from mmseg_ext.audit.corrections import Corrected, Correction, read_answers, write_corrected
+from mmseg_ext.audit.image_list import format_images
 from mmseg_ext.audit.summary import AuditSummary, summarize
 from mmseg_ext.files import replace_file
 from mmseg_ext.scores.image_groups import Groups
 
-PAGE, LIST, ANSWERS = "index.html", "labels.csv", "answers.json"
+PAGE, LIST, IMAGES, ANSWERS = "index.html", "labels.csv", "images.csv", "answers.json"
 
 
 class AuditResult(NamedTuple):
@@ -40,7 +41,7 @@ def run_audit(
     runs: str | Path | None = None,
     num_shown: int = 300,
 ) -> AuditResult:
-    """Audit the labels of a config; write ``labels.csv`` and the page, ``index.html``.
+    """Audit the labels of a config; write ``labels.csv``, ``images.csv`` and the page, ``index.html``.
 
     Args:
         config: See :func:`~mmseg_ext.audit.auditing.audit_config`.
@@ -58,6 +59,7 @@ def run_audit(
     summary = summarize(audit, candidates, groups)
     out = Path(out)
     replace_file(out / LIST, format_csv(candidates, audit.images.classes))
+    replace_file(out / IMAGES, format_images(audit.records()))
     lines = [describe(audit, len(candidates)), f"The {min(num_shown, len(candidates))} worst places are shown."]
     replace_file(out / PAGE, to_page(audit, candidates[:num_shown], summary, lines))
     return AuditResult(audit, candidates, summary, out / PAGE)

@@ -46,6 +46,7 @@ class ImageRecord(NamedTuple):
     Attributes:
         digest: Says what it was made from.
         num_unjudged: Labelled pixels of classes that the model has not seen.
+        mean_loss: Of all judged pixels, in nats; None without any.
         cells: Labels and predictions of all judged pixels.
         candidates: The worst first.
         own_cells: Of each candidate: its pixels that no worse candidate has.
@@ -53,6 +54,7 @@ class ImageRecord(NamedTuple):
 
     digest: str
     num_unjudged: int
+    mean_loss: float | None
     cells: Cells
     candidates: list[Candidate]
     own_cells: list[Cells]
@@ -89,7 +91,9 @@ class RecordFolder:
             mask_hw = decode_rle(values["mask_hw"], (rows[1] - rows[0], columns[1] - columns[0]))
             candidates.append(Candidate(**{**values, "rows": rows, "columns": columns, "mask_hw": mask_hw}))
         own_cells = [Cells(*cells) for cells in found["own_cells"]]
-        return ImageRecord(found["digest"], found["num_unjudged"], Cells(*found["cells"]), candidates, own_cells)
+        return ImageRecord(
+            **{**found, "cells": Cells(*found["cells"]), "candidates": candidates, "own_cells": own_cells}
+        )
 
     def read_prediction(self, name: str) -> np.ndarray:
         """Read the prediction of an image, uint8 (H, W)."""

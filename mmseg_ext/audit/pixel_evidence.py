@@ -30,6 +30,11 @@ class PixelEvidence(NamedTuple):
     margin_HW: np.ndarray
     loss_HW: np.ndarray
 
+    def mean_loss(self) -> float | None:
+        """Average the loss over the labelled pixels, in nats; None without any."""
+        num_labelled = np.count_nonzero(self.labels_HW != UNLABELLED)
+        return float(self.loss_HW.sum(dtype=np.float64)) / num_labelled if num_labelled else None
+
 
 def gather_evidence(probabilities_1Chw: Tensor, labels_HW: np.ndarray, known_C: np.ndarray) -> PixelEvidence:
     """Compare labels with probabilities, a class at a time: those of all classes are never held at the labels' size.

@@ -42,6 +42,14 @@ def test_wrong_areas_come_first_and_are_corrected(config_file, fields, tmp_path,
         ("images/2.png", "missing object", "field", "house"),
         ("images/5.png", "wrong class", "lake", "house"),
     }
+    images = list(csv.DictReader((out / "images.csv").read_text().splitlines()))
+    assert {row["image"] for row in images[:2]} == {"images/2.png", "images/5.png"}
+    losses = [float(row["mean_loss"]) for row in images]
+    assert losses == sorted(losses, reverse=True)
+    for row in images:
+        places = [float(place["score"]) for place in rows if place["image"] == row["image"]]
+        assert int(row["places"]) == len(places)
+        assert float(row["worst_score"] or 0) == max(places, default=0)
 
 
 def test_what_is_done_is_not_done_again(config_file, fields, tmp_path, capsys):
@@ -141,3 +149,4 @@ def test_a_class_in_one_image_alone_and_unlabelled_images_are_left_out(config_fi
     assert "1 of 8 images have no label." in shown
     assert "256 labelled pixels are not judged: their class occurs in the images of one fold alone." in shown
     assert "| house | 0.0 | not judged | 0 |" in shown
+    assert (tmp_path / "out" / "images.csv").read_text().splitlines()[-1] == "8,images/0.png,,0,"

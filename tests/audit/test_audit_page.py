@@ -44,9 +44,8 @@ def page(tmp_path):
         cells = Cells.of_pixels(labels_HW.ravel(), predicted_HW.ravel(), 3)
         found = [c._replace(score=0.9 - 0.1 * index) for c in find_candidates(evidence, cells.matrix(3))]
         own_cells = list(own_cells_of(found, labels_HW, predicted_HW, 3))
-        folder.write(
-            name, ImageRecord("", 0, cells, found, own_cells), predicted_HW, np.array(images.palette, np.uint8)
-        )
+        record = ImageRecord("", 0, evidence.mean_loss(), cells, found, own_cells)
+        folder.write(name, record, predicted_HW, np.array(images.palette, np.uint8))
     audit = Audit(images, folder, np.array([0, 1, 0]), 0.01, 3)
     candidates = list_candidates(audit.records())
     path = tmp_path / "index.html"
