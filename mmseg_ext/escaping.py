@@ -1,9 +1,10 @@
-"""Text of file names, configs and logs made safe for the terminal, rich, Markdown and CSV.
+"""Text of file names, configs and logs made safe for the terminal, rich, Markdown, CSV and configs.
 
-Such text is data: it must not end a command, move the cursor, break a table or become a formula.
+Such text is data: it must not end a command, move the cursor, break a table, become a formula or be filled in.
 """
 
 import io
+import re
 import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,19 @@ def escape_markdown(text: object) -> str:
     for sign in "\\`*[]|":
         line = line.replace(sign, f"\\{sign}")
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def escape_templates(source: str) -> str:
+    r"""Keep mmengine from filling in what looks like its templates in the string literals of a config.
+
+    Args:
+        source: Python in whose code no brace follows another; strings and docstrings are not raw.
+
+    Example:
+        >>> print(escape_templates("name = '{{ fileBasename }}'"))
+        name = '\u007b{ fileBasename }}'
+    """
+    return re.sub(r"\{(?=\{)", r"\\u007b", source)
 
 
 def csv_cell(value: Any) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmseg_ext.annotation.image_folder import ImageFolder
+from mmseg_ext.escaping import escape_templates
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "_base_"
 BASES = ("datasets/loaders.py", "schedules/fit.py", "default_runtime.py")
@@ -65,7 +66,7 @@ def training_config(
     head = {**model["decode_head"], "num_classes": len(colors)}
     head.pop("calibrate", None)  # there is time for it
     bases = "\n".join(f"    {os.path.relpath(CONFIGS / base, beside)!r}," for base in BASES)
-    return TEMPLATE.format(
+    text = TEMPLATE.format(
         points_name=_in_docstring(Path(points_file).name),
         config_name=_in_docstring(os.fspath(path)),
         bases=bases,
@@ -76,6 +77,7 @@ def training_config(
         colors=list(colors.values()),
         points=os.path.abspath(points_file),
     )
+    return escape_templates(text)
 
 
 def _in_docstring(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmseg_ext.errors import UserError
-from mmseg_ext.escaping import printable
+from mmseg_ext.escaping import escape_templates, printable
 from mmseg_ext.files import refuse_other_file, replace_file
 
 COMMAND = "tools/new_run.py"
@@ -86,7 +86,7 @@ def format_leaf(
         folder = Path(os.path.relpath(folder, path.resolve().parent))
     bases = ", ".join(_literal(f"{folder.as_posix()}/{base}.py") for base in kind.bases)
     more = {split: "".join(f"{key}={_literal(value)}, " for key, value in splits[split].items()) for split in splits}
-    title = printable(title).replace("\\", "/").replace('"', "'").replace("{{", "{ {")
+    title = printable(title).replace("\\", "/").replace('"', "'")
     lines = [
         f'"""{title}.',
         "",
@@ -99,7 +99,7 @@ def format_leaf(
         "test_dataloader = val_dataloader",
         f"model = dict({kind.settings}decode_head={_literal(head)})",
     ]
-    text = "\n".join(lines) + "\n"
+    text = escape_templates("\n".join(lines) + "\n")
     return text.replace(f"{COMMAND}.", f"{COMMAND}, sha256 {_digest(text)}.", 1)
 
 
@@ -134,7 +134,7 @@ def _shown_path(path: Path) -> str:
 
 
 def _literal(value: Any) -> str:
-    """Write a value as Python source: dicts as ``dict(…)``, strings so that nothing in them is a template of mmengine.
+    """Write a value as Python source: dicts as ``dict(…)``, strings in double quotes.
 
     Example:
         >>> _literal({"classes": ["a"], "split": "val", "only_labelled": True})
@@ -145,5 +145,5 @@ def _literal(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("{{", "\\u007b{")
+        return json.dumps(value, ensure_ascii=False)
     return repr(value)

@@ -19,12 +19,13 @@ from mmseg_ext.points.point_files import Point, read_points, write_points
 from tools.annotate import main
 
 COLORS = ["#e6194b", "#3cb44b"]
+CLASSES = ["land", 'wa"ter {{{ fileBasename }}']
 
 
 @pytest.fixture
 def session(tmp_path):
     folder = ImageFolder(make_images(tmp_path / "images", 8, (48, 64)))
-    database = PointDatabase(tmp_path / "out" / "points.sqlite", ["land", 'wa"ter'])
+    database = PointDatabase(tmp_path / "out" / "points.sqlite", CLASSES)
     files = AnnotationFiles(
         tmp_path / "out" / "points.csv", folder, database, COLORS, lambda: model_config("trees"), (64, 48)
     )
@@ -58,7 +59,7 @@ def test_the_training_config_trains_as_it_is(session, tmp_path, monkeypatch):
     assert answer["command"] == f"python tools/fit.py {files.config_file}"
     monkeypatch.chdir(tmp_path)
     config = load_config(str(files.config_file), work_dir=str(tmp_path / "run"))
-    assert config.train_dataloader.dataset.classes == ["land", 'wa"ter']
+    assert config.train_dataloader.dataset.classes == CLASSES
     assert config.model.decode_head.class_weight == "balanced"
     config.train_dataloader.update(num_workers=0, persistent_workers=False)
     config.val_dataloader.update(num_workers=0, persistent_workers=False)

@@ -184,7 +184,7 @@ def test_what_cannot_be_trained_on_is_one_line(tmp_path, new_run):
 
 
 def test_a_hostile_folder_name_stays_text(tmp_path, new_run):
-    root = tmp_path / 'a"""\\ {{ fileBasename }}\x1b[31m'
+    root = tmp_path / 'a"""\\ {{{ fileBasename }}\x1b[31m'
     make_images(root / "images", ["1.jpg", "2.jpg"])
     make_masks(root / "masks", ["1.png", "2.png"])
     status, out, _, leaf = new_run(root)
