@@ -59,7 +59,7 @@ def run_audit(
     summary = summarize(audit, candidates, groups)
     out = Path(out)
     replace_file(out / LIST, format_csv(candidates, audit.images.classes))
-    replace_file(out / IMAGES, format_images(audit.records()))
+    replace_file(out / IMAGES, format_images(summary.losses, candidates))
     lines = [describe(audit, len(candidates)), f"The {min(num_shown, len(candidates))} worst places are shown."]
     replace_file(out / PAGE, to_page(audit, candidates[:num_shown], summary, lines))
     return AuditResult(audit, candidates, summary, out / PAGE)

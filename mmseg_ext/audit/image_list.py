@@ -2,26 +2,32 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from mmseg_ext.audit.image_records import ImageRecord
+from mmseg_ext.audit.candidate_list import ListedCandidate
 from mmseg_ext.escaping import csv_cell, printable
 
 COLUMNS = ("rank", "image", "mean_loss", "places", "worst_score")
 
 
-def format_images(records: Iterable[tuple[str, ImageRecord]]) -> str:
-    """Write images as CSV, a line each, with :data:`COLUMNS`: by mean loss, those without judged labels last."""
-    rows = []
-    for name, record in records:
-        worst = record.candidates[0].score if record.candidates else None
-        rows.append((record.mean_loss, csv_cell(printable(name)), len(record.candidates), worst))
-    rows.sort(key=lambda row: -1.0 if row[0] is None else row[0], reverse=True)
+def format_images(losses: Mapping[str, float | None], candidates: Iterable[ListedCandidate]) -> str:
+    """Write images as CSV, a line each, with :data:`COLUMNS`: by mean loss, those without judged labels last.
+
+    Args:
+        losses: Of each image.
+        candidates: Of all images, the worst first.
+    """
+    scores_of: dict[str, list[float]] = {name: [] for name in losses}
+    for candidate in candidates:
+        scores_of[candidate.image].append(candidate.score)
+    worst_first = sorted(losses.items(), key=lambda item: -1.0 if item[1] is None else item[1], reverse=True)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for rank, (loss, name, num_places, worst) in enumerate(rows, 1):
-        writer.writerow([rank, name, _number(loss), num_places, _number(worst)])
+    for rank, (name, loss) in enumerate(worst_first, 1):
+        scores = scores_of[name]
+        worst = scores[0] if scores else None
+        writer.writerow([rank, csv_cell(printable(name)), _number(loss), len(scores), _number(worst)])
     return text.getvalue()
 
 

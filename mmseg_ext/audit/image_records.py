@@ -14,6 +14,9 @@ from mmseg_ext.evaluation.submissions.run_length import decode_rle, encode_rle
 from mmseg_ext.files import join_below, read_cache_file, replace_file, write_cache_file
 from mmseg_ext.masks.class_maps import pack_labels, unpack_labels
 
+FORMAT = 3
+"""Raised whenever what is found in an image, or how it is kept, changes."""
+
 
 class Cells(NamedTuple):
     """A confusion matrix, without its zeros.
@@ -78,22 +81,23 @@ class RecordFolder:
         prediction = self._path("predictions", name, ".png")
         replace_file(prediction, pack_labels(predicted_HW, palette), sync=False)
         candidates = [{**c._asdict(), "mask_hw": encode_rle(c.mask_hw)} for c in record.candidates]
-        write_cache_file(self._path("records", name, ".json.gz"), {**record._asdict(), "candidates": candidates})
+        content = {**record._asdict(), "candidates": candidates}
+        write_cache_file(self._path("records", name, ".json.gz"), [FORMAT, content])
 
     def read(self, name: str) -> ImageRecord | None:
-        """Read what was found in an image; None where nothing was, or the prediction is missing."""
-        found: Any = read_cache_file(self._path("records", name, ".json.gz"))
-        if found is None or not self._path("predictions", name, ".png").is_file():
+        """Read what was found in an image; None without a record of this format or a prediction."""
+        kept: Any = read_cache_file(self._path("records", name, ".json.gz"))
+        if not isinstance(kept, list) or kept[0] != FORMAT or not self._path("predictions", name, ".png").is_file():
             return None
+        found = kept[1]
         candidates = []
         for values in found["candidates"]:
             rows, columns = tuple(values["rows"]), tuple(values["columns"])
             mask_hw = decode_rle(values["mask_hw"], (rows[1] - rows[0], columns[1] - columns[0]))
             candidates.append(Candidate(**{**values, "rows": rows, "columns": columns, "mask_hw": mask_hw}))
         own_cells = [Cells(*cells) for cells in found["own_cells"]]
-        return ImageRecord(
-            **{**found, "cells": Cells(*found["cells"]), "candidates": candidates, "own_cells": own_cells}
-        )
+        found |= {"cells": Cells(*found["cells"]), "candidates": candidates, "own_cells": own_cells}
+        return ImageRecord(**found)
 
     def read_prediction(self, name: str) -> np.ndarray:
         """Read the prediction of an image, uint8 (H, W)."""

@@ -48,11 +48,13 @@ class AuditSummary(NamedTuple):
         classes: In their order.
         scores: By share left out.
         notes: What a reader has to know.
+        losses: Mean loss of the labels of each image, in nats; None without judged labels.
     """
 
     classes: list[ClassDoubt]
     scores: list[LeftOutScore]
     notes: list[str]
+    losses: dict[str, float | None]
 
     def __str__(self) -> str:
         lines = ["| class | % of the labels | % of it in doubt | places |", "|---|---:|---:|---:|"]
@@ -106,7 +108,8 @@ def summarize(audit: Audit, candidates: Sequence[ListedCandidate], groups: Group
         notes.append(
             f"{num_unjudged:,} labelled pixels are not judged: their class occurs in the images of one fold alone."
         )
-    return AuditSummary(classes, _scores_of_rest(audit, records, candidates, total, groups), notes)
+    losses = {name: record.mean_loss for name, record in records.items()}
+    return AuditSummary(classes, _scores_of_rest(audit, records, candidates, total, groups), notes, losses)
 
 
 def _add_labels(pixels_C: np.ndarray, cells: Cells) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from conftest import truth_of, write_labels
 from PIL import Image
 
+from mmseg_ext.files import read_cache_file, write_cache_file
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -63,6 +65,19 @@ def test_what_is_done_is_not_done_again(config_file, fields, tmp_path, capsys):
     assert "8 images judged in 5 folds, 1 of them now" in capsys.readouterr().out
     assert (out / "labels.csv").read_bytes() == first
     assert "score on the rest" not in first.decode()
+
+
+def test_records_of_an_earlier_format_are_made_anew(config_file, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert audit(config_file, "--out", out) == 0
+    first = (out / "labels.csv").read_bytes()
+    for name, change in (("3.png", lambda kept: kept[1]), ("4.png", lambda kept: [0, kept[1]])):
+        path = next((out / "records").rglob(f"{name}.json.gz"))
+        write_cache_file(path, change(read_cache_file(path)))
+    capsys.readouterr()
+    assert audit(config_file, "--out", out) == 0
+    assert "8 images judged in 5 folds, 2 of them now" in capsys.readouterr().out
+    assert (out / "labels.csv").read_bytes() == first
 
 
 def test_answers_correct_copies(config_file, fields, tmp_path, capsys):
