@@ -3,15 +3,13 @@
 Shape suffixes: C classes.
 """
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmseg_ext.audit.candidates import Candidate
 from mmseg_ext.audit.image_records import ImageRecord
-from mmseg_ext.escaping import csv_cell, printable
+from mmseg_ext.escaping import csv_cell, csv_text, printable
 
 COLUMNS = ("rank", "id", "image", "x", "y", "width", "height", "class", "predicted", "kind", "score", "pixels")
 
@@ -73,11 +71,9 @@ def candidate_id(image: str, candidate: Candidate) -> str:
 
 def format_csv(candidates: Iterable[ListedCandidate], classes: Sequence[str]) -> str:
     """Write candidates as CSV, a line each, with :data:`COLUMNS`."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[Sequence[Any]] = [COLUMNS]
     for rank, found in enumerate(candidates, 1):
         names = [csv_cell(printable(classes[index])) for index in (found.label, found.predicted)]
         image = csv_cell(printable(found.image))
-        writer.writerow([rank, found.id, image, *found.box, *names, found.kind, f"{found.score:.4f}", found.num_pixels])
-    return text.getvalue()
+        rows.append([rank, found.id, image, *found.box, *names, found.kind, f"{found.score:.4f}", found.num_pixels])
+    return csv_text(rows)

@@ -1,11 +1,10 @@
 """All images of an audit, those whose labels fit worst first, as a table of text."""
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from mmseg_ext.audit.candidate_list import ListedCandidate
-from mmseg_ext.escaping import csv_cell, printable
+from mmseg_ext.escaping import csv_cell, csv_text, printable
 
 COLUMNS = ("rank", "image", "mean_loss", "places", "worst_score")
 
@@ -21,14 +20,12 @@ def format_images(losses: Mapping[str, float | None], candidates: Iterable[Liste
     for candidate in candidates:
         scores_of[candidate.image].append(candidate.score)
     worst_first = sorted(losses.items(), key=lambda item: -1.0 if item[1] is None else item[1], reverse=True)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[Sequence[Any]] = [COLUMNS]
     for rank, (name, loss) in enumerate(worst_first, 1):
         scores = scores_of[name]
         worst = scores[0] if scores else None
-        writer.writerow([rank, csv_cell(printable(name)), _number(loss), len(scores), _number(worst)])
-    return text.getvalue()
+        rows.append([rank, csv_cell(printable(name)), _number(loss), len(scores), _number(worst)])
+    return csv_text(rows)
 
 
 def _number(value: float | None) -> str:

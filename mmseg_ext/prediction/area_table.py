@@ -1,11 +1,9 @@
 """How much of each class there is: areas.csv."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from mmseg_ext.escaping import csv_cell, printable
+from mmseg_ext.escaping import csv_cell, csv_text, printable
 
 HEADER = ("file", "class", "pixels", "percent", "hectares")
 
@@ -26,16 +24,14 @@ class ClassCounts(NamedTuple):
 
 def format_areas(files: Iterable[ClassCounts], names: Sequence[str]) -> str:
     """Write the table: a row for each file and class, percent of the pixels that have data, hectares where known."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(HEADER)
+    rows: list[Sequence[Any]] = [HEADER]
     for name, counts, square_metres in files:
         total = sum(counts)
         for class_name, count in zip(names, counts, strict=True):
             percent = f"{100 * count / total:.4f}" if total else ""
             hectares = "" if square_metres is None else f"{count * square_metres / 1e4:.4f}"
-            writer.writerow([csv_cell(printable(name)), csv_cell(printable(class_name)), count, percent, hectares])
-    return buffer.getvalue()
+            rows.append([csv_cell(printable(name)), csv_cell(printable(class_name)), count, percent, hectares])
+    return csv_text(rows)
 
 
 def square_metres_of_pixel(crs: Any, transform: Any) -> float | None:

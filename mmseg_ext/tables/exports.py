@@ -1,12 +1,10 @@
 """Write score tables as CSV and JSON, with raw values for other programs."""
 
-import csv
-import io
 import json
 import math
 from typing import Any
 
-from mmseg_ext.escaping import csv_cell
+from mmseg_ext.escaping import csv_cell, csv_text
 
 from .columns import Row, Spread, Value, WithBounds
 from .score_table import ScoreTable
@@ -19,11 +17,8 @@ def to_csv(table: ScoreTable) -> str:
     """
     records = [_csv_record(table, row) for row in table.rows]
     names = list(dict.fromkeys(name for record in records for name in record))
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(map(_cell, names))
-    writer.writerows([_cell(record.get(name)) for name in names] for record in records)
-    return file.getvalue()
+    rows = ([_cell(record.get(name)) for name in names] for record in records)
+    return csv_text([map(_cell, names), *rows])
 
 
 def _csv_record(table: ScoreTable, row: Row) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Kaggle's run-length file."""
 
 import csv
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 
 from mmseg_ext.arguments import NonNegativeInt, StrPath
 from mmseg_ext.errors import UserError
+from mmseg_ext.escaping import csv_text
 from mmseg_ext.evaluation.submissions.mask_submission import MaskSubmission
 from mmseg_ext.evaluation.submissions.run_length import decode_rle, encode_rle
 from mmseg_ext.files import replace_file
@@ -40,11 +40,7 @@ def read_rows(path: Path, columns: tuple[str, str]) -> Iterator[tuple[str, str]]
 
 def write_rows(path: Path, columns: tuple[str, str], rows: Mapping[str, str]) -> None:
     """Write a CSV file of two columns whole or not at all."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows.items())
-    replace_file(path, text.getvalue())
+    replace_file(path, csv_text([columns, *rows.items()]))
 
 
 @METRICS.register_module()
