@@ -44,23 +44,16 @@ class Totals:
 
     def add(self, entry: dict, facts: EntryFacts) -> None:
         """Judge one entry of the list and add it."""
-        report, plan = self.report, self.plan
+        report = self.report
         image_path, mask_path = entry["img_path"], entry.get("seg_map_path")
         report.from_cache += facts.num_read == 0 and (facts.image or facts.mask) is not None
         self.missing += [p for p in facts.problems if p.kind == "mask missing"]
         report.errors += [p for p in facts.problems if p.kind != "mask missing"]
-        size = None
-        if facts.image is not None:
-            size = plan.size_as_read(facts.image)
-            if not plan.reads_as_shown(facts.image):
-                self.read_as_stored.append(image_path)
-            report.add_size(*size)
-            if plan.strict_image:
-                report.errors += judge_image(image_path, facts.image)
+        size = None if facts.image is None else self._add_image(image_path, facts.image)
         labels = facts.custom
-        if facts.mask is not None and mask_path is not None and plan.meaning is not None:
-            labels = judge_mask(mask_path, facts.mask, plan.meaning, self.spec)
-            if isinstance(plan.meaning, IndexMeaning | BinaryMeaning) and labels.counts:
+        if facts.mask is not None and mask_path is not None and self.plan.meaning is not None:
+            labels = judge_mask(mask_path, facts.mask, self.plan.meaning, self.spec)
+            if isinstance(self.plan.meaning, IndexMeaning | BinaryMeaning) and labels.counts:
                 self.labels.update(dict(zip(facts.mask.values, facts.mask.counts, strict=True)))
         if labels is None:
             return
@@ -70,15 +63,29 @@ class Totals:
         where = mask_path or image_path
         if size and labels.size and size != labels.size:
             report.errors.append(_size_problem(where, labels.size, image_path, size, facts.image))
-        elif facts.image is not None and facts.mask is not None and plan.reads_as_shown(facts.image):
-            differ = facts.image.orientation != facts.mask.orientation
-            # Where the orientation changes the size, a mask of the size as shown was drawn on the image as shown.
-            if differ and (facts.image.stored_size == size or facts.mask.orientation != 1):
-                self.turned_unlike_mask.append(image_path)
-        if facts.mask is not None and facts.mask.orientation != 1 and not plan.turns_masks:
+        elif facts.image is not None and facts.mask is not None:
+            self._compare_orientations(image_path, facts.image, facts.mask)
+        if facts.mask is not None and facts.mask.orientation != 1 and not self.plan.turns_masks:
             what = f"the mask has an EXIF orientation ({facts.mask.orientation}), which mmseg's loading ignores"
             report.errors.append(Problem(where, what, "Read it with mmseg_ext.LoadAnnotations.", "EXIF orientation"))
         self._count(labels, image_path, where, size)
+
+    def _add_image(self, path: str, image: ImageFacts) -> tuple[int, int]:
+        """Judge an image and add it; returns its size as it is read."""
+        size = self.plan.size_as_read(image)
+        if not self.plan.reads_as_shown(image):
+            self.read_as_stored.append(path)
+        self.report.add_size(*size)
+        if self.plan.strict_image:
+            self.report.errors += judge_image(path, image)
+        return size
+
+    def _compare_orientations(self, path: str, image: ImageFacts, mask: MaskFacts) -> None:
+        """Note an image whose mask, of the same size, is turned in another way."""
+        differ = self.plan.reads_as_shown(image) and image.orientation != mask.orientation
+        # Where the orientation changes the size, a mask of the size as shown was drawn on the image as shown.
+        if differ and (image.stored_size == self.plan.size_as_read(image) or mask.orientation != 1):
+            self.turned_unlike_mask.append(path)
 
     def _count(self, labels: LabelFileReport, image_path: str, where: str, size: tuple[int, int] | None) -> None:
         report, spec = self.report, self.spec

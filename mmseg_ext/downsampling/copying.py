@@ -57,7 +57,7 @@ def make_copies(
     workers: int = 1,
     shard: Shard | None = None,
     strict: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Result:
     """Make the copies, or go on making them.
 
@@ -79,8 +79,8 @@ def make_copies(
     """
     shard = shard or Shard()
     pairs, failed = list_pairs(source, layout)
-    if strict and failed:
-        raise CopyStoppedError(f"{source / failed[0].path}: {failed[0].reason}.")
+    if strict:
+        _stop_at_first(source, failed)
     digest = hash_names(f"{image}\t{mask or ''}" for image, mask in pairs)
     mine = pairs[shard.index - 1 :: shard.count]
     for target in targets:
@@ -96,16 +96,14 @@ def make_copies(
     for target in targets:
         remove_leftovers(target.root, mine, filters)
     done, num_turned = len(mine) - todo, 0
-    if progress:
-        progress(done, len(mine))
+    progress(done, len(mine))
     for failures, count, turned in _run(PairCopier(source, filters), jobs(), workers if todo > _PAIRS_A_TASK else 1):
         failed += failures
         done += count
         num_turned += turned
-        if progress:
-            progress(done, len(mine))
-        if strict and failures:
-            raise CopyStoppedError(f"{source / failures[0].path}: {failures[0].reason}.")
+        progress(done, len(mine))
+        if strict:
+            _stop_at_first(source, failures)
     bad = {failure.path for failure in failed}
     num_bad = sum(not bad.isdisjoint(pair) for pair in mine)
     missing = ""
@@ -114,6 +112,11 @@ def make_copies(
             (target.root / RECORD_NAME).unlink(missing_ok=True)  # of an earlier state
         missing = finish_copy(source, target, layout, filters, pairs, failed, shard, digest) or missing
     return Result(len(mine) - num_bad, todo - num_bad, sorted(failed), num_turned, not missing, missing)
+
+
+def _stop_at_first(source: Path, failures: Sequence[Failure]) -> None:
+    if failures:
+        raise CopyStoppedError(f"{source / failures[0].path}: {failures[0].reason}.")
 
 
 def _run(copy: PairCopier, jobs: Iterable[Job], workers: int) -> Iterator[Done]:

@@ -177,22 +177,12 @@ def _guess_index(
 def _guess_colors(
     totals: Mapping[int, int], classes: Sequence[str] | None, colors: Sequence[str] | None, ignore: Sequence[str]
 ) -> MaskGuess:
-    doubts = []
     left_out = {pack_color(parse_color(color)) for color in ignore}
     if colors is None:
-        rare = {color for color in totals if share_of(totals, color) < 100 * RARE_SHARE} - left_out
-        palette = sorted(set(totals) - left_out - rare)
-        greys = {color & 255 for color in palette}
-        if all(color == (color & 255) * 0x010101 for color in palette) and _are_indices(greys) and palette:
-            palette = [value * 0x010101 for value in range(max(greys) + 1)]  # numbers, which they keep
-        if rare:
-            shown = ", ".join(map(_hex, sorted(rare)[:MAX_LISTED]))
-            doubts.append(f"{shown}: too few pixels for a class, taken as not labelled. --colors lists the classes.")
-        if classes is None or len(classes) != len(palette):
-            doubts.append("All other colours are taken as classes: --ignore '#RRGGBB' leaves one out.")
+        palette, rare, doubts = _found_palette(totals, left_out, classes)
     else:
         palette = [pack_color(parse_color(color)) for color in colors]
-        rare = set(totals) - set(palette) - left_out
+        rare, doubts = set(totals) - set(palette) - left_out, []
         if rare:
             shown = ", ".join(f"{_hex(c)} ({share_of(totals, c):.2g} %)" for c in sorted(rare)[:MAX_LISTED])
             doubts.append(f"{shown}: none of --colors, taken as not labelled.")
@@ -218,6 +208,24 @@ def _guess_colors(
     if rare:
         load["unknown"] = "ignore"
     return MaskGuess("color", list(classes or (color[1:] for color in hexes)), hexes, load, doubts=doubts)
+
+
+def _found_palette(
+    totals: Mapping[int, int], left_out: set[int], classes: Sequence[str] | None
+) -> tuple[list[int], set[int], list[str]]:
+    """Take the colours of enough pixels as classes; returns them, the others, and what is in doubt."""
+    doubts = []
+    rare = {color for color in totals if share_of(totals, color) < 100 * RARE_SHARE} - left_out
+    palette = sorted(set(totals) - left_out - rare)
+    greys = {color & 255 for color in palette}
+    if all(color == (color & 255) * 0x010101 for color in palette) and _are_indices(greys) and palette:
+        palette = [value * 0x010101 for value in range(max(greys) + 1)]  # numbers, which they keep
+    if rare:
+        shown = ", ".join(map(_hex, sorted(rare)[:MAX_LISTED]))
+        doubts.append(f"{shown}: too few pixels for a class, taken as not labelled. --colors lists the classes.")
+    if classes is None or len(classes) != len(palette):
+        doubts.append("All other colours are taken as classes: --ignore '#RRGGBB' leaves one out.")
+    return palette, rare, doubts
 
 
 def _are_blurred(totals: Mapping[int, int], kind: Kind, main: Sequence[int], are_jpeg: bool) -> bool:

@@ -122,50 +122,67 @@ def _by_name(found: dict[str, T]) -> dict[str, T]:
 
 def _compare(table: ScoreTable, files: dict[str, list[Files | None]], scores: FileScores) -> None:
     """Compare the rows with the baseline, and with the best one."""
-    metric, reference = table.options.metric, table.reference
+    with_baseline = _compare_with_baseline(table, files, scores)
+    with_best = _compare_with_best(table, files, scores)
+    table.findings += _limits(with_baseline or with_best)
+
+
+def _compare_with_baseline(
+    table: ScoreTable, files: dict[str, list[Files | None]], scores: FileScores
+) -> list[Comparison]:
+    """Add the differences from the baseline, if there is one; returns those of the best or else the last evaluation."""
+    if table.reference is None:
+        return []
+    baseline = table.rows.index(table.reference)
     compared: list[Comparison] = []
-    if reference is not None:
-        for key in ("best", "last"):
-            found = _compare_with(table.rows.index(reference), files[key], metric, scores)
-            compared = compared or list(found.values())
-            for (index, comparison), p_value in zip(found.items(), _holm(found), strict=True):
-                bounds = WithBounds(*comparison.bounds[1:], p_value=p_value, is_tie=p_value >= LEVEL)
-                table.rows[index].bounds[f"{key}_delta"] = bounds
-        _compare_classes(table, table.rows.index(reference), files["last"], scores)
+    for key in ("best", "last"):
+        found = _compare_with(baseline, files[key], table.options.metric, scores)
+        compared = compared or list(found.values())
+        for (index, comparison), p_value in zip(found.items(), _holm(found), strict=True):
+            bounds = WithBounds(*comparison.bounds[1:], p_value=p_value, is_tie=p_value >= LEVEL)
+            table.rows[index].bounds[f"{key}_delta"] = bounds
+    _compare_classes(table, baseline, files["last"], scores)
+    return compared
+
+
+def _compare_with_best(table: ScoreTable, files: dict[str, list[Files | None]], scores: FileScores) -> list[Comparison]:
+    """Say of each row whether it can be told from the best one, and of how many not."""
+    metric = table.options.metric
     key = "last" if table.options.sort.lstrip("-") == "last" else "best"
     if all(found is None for found in files[key]):
         key = f"test {metric}"
     values = [number_of(row.values.get(key)) for row in table.rows]
     known = [value for value in values if value is not None]
     if not known:
-        return
+        return []
     best = values.index(max(known))
-    against_best = _compare_with(best, files[key], metric, scores)
+    found = _compare_with(best, files[key], metric, scores)
     num_tied = 0
-    for (index, _), p_value in zip(against_best.items(), _holm(against_best), strict=True):
+    for index, p_value in zip(found, _holm(found), strict=True):
         num_tied += p_value >= LEVEL
         text = f"p {format_p_value(p_value)}"
         table.rows[index].values["like_best"] = f"\u2248 {text}" if p_value >= LEVEL else text
-    compared = compared or list(against_best.values())
-    if against_best:
+    if found:
         name = table.row_names()[best]
-        table.findings.append(f"not distinguishable from the best, {name}: {num_tied} of {len(against_best)}")
-    num_others = sum(found is not None for found in files[key]) - len(against_best) - 1
+        table.findings.append(f"not distinguishable from the best, {name}: {num_tied} of {len(found)}")
+    num_others = sum(row_files is not None for row_files in files[key]) - len(found) - 1
     if files[key][best] is not None and num_others > 0:
         table.findings.append(f"not compared, scored on other images than the best: {num_others}")
-    if compared:
-        smallest = statistics.median(item.smallest for item in compared)
-        if not math.isnan(smallest):
-            table.findings.append(
-                f"differences below {smallest:.1f} points cannot be told apart on these {compared[0].units}"
-            )
-        least = max(item.least_p for item in compared) * len(compared)
-        if least >= LEVEL:
-            table.findings.append(
-                f"{compared[0].units} are too few to tell {len(compared) + 1} rows apart: "
-                f"the least p-value is {least:.2g}"
-            )
-        table.findings += [item.note for item in compared[:1] if item.note]
+    return list(found.values())
+
+
+def _limits(compared: Sequence[Comparison]) -> list[str]:
+    """Describe what comparisons cannot show: differences that are too small, rows that are too many."""
+    if not compared:
+        return []
+    units, found = compared[0].units, []
+    smallest = statistics.median(item.smallest for item in compared)
+    if not math.isnan(smallest):
+        found.append(f"differences below {smallest:.1f} points cannot be told apart on these {units}")
+    least = max(item.least_p for item in compared) * len(compared)
+    if least >= LEVEL:
+        found.append(f"{units} are too few to tell {len(compared) + 1} rows apart: the least p-value is {least:.2g}")
+    return [*found, *(item.note for item in compared[:1] if item.note)]
 
 
 def _compare_with(
