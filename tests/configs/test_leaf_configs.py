@@ -1,6 +1,8 @@
 """Every leaf config loads, builds, tells its result, and bears a name that tells the truth. No data are needed."""
 
 import ast
+import copy
+import functools
 import re
 from pathlib import Path
 
@@ -29,6 +31,15 @@ NAME = re.compile(
 
 pytestmark = pytest.mark.usefixtures("mmseg_scope")
 every_leaf = pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.relative_to(CONFIGS).as_posix())
+
+
+@functools.cache
+def read_once(path):
+    return Config.fromfile(path)
+
+
+def read_leaf(path):
+    return copy.deepcopy(read_once(path))
 
 
 def steps_of(config):
@@ -79,7 +90,7 @@ def test_a_leaf_stands_on_bases_or_on_one_leaf_that_does(path):
 def test_the_name_follows_the_scheme_and_tells_the_truth(path):
     match = NAME.fullmatch(path.stem)
     assert match, f"expected {{head}}_{{backbone}}_{{gpus}}xb{{batch}}-{{schedule}}_{{dataset}}-{{H}}x{{W}}, got {path}"
-    config = Config.fromfile(path)
+    config = read_leaf(path)
     assert config.train_dataloader.batch_size == int(match["batch"])
     length = int(match["length"]) * (1000 if match["unit"] == "k" else 1)
     assert length == config.train_cfg["max_epochs" if match["unit"] == "e" else "max_iters"]
@@ -95,7 +106,7 @@ def test_the_name_follows_the_scheme_and_tells_the_truth(path):
 
 @every_leaf
 def test_every_part_builds(path):
-    config = Config.fromfile(path)
+    config = read_leaf(path)
     assert config.default_scope == "mmseg"
     replace_sync_batchnorm(config)
     num_classes = None
@@ -126,7 +137,7 @@ def test_every_part_builds(path):
 
 @every_leaf
 def test_the_schedule_ends_with_the_training(path):
-    config = Config.fromfile(path)
+    config = read_leaf(path)
     length = config.train_cfg.get("max_iters", config.train_cfg.get("max_epochs"))
     assert max((scheduler.get("end", length) for scheduler in config.param_scheduler), default=length) == length
     assert length % config.train_cfg.val_interval == 0, "the last iteration is evaluated"
@@ -134,7 +145,7 @@ def test_the_schedule_ends_with_the_training(path):
 
 @every_leaf
 def test_crops_are_padded_to_their_own_size_with_what_is_ignored(path):
-    config = Config.fromfile(path)
+    config = read_leaf(path)
     preprocessor = config.model.data_preprocessor
     if config.model.type == "mmseg_ext.FeatureSegmentor":  # whole images, as the network was pretrained
         assert "RandomCrop" not in steps_of(config)
@@ -153,7 +164,7 @@ def test_crops_are_padded_to_their_own_size_with_what_is_ignored(path):
 @every_leaf
 def test_a_label_budget_needs_no_other_setting(path):
     """Only the recipes on Swin keep mmseg's losses, which average over all pixels; theirs is the guard's message."""
-    config = Config.fromfile(path)
+    config = read_leaf(path)
     losses = [head.get("loss_decode", []) for head in heads_of(config.model)]
     kinds = {loss.type for some in losses for loss in (some if isinstance(some, list) else [some])}
     ours = all(kind.startswith(("mmseg_ext.Partial", "mmseg_ext.Point")) for kind in kinds)
