@@ -48,7 +48,7 @@ METHODS = (
     *LIGHT_HEADS,
     "pretrained",
     "pretrained x4",
-    "pretrained x16",
+    "pretrained x8",
     "pretrained+areas",
     "pretrained x4+areas",
     "pretrained+completed",
@@ -69,7 +69,7 @@ METHODS = (
     "grown+areas",
     "resample",
 )
-FOR_ALL_LABELS = (LIGHT_HEAD, "plain", "average", "pretrained", "pretrained x4", "pretrained x16")
+FOR_ALL_LABELS = (LIGHT_HEAD, "plain", "average", "pretrained", "pretrained x4", "pretrained x8")
 
 
 def wanted_cells(args: argparse.Namespace) -> list[Cell]:

@@ -39,7 +39,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "completed": {},  # label maps that a light head completes from the points
 }
 WIDE = {"radius": 64, "tolerance": 10}
-SCHEDULES = {"pretrained": None, "pretrained x4": 4, "pretrained x16": 16}
+SCHEDULES = {"pretrained": None, "pretrained x4": 4, "pretrained x8": 8}
 """Fine-tuned networks, by how many times their config's schedule they are trained."""
 
 
