@@ -120,7 +120,9 @@ def complete_dataset(dataset: Mapping[str, Any], out: str | Path | None = None) 
             raise UserError(f"Expected images whose names differ before the suffix, got two for {twice}. Rename one.")
         segmentor = build_segmentor(dataset, len(request.settings["classes"]))
         settings = (segmentor.scales, segmentor.max_labels, segmentor.label_strategy, segmentor.estimate_areas)
-        class_weight = segmentor.decode_head.class_weight
+        head = segmentor.decode_head
+        given_C = head.given_class_weights()  # a file may hold others than before
+        class_weight = head.class_weight if given_C is None else given_C.tolist()
         model = digest_of_network(segmentor, (*settings, class_weight, OWN_C, HALF_WEIGHT_POINTS))
         with _locked(folder):
             if request.is_met_by(folder, model):

@@ -111,7 +111,7 @@ class LightHead(BaseDecodeHead):
         self.classifiers: Any = nn.ModuleList(MODELS.build(config) for config in classifiers)
         self.calibrate, self.class_weight = calibrate, class_weight
         if not isinstance(class_weight, str):
-            self._class_weights()
+            self.given_class_weights()
         self.temperature: Tensor
         self.num_points: Tensor
         self.register_buffer("temperature", torch.ones(()))
@@ -139,7 +139,7 @@ class LightHead(BaseDecodeHead):
                 cannot be read.
         """
         begin = time.perf_counter()
-        class_weights_C = self._class_weights()
+        class_weights_C = self.given_class_weights()
         if class_weights_C is not None:
             class_weights_C = class_weights_C.to(points.weights_P)
             points = points.select(class_weights_C[points.labels_P] > 0)
@@ -176,8 +176,12 @@ class LightHead(BaseDecodeHead):
         seconds = time.perf_counter() - begin
         return FitReport(len(points.labels_P), seconds, chosen, float(self.temperature), loss, calibration_error)
 
-    def _class_weights(self) -> Tensor | None:
-        """Return the given weight of each class, (C,); None where none is given."""
+    def given_class_weights(self) -> Tensor | None:
+        """Return the given weight of each class, (C,); None where none is given or the classes are balanced.
+
+        Raises:
+            UserError: The file of the weights cannot be read, or does not hold one a class.
+        """
         weights = self.class_weight
         if weights is None or self.is_balanced:
             return None

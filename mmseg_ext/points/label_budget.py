@@ -182,8 +182,13 @@ class LabelBudget:
 
     @property
     def sparsity(self) -> str | None:
-        """What the labels are, for :data:`SPARSE_LABELS`: 'points' or 'regions'; None for full or completed labels."""
-        if (self.num_points is None and self.file is None) or self.complete is not None:
+        """What the labels are, for :data:`SPARSE_LABELS`: 'points' or 'regions'; None for labels of all pixels.
+
+        Completed labels are regions where the less probable ones are left out.
+        """
+        if self.complete is not None:
+            return "regions" if self.complete.min_confidence > 0 else None
+        if self.num_points is None and self.file is None:
             return None
         return "points" if self.grow is None else "regions"
 

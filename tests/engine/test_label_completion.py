@@ -146,6 +146,16 @@ def test_of_a_changed_image_the_labels_are_completed_again(config, tmp_path):
     assert done.num_made == done.num_images, "the pooled model has seen the image"
 
 
+def test_with_other_class_weights_in_their_file_the_labels_are_completed_again(config, tmp_path):
+    dataset = dataset_of(config)
+    file = tmp_path / "statistics.json"
+    dataset.labels.complete.model.decode_head.class_weight = f"{file}:median_frequency"
+    for common, is_made in ((1.0, True), (1.0, False), (9.0, True)):
+        file.write_text(json.dumps({"weights": {"median_frequency": [common] + [1.0] * 6}}))
+        done = complete_dataset(dataset)
+        assert done.num_made == is_made * done.num_images
+
+
 def test_the_command_writes_and_scores(config, tmp_path, capsys):
     out = tmp_path / "out"
     assert run_tool("complete_labels", config, "--out", out, "--score") == 0

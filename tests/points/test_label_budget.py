@@ -73,6 +73,7 @@ def test_what_does_not_fit_is_refused(labels, message):
         ({"file": "a.csv", "grow": {"radius": 3}}, ["LoadPointAnnotations", "GrowPoints"], "regions"),
         ({"num_points": 1, "complete": True, "areas": "a.json"}, ["LoadCompletedAnnotations"], None),
         ({"file": "a.csv", "complete": {"weigh": True}}, ["LoadCompletedAnnotations"], None),
+        ({"num_points": 1, "complete": {"min_confidence": 0.55}}, ["LoadCompletedAnnotations"], "regions"),
         ({"num_points": 1, "complete": False}, ["SamplePoints"], "points"),
     ],
 )
