@@ -20,6 +20,7 @@ socket.getaddrinfo = no_network
 def run_python(code, cwd, env=None, network=True):
     """Run code in a fresh Python; return what it wrote to stdout and to stderr."""
     unset = {"TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "PYTHONWARNINGS", "HF_HUB_OFFLINE"}
+    unset |= {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
     unset |= {name for name in os.environ if not network and name.lower().endswith("_proxy")}
     clean = {name: value for name, value in os.environ.items() if name not in unset}
     script = ("" if network else NO_NETWORK) + textwrap.dedent(code)
