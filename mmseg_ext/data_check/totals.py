@@ -64,7 +64,7 @@ class Totals:
         if size and labels.size and size != labels.size:
             report.errors.append(_size_problem(where, labels.size, image_path, size, facts.image))
         elif facts.image is not None and facts.mask is not None:
-            self._compare_orientations(image_path, facts.image, facts.mask)
+            self._compare_orientations(image_path, size, facts.image, facts.mask)
         if facts.mask is not None and facts.mask.orientation != 1 and not self.plan.turns_masks:
             what = f"the mask has an EXIF orientation ({facts.mask.orientation}), which mmseg's loading ignores"
             report.errors.append(Problem(where, what, "Read it with mmseg_ext.LoadAnnotations.", "EXIF orientation"))
@@ -80,11 +80,13 @@ class Totals:
             self.report.errors += judge_image(path, image)
         return size
 
-    def _compare_orientations(self, path: str, image: ImageFacts, mask: MaskFacts) -> None:
-        """Note an image whose mask, of the same size, is turned in another way."""
+    def _compare_orientations(
+        self, path: str, size: tuple[int, int] | None, image: ImageFacts, mask: MaskFacts
+    ) -> None:
+        """Note an image whose mask, of the same size as it is read, is turned in another way."""
         differ = self.plan.reads_as_shown(image) and image.orientation != mask.orientation
         # Where the orientation changes the size, a mask of the size as shown was drawn on the image as shown.
-        if differ and (image.stored_size == self.plan.size_as_read(image) or mask.orientation != 1):
+        if differ and (image.stored_size == size or mask.orientation != 1):
             self.turned_unlike_mask.append(path)
 
     def _count(self, labels: LabelFileReport, image_path: str, where: str, size: tuple[int, int] | None) -> None:

@@ -24,8 +24,9 @@ from mmseg_ext.arguments import (
 from mmseg_ext.errors import UserError
 
 SPARSE_LABELS = "sparse_labels"
-"""Key of a sample whose dataset has a label budget: 'points', or 'regions' where the points were grown. The drop-ins
-for Resize, RandomResize and RandomCrop then keep the labels: points are moved as coordinates, and crops hold labels."""
+"""Key of a sample whose dataset labels only some pixels: 'points', or 'regions' where the points were grown, or
+completed without the less probable labels. The drop-ins for Resize, RandomResize and RandomCrop then keep the labels:
+points are moved as coordinates, and crops hold labels."""
 
 POINT_STEPS = ("SamplePoints", "LoadPointAnnotations")
 """Transforms that leave only points of the labels."""
