@@ -164,13 +164,10 @@ def test_add_move_change_delete_and_undo_everything(chromium, shared):
         page.page.wait_for_selector("body[data-ready]")
         page.open(1)
         page.wait(points=2, saved=2)
-    name = "below/image_1.png"
-    for _ in range(50):  # the file follows within a second
-        points = [(p.x, p.y, p.label) for p in read_points(shared.out).points if p.image == name]
-        if len(points) == 2:
-            break
-        time.sleep(0.1)
-    assert points == [(30, 20, "water"), (*WATER, "water")]
+    assert_soon(
+        lambda: [(p.x, p.y, p.label) for p in read_points(shared.out).points if p.image == "below/image_1.png"],
+        [(30, 20, "water"), (*WATER, "water")],  # the file follows within a second
+    )
 
 
 def test_zoom_and_pan_to_single_pixels(chromium, shared):
