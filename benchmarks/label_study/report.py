@@ -176,7 +176,7 @@ def draw_plot(
     best = best_of_all_labels(cells, dataset, methods, folds)
     if best is None:
         return
-    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(9, 4.5), layout="constrained")
     full = best[1].mean
     axes.axhline(full, color="black", linewidth=1, label=f"{best[0]}, all labels: {full:.1f}")
     for share in (0.97, 0.88):
@@ -194,6 +194,6 @@ def draw_plot(
     axes.minorticks_off()
     axes.set_xlabel("labelled points a class and image")
     axes.set_ylabel(f"mIoU in percent, {', '.join(folds)} added up")
-    axes.legend()
+    figure.legend(loc="outside right upper")
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
